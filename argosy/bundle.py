@@ -1,0 +1,109 @@
+"""What the hub wants of a cluster: bundles of objects, and the assignments and removals that refer to them.
+
+A bundle is known by the digest of its objects, so equal content is stored, sent and applied once. A removal is the
+only thing in Argosy that deletes (design, law 1): it is a written value that names what goes, why, by whom and until
+when. The absence of an assignment from a `Desired` removes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+import zstandard
+
+from argosy import objects
+from argosy.errors import Invalid
+from argosy.objects import Manifest
+
+MAX_BUNDLE_BYTES = 256 * 1024 * 1024
+"""Upper bound of an unpacked bundle; a hostile one must not exhaust an agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How an agent treats one app, in Argo CD's words (`spec.syncPolicy`)."""
+
+    automated: bool = True
+    prune: bool = False
+    self_heal: bool = False
+    allow_empty: bool = False
+    sync_options: tuple[str, ...] = ()
+    ignore_differences: str = "[]"
+    """`spec.ignoreDifferences` as canonical JSON: opaque to the link, read by the agent's drift rules."""
+    sync_request: str = ""
+    """Id of the newest `operation` asked for by a user; a new id means one sync now, automated or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A tombstone: `key` (or the whole app, where `key` is "") of one assignment may be deleted from one cluster.
+
+    `cascade` False removes the app from Argosy's care and leaves its objects in the cluster. Times are Unix seconds;
+    an agent refuses a removal after `expires`.
+    """
+
+    id: str
+    assignment: str
+    key: str
+    cascade: bool
+    reason: str
+    by: str
+    created: float
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One app on one cluster: which bundle, from which release, under which policy. `id` is the Application's uid."""
+
+    id: str
+    app: str
+    namespace: str
+    project: str
+    destination_namespace: str
+    bundle: str
+    release: str
+    revision: str
+    policy: Policy = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All that one cluster should have, at one generation of one life (`epoch`) of the hub's database."""
+
+    epoch: str
+    generation: int
+    assignments: tuple[Assignment, ...]
+    removals: tuple[Removal, ...] = ()
+
+
+def set_digest(assignments: Iterable[Assignment], removals: Iterable[Removal]) -> str:
+    """The digest by which hub and agent check that they mean the same set, whatever order they hold it in."""
+    parts = sorted(objects.canonical(asdict(item)) for item in assignments)
+    gone = sorted(objects.canonical(asdict(item)) for item in removals)
+    return objects.digest(b"\n".join([*parts, b"--", *gone]))
+
+
+def pack(manifests: Sequence[Manifest]) -> tuple[str, bytes]:
+    """Objects -> (digest of their canonical JSON array, zstd blob of it). Order is kept and is part of the identity."""
+    raw = objects.canonical(list(manifests))
+    return objects.digest(raw), zstandard.compress(raw, 3)
+
+
+def unpack(blob: bytes, digest: str) -> list[Manifest]:
+    """The inverse of `pack`. Raises `Invalid` where the blob is damaged, too large or not what the digest names."""
+    try:
+        # The frame says how large it unpacks; a frame that does not is none of ours.
+        size = zstandard.frame_content_size(blob)
+        if not 0 <= size <= MAX_BUNDLE_BYTES:
+            raise Invalid(f"bundle {digest}: {size} bytes unpacked, at most {MAX_BUNDLE_BYTES} are accepted")
+        raw = zstandard.ZstdDecompressor().decompress(blob)
+    except zstandard.ZstdError as error:
+        raise Invalid(f"bundle {digest}: not readable: {error}") from None
+    if objects.digest(raw) != digest:
+        raise Invalid(f"bundle {digest}: the content has digest {objects.digest(raw)}")
+    value: Any = orjson.loads(raw)
+    return list(value)

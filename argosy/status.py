@@ -1,0 +1,87 @@
+"""What an agent says about its cluster, and how single states roll up.
+
+Words and roll-up are Argo CD's (3.6, `gitops-engine/pkg/health`): the worst health of the objects is the health of
+the app, objects without a check do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Health(StrEnum):
+    """Argo CD's health words, from best to worst."""
+
+    HEALTHY = "Healthy"
+    SUSPENDED = "Suspended"
+    PROGRESSING = "Progressing"
+    MISSING = "Missing"
+    DEGRADED = "Degraded"
+    UNKNOWN = "Unknown"
+
+
+class Sync(StrEnum):
+    """Argo CD's sync words."""
+
+    SYNCED = "Synced"
+    OUT_OF_SYNC = "OutOfSync"
+    UNKNOWN = "Unknown"
+
+
+_WORST_FIRST = tuple(reversed(Health))
+
+
+def worst(states: Iterable[Health]) -> Health:
+    """The app's health from its objects' (Argo CD: `health.IsWorse`); Healthy where there is none."""
+    found = set(states)
+    return next((state for state in _WORST_FIRST if state in found), Health.HEALTHY)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStatus:
+    """One object of an app as the agent last saw it. `health` is None where the kind has no check."""
+
+    group: str
+    version: str
+    kind: str
+    namespace: str
+    name: str
+    sync: Sync
+    health: Health | None = None
+    health_message: str = ""
+    message: str = ""
+    """What came of the last step on it: an error, a conflict with the other manager's name, a reason for a skip."""
+    requires_pruning: bool = False
+    hook: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AppStatus:
+    """One app on one cluster. `assignment`, `release` and `bundle` name exactly what it speaks of.
+
+    `phase` is Argo CD's operation phase of the last sync ("Running", "Succeeded", "Failed", "Error", "" when there
+    was none). Times are Unix seconds of the agent's clock, 0 when there is none.
+    """
+
+    assignment: str
+    release: str
+    bundle: str
+    revision: str
+    sync: Sync
+    health: Health
+    message: str = ""
+    phase: str = ""
+    operation: str = ""
+    """The `sync_request` the last sync answered."""
+    started: float = 0.0
+    finished: float = 0.0
+    healthy_since: float = 0.0
+    resources: tuple[ObjectStatus, ...] = ()
+    conditions: tuple[tuple[str, str], ...] = ()
+    """(type, message) pairs in Argo CD's condition types, for example ("SyncError", ...)."""
+    removed: tuple[str, ...] = ()
+    """Ids of removals that are done; repeated until the hub stops listing them."""
+    gone: bool = False
+    """True once the whole app was removed or released and nothing of it is in the inventory."""
