@@ -1,0 +1,111 @@
+"""API objects as rows: the one place where an object is written, listed or deleted, and where its change is told.
+
+A row's `body` is the object's JSON as the API serves it, less what is composed when it is read (agents' reports).
+Secrets are sealed before they come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from argosy.errors import Conflict
+from hub.store.base import Change, Tx
+
+Stamp = Callable[[bytes, int], bytes]
+"""Puts a resourceVersion into an object's JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stored object. `resource` is `group/plural`; `rv` is 0 until it is written."""
+
+    resource: str
+    namespace: str
+    name: str
+    uid: str
+    body: bytes
+    rv: int = 0
+    owner: str = ""
+
+
+_COLUMNS = "resource, namespace, name, uid, body, rv, owner"
+
+
+def get(tx: Tx, resource: str, namespace: str, name: str) -> Row | None:
+    found = tx.one(
+        f"SELECT {_COLUMNS} FROM objects WHERE resource = ? AND namespace = ? AND name = ?", (resource, namespace, name)
+    )
+    return Row(*found) if found else None
+
+
+def by_uid(tx: Tx, uid: str) -> Row | None:
+    found = tx.one(f"SELECT {_COLUMNS} FROM objects WHERE uid = ?", (uid,))
+    return Row(*found) if found else None
+
+
+def owned_by(tx: Tx, owner: str) -> list[Row]:
+    """Objects whose controlling ownerReference has this uid, in name order."""
+    return [Row(*r) for r in tx.all(f"SELECT {_COLUMNS} FROM objects WHERE owner = ? ORDER BY name", (owner,))]
+
+
+def page(
+    tx: Tx, resource: str, namespace: str | None = None, *, after: tuple[str, str] = ("", ""), limit: int = -1
+) -> list[Row]:
+    """Rows in (namespace, name) order that follow `after`. `namespace` None means all; `limit` -1 means all."""
+    where, params = "resource = ? AND (namespace, name) > (?, ?)", [resource, *after]
+    if namespace is not None:
+        where, params = where + " AND namespace = ?", [*params, namespace]
+    sql = f"SELECT {_COLUMNS} FROM objects WHERE {where} ORDER BY namespace, name LIMIT ?"
+    return [Row(*r) for r in tx.all(sql, (*params, limit))]
+
+
+def count(tx: Tx, resource: str, namespace: str | None = None) -> int:
+    where, params = ("", [resource]) if namespace is None else (" AND namespace = ?", [resource, namespace])
+    found = tx.one(f"SELECT count(*) FROM objects WHERE resource = ?{where}", params)
+    return int(found[0]) if found else 0
+
+
+def newest_rv(tx: Tx) -> int:
+    """The store's resourceVersion at this transaction: what a list is as of."""
+    found = tx.one("SELECT value FROM meta WHERE key = 'rv'")
+    return int(found[0]) if found else 0
+
+
+def put(tx: Tx, row: Row, *, expected_rv: int | None, stamp: Stamp) -> Row:
+    """Writes a new object (`expected_rv` None) or a new version of the one that has `expected_rv`.
+
+    `stamp(body, rv)` puts the new resourceVersion into the body. Raises `Conflict` where another writer was first.
+    """
+    rv = tx.next_rv()
+    body = stamp(row.body, rv)
+    written = Row(row.resource, row.namespace, row.name, row.uid, body, rv, row.owner)
+    if expected_rv is None:
+        touched = tx.run(
+            f"INSERT INTO objects ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (row.resource, row.namespace, row.name, row.uid, body, rv, row.owner),
+        )
+    else:
+        touched = tx.run(
+            "UPDATE objects SET body = ?, rv = ?, owner = ? WHERE uid = ? AND rv = ?",
+            (body, rv, row.owner, row.uid, expected_rv),
+        )
+    if touched != 1:
+        raise Conflict(f"{row.resource} {row.namespace}/{row.name} was changed meanwhile")
+    verb = "ADDED" if expected_rv is None else "MODIFIED"
+    tx.emit(Change(rv, verb, row.resource, row.namespace, row.name, row.uid))
+    return written
+
+
+def delete(tx: Tx, row: Row, *, stamp: Stamp) -> None:
+    """Deletes the version of the object that `row` is. Raises `Conflict` where another writer was first."""
+    if tx.run("DELETE FROM objects WHERE uid = ? AND rv = ?", (row.uid, row.rv)) != 1:
+        raise Conflict(f"{row.resource} {row.namespace}/{row.name} was changed meanwhile")
+    rv = tx.next_rv()
+    tx.emit(Change(rv, "DELETED", row.resource, row.namespace, row.name, row.uid, stamp(row.body, rv)))
+
+
+def touch(tx: Tx, rows: Sequence[Row]) -> None:
+    """Tells that what is composed into these objects changed, without writing them."""
+    for row in rows:
+        tx.emit(Change(tx.next_rv(), "MODIFIED", row.resource, row.namespace, row.name, row.uid))
