@@ -1,6 +1,7 @@
-"""A float64 as Go writes it. Python's `repr` finds the same shortest digits; only the form around them differs.
+"""A float64 as Go writes it. Python's `repr` finds the same shortest digits; only the form differs.
 
-Two forms must not be mixed: `%v` (templates, flattened parameters, YAML) turns to exponents at 1e6, JSON at 1e21.
+Two forms must not be mixed: `%v` (templates, flattened parameters, YAML) turns to exponents at 1e6, JSON at
+1e21. The module knows nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def print_form(value: float) -> str:
 
 
 def json_form(value: float) -> str:
-    """`encoding/json` of a float64: plain decimals between 1e-6 and 1e21. Raises ValueError for NaN and infinities."""
+    """`encoding/json` of a float64: plain decimals from 1e-6 to 1e21. Raises ValueError for NaN and infinity."""
     if not math.isfinite(value):
         raise ValueError(f"unsupported value: {value}")
     sign, digits, exponent = _digits(value)

@@ -1,9 +1,9 @@
 """YAML as Kubernetes reads and writes it.
 
-kubectl, Helm and Argo CD read YAML through one Go library, whose rules are neither YAML 1.1 nor 1.2 nor those of any
-Python loader: `y` and `on` are booleans, a leading zero means octal, `1:30` and dates stay text, keys become strings.
-This module has those rules on top of libyaml's event stream, and it bounds what a hostile document can cost: bytes,
-nesting depth, and the number of values that aliases unfold to. It reads no files.
+kubectl, Helm and Argo CD read YAML through one Go library, whose rules are neither YAML 1.1 nor 1.2 nor those
+of any Python loader: `y` and `on` are booleans, a leading zero means octal, `1:30` and dates stay text, keys
+become strings. This module has those rules on top of libyaml's event stream, and it bounds what a hostile
+document can cost: bytes, nesting depth, and the number of values that aliases unfold to. It reads no files.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import yaml
 from argosy import gofloat
 from argosy.errors import Invalid
 
-_Parser: Any = getattr(yaml, "CParser", None) or yaml.Loader
+_Parser: Any = getattr(yaml, "CSafeLoader", None) or yaml.SafeLoader
 _Dumper: Any = getattr(yaml, "CSafeDumper", None) or yaml.SafeDumper
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one stream may cost: bytes of text, levels of nesting, values in all, values that aliases repeat."""
+    """What one stream may cost: bytes, levels of nesting, values in all, values that aliases repeat."""
 
     size: int = 50 * 1024 * 1024
     depth: int = 200
@@ -39,7 +39,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 Duplicates = Literal["refuse", "last"]
-"""What the same key twice in one mapping means: a mistake to report, or (as Go's lenient reader has it) the last wins."""
+"""The same key twice in one mapping: a mistake to report, or (as Go's lenient reader has it) the last wins."""
 
 _WORDS: dict[str, bool | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
@@ -53,12 +53,14 @@ _NOT_FINITE = frozenset(
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|([1-9][0-9]*|0))\Z")
 _BASE60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?(Z|[-+][0-9:]+)?)?\Z")
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]+)?(Z|[-+][0-9:]+)?)?\Z"
+)
 _TAG = "tag:yaml.org,2002:"
 
 
 def resolve(text: str) -> Any:
-    """The value of an unquoted scalar: None, bool, int, float or the text itself. NaN and infinities raise ValueError."""
+    """The value of an unquoted scalar. Raises ValueError for NaN and infinities, which JSON cannot hold."""
     if text in _WORDS:
         return _WORDS[text]
     first = text[0]
@@ -100,7 +102,7 @@ def _real(plain: str) -> Any:
 
 
 class _Build:
-    """One pass over the events of a stream, with an explicit stack so that depth is a number and not a crash."""
+    """One pass over the events of a stream; the explicit stack makes depth a number and not a crash."""
 
     def __init__(self, source: str, limits: Limits, duplicates: Duplicates) -> None:
         self.source, self.limits, self.duplicates = source, limits, duplicates
@@ -224,8 +226,11 @@ def _tagged(tag: str, text: str) -> Any:
         except (binascii.Error, UnicodeDecodeError):
             raise ValueError("!!binary does not hold base64 of text") from None
     kinds: dict[str, tuple[type, ...]] = {
-        _TAG + "int": (int,), _TAG + "float": (int, float), _TAG + "bool": (bool,), _TAG + "null": (type(None),),
-    }  # fmt: skip
+        _TAG + "int": (int,),
+        _TAG + "float": (int, float),
+        _TAG + "bool": (bool,),
+        _TAG + "null": (type(None),),
+    }
     wanted = kinds.get(tag)
     if wanted is None:
         return text
@@ -275,7 +280,7 @@ def load_all(
 def load_first(
     data: bytes | str, *, source: str, limits: Limits = DEFAULT_LIMITS, duplicates: Duplicates = "last"
 ) -> Any:
-    """The first document only, None for an empty text: what Go's `yaml.Unmarshal` makes of a file or a string."""
+    """The first document only, None for an empty text: what Go's `yaml.Unmarshal` makes of it."""
     build = _Build(source, limits, duplicates)
     return _reading(source, lambda: next(build.documents(_events(data, source, limits)), None))
 
@@ -286,7 +291,8 @@ def _compare(left: str, right: str) -> int:
         if one == two:
             continue
         if one.isalpha() or two.isalpha():
-            return (-1 if one < two else 1) if one.isalpha() and two.isalpha() else (-1 if two.isalpha() else 1)
+            before = one < two if one.isalpha() and two.isalpha() else two.isalpha()
+            return -1 if before else 1
         lead = 1 if "0" in (one, two) and _follows_number(left, at) else 0
         number, end = _number(left, at, lead)
         other, other_end = _number(right, at, lead)
@@ -324,9 +330,11 @@ class _Writer(_Dumper):  # type: ignore[misc]
 
 def _must_quote(text: str) -> bool:
     try:
-        return not isinstance(resolve(text), str) or text == "<<" or bool(_BASE60.match(text) or _TIME.match(text))
+        if not isinstance(resolve(text), str):
+            return True
     except ValueError:
         return True
+    return text == "<<" or bool(_BASE60.match(text) or _TIME.match(text))
 
 
 def _scalar(text: str, style: str | None) -> yaml.ScalarNode:
@@ -359,8 +367,9 @@ def _written_float(value: float) -> str:
 
 
 def dump(value: Any) -> str:
-    """One value as block YAML with sorted keys, as `kubectl -o yaml` writes it. What is text is read back as text."""
-    return str(yaml.serialize(_node(value), Dumper=_Writer, allow_unicode=True, width=80)).removesuffix("...\n")
+    """One value as block YAML with sorted keys, as `kubectl -o yaml` writes it. Text is read back as text."""
+    text = str(yaml.serialize(_node(value), Dumper=_Writer, allow_unicode=True, width=80))
+    return text.removesuffix("...\n")
 
 
 def dump_all(values: Sequence[Any]) -> str:
