@@ -33,6 +33,9 @@ class Change:
     name: str
     uid: str
     body: bytes = b""
+    composed: bool = False
+    """True where the object's own row is as it was, and only what is composed into it when read (an agent's report)
+    changed: loops that act on what users want pass over it."""
 
 
 class Tx(Protocol):

@@ -20,11 +20,20 @@ CORE_TABLES = [
     """CREATE TABLE recipes (
         digest TEXT PRIMARY KEY, bundle TEXT NOT NULL DEFAULT '', problem TEXT NOT NULL DEFAULT '', used REAL NOT NULL
     )""",
-    # The last good render of each Application, and what is wrong with the newer one, if anything.
+    # Each Application as the roller sees it: where it goes, its last good render, and what is wrong with a newer one.
+    # `rolled` is 0 while a change of the row waits to become part of a release.
     """CREATE TABLE app_states (
-        app TEXT PRIMARY KEY, cluster TEXT NOT NULL DEFAULT '', owner TEXT NOT NULL DEFAULT '',
-        revision TEXT NOT NULL DEFAULT '', recipe TEXT NOT NULL DEFAULT '', bundle TEXT NOT NULL DEFAULT '',
-        body BLOB NOT NULL DEFAULT '{}'
+        app TEXT PRIMARY KEY, name TEXT NOT NULL, namespace TEXT NOT NULL, project TEXT NOT NULL, owner TEXT NOT NULL,
+        cluster TEXT NOT NULL, destination_namespace TEXT NOT NULL, repo TEXT NOT NULL, target TEXT NOT NULL,
+        revision TEXT NOT NULL, recipe TEXT NOT NULL, bundle TEXT NOT NULL, policy TEXT NOT NULL, problem TEXT NOT NULL,
+        deleting TEXT NOT NULL, rolled INTEGER NOT NULL
+    )""",
+    "CREATE INDEX app_states_waiting ON app_states (owner) WHERE rolled = 0",
+    "CREATE INDEX app_states_cluster ON app_states (cluster)",
+    # What each release changed, so that a release of one app in a set of thousands costs one row.
+    """CREATE TABLE release_changes (
+        release TEXT NOT NULL, app TEXT NOT NULL, cluster TEXT NOT NULL, bundle TEXT NOT NULL, revision TEXT NOT NULL,
+        PRIMARY KEY (release, app)
     )""",
     # The state of each ApplicationSet's evaluation: completeness, what it read, which removals wait to be confirmed.
     "CREATE TABLE evaluations (appset TEXT PRIMARY KEY, body BLOB NOT NULL)",

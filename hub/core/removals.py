@@ -1,0 +1,126 @@
+"""When an application that a set no longer generates may go. Absence is not a command (design, law 1).
+
+An application is removed only after two complete evaluations in a row without it, never by an empty one unless the
+set allows that, and never when more clusters would lose an application than the cap permits, unless a person approved
+exactly this removal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from argosy import objects
+from argosy.errors import Invalid
+
+CAP_ANNOTATION = "argosy.dev/removal-cap"
+APPROVE_ANNOTATION = "argosy.dev/approve-removal"
+ALLOW_EMPTY_ANNOTATION = "argosy.dev/allow-empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """How many clusters of a set may lose a whole application at once: the larger of `clusters` and `percent`."""
+
+    clusters: int = 1
+    percent: float = 5.0
+
+    def limit(self, total: int) -> int:
+        return max(self.clusters, int(total * self.percent / 100))
+
+
+def parse_cap(text: str) -> Cap:
+    """`"10%"` or `"3"`; "" is the default. Raises `Invalid` for anything else."""
+    if not text:
+        return Cap()
+    try:
+        cap = Cap(0, float(text[:-1])) if text.endswith("%") else Cap(int(text), 0.0)
+    except ValueError:
+        cap = Cap(-1)
+    if cap.clusters < 0 or not 0 <= cap.percent <= 100:
+        raise Invalid(
+            f'metadata.annotations[{CAP_ANNOTATION}]: found "{text}", expected a number of clusters such as "3" or a '
+            'share of the set such as "10%"'
+        )
+    return cap
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An application that exists, and the cluster (id) it is on; "" while its destination is unknown."""
+
+    name: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Applications missing from the last complete evaluation. `id` names exactly this removal in an approval."""
+
+    id: str
+    names: tuple[str, ...]
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`remove` may go now. `pending` is to be kept for the next evaluation, `blocked` says what holds it up.
+
+    `recheck` asks for a second evaluation soon, with inputs read again.
+    """
+
+    remove: tuple[str, ...] = ()
+    pending: Pending | None = None
+    blocked: str = ""
+    recheck: bool = False
+
+
+def judge(
+    existing: Sequence[Member],
+    wanted: Collection[str],
+    *,
+    complete: bool,
+    allow_empty: bool,
+    cap: Cap,
+    before: Pending | None,
+    approved: str,
+    now: float,
+) -> Verdict:
+    """What one evaluation of a set means for its existing applications.
+
+    `before` is the `pending` of the evaluation before this one, `approved` the id a person approved, `now` Unix seconds.
+    """
+    missing = sorted(member.name for member in existing if member.name not in wanted)
+    if not complete or not missing:
+        return Verdict()
+    pending = Pending(removal_id(missing), tuple(missing), before.since if before else now)
+    if not wanted and not allow_empty:
+        return Verdict(
+            pending=pending,
+            blocked="the set generates no application at all, and an empty result removes nothing; to allow it, "
+            f"annotate the set with {ALLOW_EMPTY_ANNOTATION}=true",
+        )
+    if before is None or not set(missing) <= set(before.names):
+        return Verdict(pending=pending, recheck=True)
+    losers = {member.cluster for member in existing if member.name in set(missing)}
+    limit = cap.limit(len({member.cluster for member in existing}))
+    if len(losers) > limit and approved != pending.id:
+        return Verdict(
+            pending=pending,
+            blocked=f"{len(missing)} applications would go from {len(losers)} clusters, more than the cap of {limit}; "
+            f"to allow it, annotate the set with {APPROVE_ANNOTATION}={pending.id}",
+        )
+    return Verdict(remove=tuple(missing))
+
+
+def removal_id(names: Iterable[str]) -> str:
+    """The same names give the same id, so an approval covers what the approver saw and nothing that joined later."""
+    return objects.digest(objects.canonical(sorted(names)))[7:19]
+
+
+def leaving(old: Iterable[str], new: Collection[str], elsewhere: Collection[str]) -> list[str]:
+    """Keys of objects that left an app's bundle for good.
+
+    `elsewhere` are the keys of the other apps on that cluster: an object found there is handed over, not removed.
+    """
+    return sorted(key for key in old if key not in new and key not in elsewhere)

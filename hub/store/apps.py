@@ -1,0 +1,70 @@
+"""What the hub knows of each Application beside the object itself: its destination, its last good render, its state
+on the way into a release. Written by the renderer, read by the roller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+
+from hub.store.base import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """One Application. `app` is its uid, `owner` the uid of its ApplicationSet or "", `cluster` a cluster id or "".
+
+    `bundle` and `revision` are of the last good render; `problem` says what is wrong with what is wanted now.
+    `policy` is `Policy` as canonical JSON. `deleting` is "" or how the Application goes: "cascade" or "release".
+    """
+
+    app: str
+    name: str
+    namespace: str
+    project: str = "default"
+    owner: str = ""
+    cluster: str = ""
+    destination_namespace: str = ""
+    repo: str = ""
+    target: str = ""
+    revision: str = ""
+    recipe: str = ""
+    bundle: str = ""
+    policy: str = "{}"
+    problem: str = ""
+    deleting: str = ""
+    rolled: int = 0
+
+
+_NAMES = [field.name for field in fields(AppState)]
+_COLUMNS = ", ".join(_NAMES)
+_PUT = (
+    f"INSERT INTO app_states ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))}) ON CONFLICT (app) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _NAMES[1:])
+)
+
+
+def get(tx: Tx, app: str) -> AppState | None:
+    found = tx.one(f"SELECT {_COLUMNS} FROM app_states WHERE app = ?", (app,))
+    return AppState(*found) if found else None
+
+
+def every(tx: Tx) -> list[AppState]:
+    return [AppState(*row) for row in tx.all(f"SELECT {_COLUMNS} FROM app_states")]
+
+
+def waiting(tx: Tx, limit: int) -> list[AppState]:
+    """States whose change is not part of a release yet, those of one owner together."""
+    sql = f"SELECT {_COLUMNS} FROM app_states WHERE rolled = 0 ORDER BY owner, name LIMIT ?"
+    return [AppState(*row) for row in tx.all(sql, (limit,))]
+
+
+def put(tx: Tx, states: Iterable[AppState]) -> None:
+    tx.many(_PUT, (astuple(state) for state in states))
+
+
+def rolled(tx: Tx, apps: Iterable[str]) -> None:
+    tx.many("UPDATE app_states SET rolled = 1 WHERE app = ?", ((app,) for app in apps))
+
+
+def forget(tx: Tx, app: str) -> None:
+    tx.run("DELETE FROM app_states WHERE app = ?", (app,))

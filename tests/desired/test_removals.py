@@ -1,0 +1,93 @@
+"""Absence is not a command: what it takes until an application goes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argosy.errors import Invalid
+from hub.core import removals
+from hub.core.removals import Cap, Member, Pending, Verdict
+
+FLEET = [Member(f"app-{n}", f"c{n}") for n in range(10)]
+NAMES = {member.name for member in FLEET}
+
+
+def judge(wanted: set[str], before: Pending | None = None, **options: object) -> Verdict:
+    settings: dict[str, object] = {
+        "complete": True, "allow_empty": False, "cap": Cap(), "approved": "", "now": 100.0, "before": before,
+    }
+    return removals.judge(FLEET, wanted, **{**settings, **options})  # type: ignore[arg-type]
+
+
+def test_one_reading_without_an_application_only_asks_for_a_second() -> None:
+    verdict = judge(NAMES - {"app-1"})
+    assert verdict.remove == ()
+    assert verdict.recheck
+    assert verdict.pending is not None
+    assert verdict.pending.names == ("app-1",)
+
+
+def test_the_second_complete_reading_removes() -> None:
+    first = judge(NAMES - {"app-1"})
+    assert judge(NAMES - {"app-1"}, first.pending).remove == ("app-1",)
+
+
+def test_another_application_missing_the_second_time_starts_anew() -> None:
+    first = judge(NAMES - {"app-1"})
+    second = judge(NAMES - {"app-1", "app-2"}, first.pending)
+    assert second.remove == ()
+    assert second.recheck
+
+
+def test_an_incomplete_reading_removes_nothing_and_forgets_the_first() -> None:
+    first = judge(NAMES - {"app-1"})
+    assert judge(NAMES - {"app-1"}, first.pending, complete=False) == Verdict()
+
+
+def test_an_empty_reading_removes_nothing_without_leave() -> None:
+    first = judge(set())
+    second = judge(set(), first.pending)
+    assert second.remove == ()
+    assert "argosy.dev/allow-empty" in second.blocked
+
+
+def test_more_clusters_than_the_cap_wait_for_an_approval_of_exactly_this_removal() -> None:
+    wanted = NAMES - {"app-1", "app-2"}
+    first = judge(wanted)
+    held = judge(wanted, first.pending)
+    assert held.remove == ()
+    assert held.pending is not None
+    assert held.pending.id in held.blocked
+    assert judge(wanted, first.pending, approved=held.pending.id).remove == ("app-1", "app-2")
+    assert judge(wanted, first.pending, approved="another").remove == ()
+    assert judge(wanted, first.pending, cap=Cap(2)).remove == ("app-1", "app-2")
+
+
+@given(
+    readings=st.lists(st.tuples(st.booleans(), st.sets(st.sampled_from(sorted(NAMES)))), max_size=8),
+)
+def test_nothing_goes_that_the_last_two_complete_readings_had(readings: list[tuple[bool, set[str]]]) -> None:
+    pending, last = None, NAMES
+    for complete, wanted in readings:
+        verdict = judge(wanted, pending, complete=complete, cap=Cap(100))
+        assert not set(verdict.remove) & (wanted | last)
+        assert complete or not verdict.remove
+        assert wanted or not verdict.remove
+        pending, last = verdict.pending, wanted if complete else NAMES
+
+
+@pytest.mark.parametrize(("text", "limit"), [("", 5), ("3", 3), ("10%", 10), ("0", 0)])
+def test_the_cap_is_read(text: str, limit: int) -> None:
+    assert removals.parse_cap(text).limit(100) == limit
+
+
+@pytest.mark.parametrize("text", ["many", "-1", "101%", "5 %%"])
+def test_a_wrong_cap_is_refused_with_its_place(text: str) -> None:
+    with pytest.raises(Invalid, match="removal-cap"):
+        removals.parse_cap(text)
+
+
+def test_an_object_that_moves_to_another_application_is_handed_over() -> None:
+    assert removals.leaving(["a", "b", "c"], {"a"}, {"b"}) == ["c"]
