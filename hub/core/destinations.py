@@ -35,13 +35,15 @@ def resolve(destination: Mapping[str, str], directory: Directory) -> ClusterFact
         )
     if name:
         if (found := directory.by_name.get(name)) is None:
-            raise Invalid(f'there are no clusters with this name: {name} (spec.destination.name)')
+            raise Invalid(f"there are no clusters with this name: {name} (spec.destination.name)")
         return found
     if server:
         if (found := directory.by_server.get(_server(server))) is None:
             raise Invalid(f'cluster "{server}" not found (spec.destination.server)')
         return found
-    raise Invalid("destination server missing from app spec: set spec.destination.name or spec.destination.server")
+    raise Invalid(
+        "destination server missing from app spec: set spec.destination.name or spec.destination.server"
+    )
 
 
 def _server(text: str) -> str:

@@ -116,11 +116,3 @@ def judge(
 def removal_id(names: Iterable[str]) -> str:
     """The same names give the same id, so an approval covers what the approver saw and nothing that joined later."""
     return objects.digest(objects.canonical(sorted(names)))[7:19]
-
-
-def leaving(old: Iterable[str], new: Collection[str], elsewhere: Collection[str]) -> list[str]:
-    """Keys of objects that left an app's bundle for good.
-
-    `elsewhere` are the keys of the other apps on that cluster: an object found there is handed over, not removed.
-    """
-    return sorted(key for key in old if key not in new and key not in elsewhere)

@@ -71,6 +71,6 @@ class MemoryTree:
         content = hashlib.sha256()
         for name in found:
             data = self.files[name]
-            content.update(f"{name[len(path):]}\0{name in self.links}\0{len(data)}\0".encode())
+            content.update(f"{name[len(path) :]}\0{name in self.links}\0{len(data)}\0".encode())
             content.update(data)
         return content.hexdigest()

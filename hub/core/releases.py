@@ -1,0 +1,109 @@
+"""From changed applications to a release and to what each cluster is assigned (hops 4 and 6 of a change)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from argosy import objects
+from argosy.bundle import Assignment, Policy, Removal
+
+REMOVAL_LIFE = 30 * 24 * 3600.0
+"""Seconds a written removal stays valid: an agent that was away for longer asks a person, not an old paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One application ready to be assigned: its last good render and its destination."""
+
+    app: str
+    name: str
+    namespace: str
+    project: str
+    cluster: str
+    destination_namespace: str
+    bundle: str
+    revision: str
+    policy: str
+
+
+def needs_release(wanted: Wanted, current: Assignment | None) -> bool:
+    """True where the cluster would run other content. Policy alone is no release: nothing new is rolled out."""
+    return current is None or current.bundle != wanted.bundle
+
+
+def assignment(wanted: Wanted, current: Assignment | None, release: str) -> Assignment:
+    """What the cluster is assigned. An app whose content did not change keeps the release and revision it has."""
+    if current is not None and not needs_release(wanted, current):
+        release, revision = current.release, current.revision
+    else:
+        revision = wanted.revision
+    return Assignment(
+        id=wanted.app,
+        app=wanted.name,
+        namespace=wanted.namespace,
+        project=wanted.project,
+        destination_namespace=wanted.destination_namespace,
+        bundle=wanted.bundle,
+        release=release,
+        revision=revision,
+        policy=policy(wanted.policy),
+    )
+
+
+def policy(text: str) -> Policy:
+    """The `Policy` of its canonical JSON."""
+    value = orjson.loads(text)
+    return Policy(**{**value, "sync_options": tuple(value.get("sync_options") or ())})
+
+
+def prunes(
+    app: str,
+    old: Iterable[str],
+    new: Collection[str],
+    elsewhere: Collection[str],
+    *,
+    release: str,
+    now: float,
+) -> list[Removal]:
+    """Written removals of the objects that left an app's bundle for good. `old`, `new`, `elsewhere` are object keys."""
+    return [
+        Removal(
+            id=removal_id(app, key, release),
+            assignment=app,
+            key=key,
+            cascade=True,
+            reason="no longer in the source",
+            by=f"release {release}",
+            created=now,
+            expires=now + REMOVAL_LIFE,
+        )
+        for key in sorted(old)
+        if key not in new and key not in elsewhere
+    ]
+
+
+def farewell(app: str, *, cascade: bool, reason: str, by: str, now: float) -> Removal:
+    """The written removal of a whole application from its cluster."""
+    return Removal(
+        id=removal_id(app, "", f"{by} {now}"),
+        assignment=app,
+        key="",
+        cascade=cascade,
+        reason=reason,
+        by=by,
+        created=now,
+        expires=now + REMOVAL_LIFE,
+    )
+
+
+def removal_id(app: str, key: str, cause: str) -> str:
+    return objects.digest(f"{app}\0{key}\0{cause}".encode())[7:23]
+
+
+def commits(wanted: Sequence[Wanted], repos: Mapping[str, str]) -> list[dict[str, str]]:
+    """The distinct (repo, revision) pairs a release comes from. `repos`: app -> repository URL."""
+    pairs = sorted({(repos[item.app], item.revision) for item in wanted})
+    return [{"repoURL": repo, "revision": revision} for repo, revision in pairs]

@@ -1,0 +1,369 @@
+"""The functions of Go templates in ApplicationSets: sprig's, without what reads the machine, plus Argo CD's own.
+
+The library's sprig is replaced where it differs from Go: dictionary functions refuse maps of strings, JSON and YAML
+have Go's number forms, versions follow Masterminds/semver. Left out: `env`, `expandenv`, `getHostByName` (as in
+Argo CD), and the certificate functions, which cost a second of CPU each and give a different text at every look.
+Everything that can make a text or a list longer is bounded, because the library counts output only.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gotpl.funcs.sprig import generic_func_map
+from gotpl.runtime import INVALID, UNTYPED_NIL, TypedMap
+from gotpl.runtime.gofmt import sprintf
+from gotpl.runtime.sync_vm import format_value
+
+from argosy import yamlio
+from argosy.errors import ArgosyError
+from hub.core import params
+from hub.core.template import gojson, names
+
+Function = Callable[..., object]
+
+MAX_TEXT = 4 * 1024 * 1024
+MAX_ITEMS = 100_000
+MAX_PADDING = 100_000
+
+_LEFT_OUT = frozenset(
+    """env expandenv getHostByName genPrivateKey genCA genCAWithKey genSelfSignedCert genSelfSignedCertWithKey
+    genSignedCert genSignedCertWithKey buildCustomCert bcrypt""".split()
+)
+
+
+def table() -> dict[str, Function]:
+    """All functions by name, bounded, with `INVALID` (an absent key) already turned into nil for them."""
+    found = {name: function for name, function in generic_func_map().items() if name not in _LEFT_OUT}
+    found.update(_OWN)
+    return {name: _bounded(name, function) for name, function in found.items()}
+
+
+def _bounded(name: str, function: Function) -> Function:
+    cost = _COSTS.get(name)
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> object:
+        given = [None if argument is INVALID or argument is UNTYPED_NIL else argument for argument in arguments]
+        if cost is not None:
+            cost(*given)
+        result = function(*given)
+        if isinstance(result, str) and len(result) > MAX_TEXT:
+            raise ValueError(f"{name}: the result has more than {MAX_TEXT} characters")
+        if isinstance(result, list) and len(result) > MAX_ITEMS:
+            raise ValueError(f"{name}: the result has more than {MAX_ITEMS} items")
+        return result
+
+    return call
+
+
+def _text_at_most(size: int) -> None:
+    if size > MAX_TEXT:
+        raise ValueError(f"the result would have more than {MAX_TEXT} characters")
+
+
+def _count_at_most(count: Any) -> None:
+    if isinstance(count, int) and abs(count) > MAX_ITEMS:
+        raise ValueError(f"{count} is more than {MAX_ITEMS}")
+
+
+def _cost_repeat(count: Any, value: Any) -> None:
+    if isinstance(count, int) and isinstance(value, str):
+        _text_at_most(count * len(value))
+
+
+def _cost_indent(count: Any, value: Any) -> None:
+    if isinstance(count, int) and isinstance(value, str):
+        _text_at_most(count * (value.count("\n") + 1) + len(value))
+
+
+def _cost_replace(old: Any, new: Any, value: Any) -> None:
+    if isinstance(old, str) and isinstance(new, str) and isinstance(value, str):
+        _text_at_most(len(value) + len(new) * (value.count(old) if old else len(value) + 1))
+
+
+def _cost_regex_replace(pattern: Any, value: Any, new: Any) -> None:
+    if isinstance(new, str) and isinstance(value, str):
+        _text_at_most(len(value) + len(new) * (len(value) + 1))
+
+
+def _cost_join(separator: Any, value: Any) -> None:
+    if isinstance(value, (list, tuple)):
+        _text_at_most(sum(len(item) for item in value if isinstance(item, str)) + len(str(separator)) * len(value))
+
+
+def _cost_range(start: Any, stop: Any, step: Any = 1) -> None:
+    if all(isinstance(number, int) for number in (start, stop, step)) and step:
+        _count_at_most((stop - start) // step)
+
+
+def _cost_seq(*numbers: Any) -> None:
+    if len(numbers) == 1:
+        _count_at_most(numbers[0])
+    elif len(numbers) in (2, 3):
+        _cost_range(numbers[0], numbers[-1], numbers[1] if len(numbers) == 3 else 1)
+
+
+def _cost_concat(*lists: Any) -> None:
+    _count_at_most(sum(len(item) for item in lists if isinstance(item, list)))
+
+
+def _cost_wrap(width: Any, *rest: Any) -> None:
+    _text_at_most(sum(len(item) for item in rest if isinstance(item, str)) * 2)
+
+
+def _cost_printf(form: Any, *values: Any) -> None:
+    if not isinstance(form, str):
+        return
+    for width in re.findall(r"\d{5,}", form):
+        if int(width) > MAX_PADDING:
+            raise ValueError(f"printf: width {width} is more than {MAX_PADDING}")
+    if "*" in form and any(isinstance(value, int) and abs(value) > MAX_PADDING for value in values):
+        raise ValueError(f"printf: a width is more than {MAX_PADDING}")
+
+
+_COSTS: dict[str, Callable[..., None]] = {
+    "repeat": _cost_repeat,
+    "indent": _cost_indent,
+    "nindent": _cost_indent,
+    "replace": _cost_replace,
+    "regexReplaceAll": _cost_regex_replace,
+    "regexReplaceAllLiteral": _cost_regex_replace,
+    "mustRegexReplaceAll": _cost_regex_replace,
+    "mustRegexReplaceAllLiteral": _cost_regex_replace,
+    "join": _cost_join,
+    "until": _count_at_most,
+    "untilStep": _cost_range,
+    "seq": _cost_seq,
+    "concat": _cost_concat,
+    "wrap": _cost_wrap,
+    "wrapWith": _cost_wrap,
+    "printf": _cost_printf,
+    **{f"rand{kind}": _count_at_most for kind in ("Alpha", "AlphaNum", "Numeric", "Ascii", "Bytes")},
+}
+
+
+def plain(value: Any) -> Any:
+    """A template's value with the library's own map type turned back into a dictionary."""
+    if isinstance(value, Mapping):
+        return {key: plain(value[key]) for key in value}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def _to_json(value: object) -> str:
+    try:
+        return gojson.encode(value)
+    except (TypeError, ValueError):
+        return ""
+
+
+def _to_raw_json(value: object) -> str:
+    return gojson.encode(value, escape_html=False)
+
+
+def _to_pretty_json(value: object) -> str:
+    try:
+        return gojson.encode(value, indent="  ")
+    except (TypeError, ValueError):
+        return ""
+
+
+def _must_to_json(value: object) -> str:
+    return gojson.encode(value)
+
+
+def _must_to_pretty_json(value: object) -> str:
+    return gojson.encode(value, indent="  ")
+
+
+def _to_yaml(value: object) -> str:
+    gojson.encode(value)
+    return yamlio.dump(plain(value)).removesuffix("\n")
+
+
+def _yaml(text: str) -> Any:
+    try:
+        return params.from_json(yamlio.load_first(text, source="fromYaml"))
+    except ArgosyError as error:
+        raise ValueError(error.message) from None
+
+
+def _from_yaml(text: str) -> object:
+    value = _yaml(text)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError(f"fromYaml: expected a map, found {_kind(value)}")
+    return value
+
+
+def _from_yaml_array(text: str) -> object:
+    value = _yaml(text)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ValueError(f"fromYamlArray: expected a list, found {_kind(value)}")
+    return value
+
+
+def _kind(value: object) -> str:
+    return {str: "a string", bool: "a boolean", float: "a number", list: "a list", dict: "a map"}.get(type(value), "null")
+
+
+def _normalize(text: str) -> str:
+    return names.normalize(text)
+
+
+def _slugify(*arguments: object) -> str:
+    *options, text = arguments or ("",)
+    longest = options[0] if options else 50
+    smart = options[1] if len(options) > 1 else True
+    if type(longest) is not int or type(smart) is not bool or not isinstance(text, str) or len(options) > 2:
+        raise TypeError("slugify takes [max length: int] [smart: bool] text: string")
+    return names.slugify(text, longest, smart)
+
+
+def _untyped(name: str, value: Any) -> dict[str, Any]:
+    if type(value) is dict:
+        return value
+    what = "map[string]string" if isinstance(value, TypedMap) else type(value).__name__
+    raise TypeError(f"{name}: wrong type for value; expected map[string]interface {{}}; got {what}")
+
+
+def _dig(*arguments: Any) -> object:
+    if len(arguments) < 3:
+        raise TypeError("dig needs at least three arguments")
+    *keys, fallback, value = arguments
+    current = _untyped("dig", value)
+    for index, key in enumerate(keys):
+        if key not in current:
+            return fallback
+        if index == len(keys) - 1:
+            return current[key]
+        current = _untyped("dig", current[key])
+    return current
+
+
+def _get(value: object, key: str) -> object:
+    return _untyped("get", value).get(key, "")
+
+
+def _has_key(value: object, key: str) -> bool:
+    return key in _untyped("hasKey", value)
+
+
+def _keys(*values: object) -> list[str]:
+    return [key for value in values for key in sorted(_untyped("keys", value))]
+
+
+def _values(value: object) -> list[object]:
+    found = _untyped("values", value)
+    return [found[key] for key in sorted(found)]
+
+
+def _pick(value: object, *wanted: str) -> dict[str, Any]:
+    found = _untyped("pick", value)
+    return {key: found[key] for key in wanted if key in found}
+
+
+def _omit(value: object, *unwanted: str) -> dict[str, Any]:
+    return {key: item for key, item in _untyped("omit", value).items() if key not in unwanted}
+
+
+def _pluck(key: str, *values: object) -> list[object]:
+    return [found[key] for found in (_untyped("pluck", value) for value in values) if key in found]
+
+
+def _set(value: object, key: str, item: object) -> dict[str, Any]:
+    found = _untyped("set", value)
+    found[key] = item
+    return found
+
+
+def _unset(value: object, key: str) -> dict[str, Any]:
+    found = _untyped("unset", value)
+    found.pop(key, None)
+    return found
+
+
+def _merging(name: str, *, overwrite: bool) -> Function:
+    def merge(target: object, *sources: object) -> dict[str, Any]:
+        into = _untyped(name, target)
+        for source in sources:
+            _merge_into(into, _untyped(name, source), overwrite)
+        return into
+
+    return merge
+
+
+def _merge_into(target: dict[str, Any], source: dict[str, Any], overwrite: bool) -> None:
+    for key, item in source.items():
+        present = target.get(key)
+        if type(present) is dict and type(item) is dict:
+            _merge_into(present, item, overwrite)
+        elif _empty(present) or (overwrite and not _empty(item)):
+            target[key] = item
+
+
+def _empty(value: object) -> bool:
+    return value is None or value is False or (isinstance(value, (int, float)) and value == 0) or value in ("", [], {})
+
+
+def _print(*values: object) -> str:
+    out: list[str] = []
+    previous: object = ""
+    for value in values:
+        if not isinstance(previous, str) and not isinstance(value, str):
+            out.append(" ")
+        out.append(_printed(value))
+        previous = value
+    return "".join(out)
+
+
+def _println(*values: object) -> str:
+    return " ".join(_printed(value) for value in values) + "\n"
+
+
+def _printed(value: object) -> str:
+    return "<nil>" if value is None else format_value(value)
+
+
+def _printf(form: str, *values: object) -> str:
+    return sprintf(form, *[UNTYPED_NIL if value is None else value for value in values])
+
+
+_OWN: dict[str, Function] = {
+    "toJson": _to_json,
+    "toRawJson": _to_raw_json,
+    "toPrettyJson": _to_pretty_json,
+    "mustToJson": _must_to_json,
+    "mustToRawJson": _to_raw_json,
+    "mustToPrettyJson": _must_to_pretty_json,
+    "toYaml": _to_yaml,
+    "fromYaml": _from_yaml,
+    "fromYamlArray": _from_yaml_array,
+    "normalize": _normalize,
+    "slugify": _slugify,
+    "dig": _dig,
+    "get": _get,
+    "hasKey": _has_key,
+    "keys": _keys,
+    "values": _values,
+    "pick": _pick,
+    "omit": _omit,
+    "pluck": _pluck,
+    "set": _set,
+    "unset": _unset,
+    "merge": _merging("merge", overwrite=False),
+    "mustMerge": _merging("mustMerge", overwrite=False),
+    "mergeOverwrite": _merging("mergeOverwrite", overwrite=True),
+    "mustMergeOverwrite": _merging("mustMergeOverwrite", overwrite=True),
+    "print": _print,
+    "println": _println,
+    "printf": _printf,
+}

@@ -1,0 +1,137 @@
+"""Go templates: the one module that knows the library behind them.
+
+Options are `goTemplateOptions` of the set. Every render has budgets for steps, output and depth. A template sees
+nothing but its parameters and the functions of `functions.py`: no attributes or methods of Python objects.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import gotpl
+from gotpl.runtime.callables import PreparedFunctionRegistry
+
+from hub.core import params
+from hub.core.template import functions
+from hub.core.template.base import Scope, TemplateFailed
+
+_BUDGET = gotpl.ExecutionBudget(
+    max_output_chars=functions.MAX_TEXT,
+    max_iterations=100_000,
+    max_template_depth=100,
+    max_function_calls=50_000,
+)
+_TPL_DEPTH = 3
+"""How deep `tpl` may stand inside `tpl` (Argo CD 3.6)."""
+_MODES = {"default": "default", "invalid": "default", "zero": "zero", "error": "error"}
+
+
+@functools.cache
+def _functions() -> dict[str, functions.Function]:
+    return functions.table()
+
+
+@functools.cache
+def _sandbox() -> gotpl.SandboxPolicy:
+    return gotpl.SandboxPolicy.strict(
+        allow_functions=[*_functions(), "tpl"], max_template_chars=functions.MAX_TEXT, default_budget=_BUDGET
+    )
+
+
+@functools.cache
+def _registry() -> PreparedFunctionRegistry:
+    return PreparedFunctionRegistry(_functions())
+
+
+def missing_key_mode(options: tuple[str, ...]) -> str:
+    """The last `missingkey=` of the options. Raises `TemplateFailed` for an option that Go does not know."""
+    mode = "default"
+    for option in options:
+        name, equals, value = option.partition("=")
+        if name != "missingkey" or not equals or value not in _MODES:
+            hint = " (typographic quotes?)" if not option.isascii() else ""
+            expected = "missingkey=error, missingkey=zero, missingkey=default or missingkey=invalid"
+            raise TemplateFailed(f"goTemplateOptions: unrecognized option {option!r}{hint}, expected {expected}")
+        mode = _MODES[value]
+    return mode
+
+
+class GoTemplate:
+    """One compiled text. Bound to no set, so it is shared by all that use the same text and options."""
+
+    __slots__ = ("_depth", "_template", "_text")
+
+    def __init__(self, text: str, mode: str) -> None:
+        self._text = text
+        self._depth = 0
+        registry = (
+            PreparedFunctionRegistry({**_functions(), "tpl": self._tpl}) if "tpl" in text else _registry()
+        )
+        try:
+            self._template = gotpl.Template(
+                text, name="base", functions=registry, missing_key=mode, sandbox=_sandbox(), budget=_BUDGET
+            )
+        except gotpl.TemplateError as error:
+            raise TemplateFailed(f"failed to parse template {_short(text)}: {error}") from None
+
+    def render(self, scope: Scope) -> str:
+        if scope.prepared is None:
+            scope.prepared = _prepare(scope.params)
+        try:
+            return self._template.render(scope.prepared)
+        except gotpl.TemplateError as error:
+            missing = "missing key or attribute" in str(error)
+            raise TemplateFailed(_explained(self._text, str(error)), missing=missing) from None
+        except RecursionError:
+            raise TemplateFailed(f"failed to execute template {_short(self._text)}: nested too deep") from None
+
+    def _tpl(self, text: str, values: object) -> str:
+        if self._depth >= _TPL_DEPTH:
+            raise ValueError(f"tpl: nested more than {_TPL_DEPTH} deep")
+        self._depth += 1
+        try:
+            rendered = self._template.with_source(text, name="base").render(values)
+        finally:
+            self._depth -= 1
+        return rendered.replace("<no value>", "")
+
+
+def _explained(text: str, error: str) -> str:
+    return f"failed to execute template {_short(text)}: {error}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _prepare(value: Any) -> Any:
+    if isinstance(value, params.StringMap):
+        return gotpl.TypedMap(value, "", "string", "string")
+    if isinstance(value, dict):
+        return {key: _prepare(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_prepare(item) for item in value]
+    return value
+
+
+@functools.lru_cache(maxsize=16384)
+def _compile(text: str, mode: str) -> GoTemplate:
+    return GoTemplate(text, mode)
+
+
+class GoEngine:
+    """The engine for one set's options."""
+
+    go = True
+
+    def __init__(self, options: tuple[str, ...] = ()) -> None:
+        self._options = options
+
+    def compile(self, text: str) -> GoTemplate | None:
+        if "{{" not in text:
+            return None
+        return _compile(text, missing_key_mode(self._options))
+
+    def deferring(self) -> GoEngine:
+        return GoEngine((*self._options, "missingkey=error"))
