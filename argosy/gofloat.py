@@ -23,7 +23,9 @@ def print_form(value: float) -> str:
 
 
 def json_form(value: float) -> str:
-    """`encoding/json` of a float64: plain decimals from 1e-6 to 1e21. Raises ValueError for NaN and infinity."""
+    """`encoding/json` of a float64: plain decimals from 1e-6 to 1e21. Raises ValueError for NaN and
+    infinity.
+    """
     if not math.isfinite(value):
         raise ValueError(f"unsupported value: {value}")
     sign, digits, exponent = _digits(value)

@@ -39,7 +39,8 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 Duplicates = Literal["refuse", "last"]
-"""The same key twice in one mapping: a mistake to report, or (as Go's lenient reader has it) the last wins."""
+"""The same key twice in one mapping: a mistake to report, or (as Go's lenient reader has it) the last wins.
+"""
 
 _WORDS: dict[str, bool | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
@@ -47,8 +48,7 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
 }  # fmt: skip
 _NOT_FINITE = frozenset(
-    [".nan", ".NaN", ".NAN"]
-    + [sign + word for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")]
+    [".nan", ".NaN", ".NAN"] + [sign + word for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")]
 )
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|([1-9][0-9]*|0))\Z")

@@ -1,7 +1,8 @@
 """The three ways of matching paths that Argo CD has, each compiled to one regular expression.
 
-`directory` is Go's `path.Match` (git directories), `pathspec` is what `git ls-files -- PATTERN` selects (git files by
-default), `doublestar` is bmatcuk/doublestar (git files with the new globbing, Helm value files).
+`directory` is Go's `path.Match` (git directories), `pathspec` is what `git ls-files -- PATTERN` selects
+(git files by default), `doublestar` is bmatcuk/doublestar (git files with the new globbing, Helm value
+files).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def directory(pattern: str) -> Matcher | None:
 
 @functools.lru_cache(maxsize=4096)
 def pathspec(pattern: str) -> Matcher:
-    """Wildcards cross `/`; a pattern without its wildcards taken literally also selects all below a folder of that name.
+    """Wildcards cross `/`; a pattern without its wildcards taken literally also selects all below a folder
+    of that name.
 
     Raises `errors.Invalid` for a pattern that Git refuses.
     """
@@ -83,7 +85,9 @@ def _normal(pattern: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def doublestar(pattern: str) -> Matcher:
-    """`*` stays within one level, `**` as a whole path element spans any number of levels, `{a,b}` is a choice."""
+    """`*` stays within one level, `**` as a whole path element spans any number of levels, `{a,b}` is a
+    choice.
+    """
     text = _doublestar(pattern)
     return never if text is None else _full(text)
 
@@ -168,9 +172,8 @@ def _class(pattern: str, at: int, strict: bool) -> tuple[str, int] | None:
     while True:
         if at >= len(pattern):
             return None
-        if pattern[at] == "]" and (ranges or (not strict and not ranges and _closes_later(pattern, at))):
-            if ranges:
-                break
+        if pattern[at] == "]" and ranges:
+            break
         low = _class_char(pattern, at, strict)
         if low is None:
             return None
@@ -189,10 +192,6 @@ def _class(pattern: str, at: int, strict: bool) -> tuple[str, int] | None:
     if not inside:
         return ("(?s:.)" if negated else "(?!)"), at + 1
     return f"[{'^' if negated else ''}{inside}]", at + 1
-
-
-def _closes_later(pattern: str, at: int) -> bool:
-    return "]" in pattern[at + 1 :]
 
 
 def _class_char(pattern: str, at: int, strict: bool) -> tuple[str, int] | None:

@@ -1,7 +1,7 @@
 """Label selectors as data: compiled once, matched against plain dictionaries.
 
-Two validations exist in Argo CD: the clusters generator's selector follows Kubernetes' rules for label values,
-the post-selector of a generator allows any value (a URL, say). Keys are qualified names in both.
+Two validations exist in Argo CD: the clusters generator's selector follows Kubernetes' rules for label
+values, the post-selector of a generator allows any value (a URL, say). Keys are qualified names in both.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from argosy.errors import Invalid
 
 _NAME = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]\Z")
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
+_ALPHABET = "must consist of letters, digits, '-', '_' or '.', and start and end with a letter or digit"
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 
@@ -50,7 +51,9 @@ class Selector:
 
 
 def compile_selector(spec: Mapping[str, Any] | None, *, any_value: bool) -> Selector:
-    """A LabelSelector as a `Selector`. Raises `errors.Invalid` naming the key; `any_value` lifts the rules for values."""
+    """A LabelSelector as a `Selector`. Raises `errors.Invalid` naming the key; `any_value` lifts the rules
+    for values.
+    """
     spec = spec or {}
     found = [
         _requirement(key, "In", [value], any_value) for key, value in (spec.get("matchLabels") or {}).items()
@@ -89,7 +92,7 @@ def qualified_name_error(key: str) -> str:
     if not name or len(name) > 63:
         return "the name part must have 1 to 63 characters"
     if not _NAME.match(name):
-        return "the name part must consist of letters, digits, '-', '_' or '.', and start and end with a letter or digit"
+        return f"the name part {_ALPHABET}"
     return ""
 
 
@@ -98,5 +101,5 @@ def label_value_error(value: str) -> str:
     if len(value) > 63:
         return "must have at most 63 characters"
     if value and not _NAME.match(value):
-        return "must consist of letters, digits, '-', '_' or '.', and start and end with a letter or digit"
+        return _ALPHABET
     return ""

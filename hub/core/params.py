@@ -1,8 +1,8 @@
 """Parameter sets: what generators produce and templates consume, with the types Go gives them.
 
-Numbers are float64, as Go's JSON decoder makes them. A map of strings (cluster labels, `values`) and a list of
-strings (path segments) are types of their own in Go and behave differently from untyped ones in templates, in
-merges and in flattening, so they are here as well: `StringMap`, `StringList`.
+Numbers are float64, as Go's JSON decoder makes them. A map of strings (cluster labels, `values`) and a list
+of strings (path segments) are types of their own in Go and behave differently from untyped ones in
+templates, in merges and in flattening, so they are here as well: `StringMap`, `StringList`.
 """
 
 from __future__ import annotations

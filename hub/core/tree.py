@@ -1,7 +1,8 @@
 """The files of one commit, as the core sees them.
 
-`hub/git` implements `Tree` over Git objects; the offline command over a plain folder; tests use `MemoryTree`. The core
-never learns where the bytes come from. Paths are relative, with `/`, and without a leading or trailing one.
+`hub/git` implements `Tree` over Git objects; the offline command over a plain folder; tests use
+`MemoryTree`. The core never learns where the bytes come from. Paths are relative, with `/`, and without a
+leading or trailing one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ class Tree(Protocol):
         ...
 
     def paths(self) -> Sequence[str]:
-        """All tracked files in byte order of their paths, symbolic links included, submodules and folders not."""
+        """All tracked files in byte order of their paths, symbolic links included, submodules and folders
+        not.
+        """
         ...
 
     def symlinks(self) -> frozenset[str]:
@@ -35,7 +38,9 @@ class Tree(Protocol):
         ...
 
     def tree_id(self, path: str) -> str | None:
-        """An id of everything at and below `path` ("" is the root): equal ids mean equal content. None: not there."""
+        """An id of everything at and below `path` ("" is the root): equal ids mean equal content. None: not
+        there.
+        """
         ...
 
 

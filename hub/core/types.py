@@ -16,8 +16,8 @@ LOCAL_SERVER = "https://kubernetes.default.svc"
 class ClusterFacts:
     """What generators and selectors may know of a cluster. `id` is immutable; all else may change.
 
-    `labels` and `annotations` are those of Argo CD's cluster Secret, or of the `Cluster` object. `project` is "" for a
-    cluster that belongs to no project.
+    `labels` and `annotations` are those of Argo CD's cluster Secret, or of the `Cluster` object. `project`
+    is "" for a cluster that belongs to no project.
     """
 
     name: str
@@ -52,3 +52,26 @@ class Failed:
 
 
 Answer: TypeAlias = Complete[T] | Partial[T] | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class SetProblem:
+    """A user's mistake in an ApplicationSet, or an input that could not be read.
+
+    `reason` is Argo CD's condition reason; `where` names generator and field ("spec.generators[0].git");
+    `app` is the generated Application concerned, "" when it is the whole set or has no name.
+    """
+
+    reason: str
+    where: str
+    message: str
+    app: str = ""
+
+    def __str__(self) -> str:
+        who = f"application {self.app}: " if self.app else ""
+        return f"{who}{self.where}: {self.message}" if self.where else f"{who}{self.message}"
+
+
+GENERATION_FAILED = "ApplicationGenerationFromParamsError"
+RENDER_FAILED = "RenderTemplateParamsError"
+VALIDATION_FAILED = "ApplicationValidationError"

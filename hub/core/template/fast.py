@@ -1,6 +1,8 @@
-"""`{{name}}` templates, the engine of sets without `goTemplate` (valyala/fasttemplate as Argo CD 3.6 calls it).
+"""`{{name}}` templates, the engine of sets without `goTemplate` (valyala/fasttemplate as Argo CD 3.6 calls
+it).
 
-A tag is looked up as it stands, without blanks around it. A tag that names no text parameter stays in the text.
+A tag is looked up as it stands, without blanks around it. A tag that names no text parameter stays in the
+text.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""The functions of Go templates in ApplicationSets: sprig's, without what reads the machine, plus Argo CD's own.
+"""The functions of Go templates in ApplicationSets: sprig's, without what reads the machine, plus Argo CD's
+own.
 
-The library's sprig is replaced where it differs from Go: dictionary functions refuse maps of strings, JSON and YAML
-have Go's number forms, versions follow Masterminds/semver. Left out: `env`, `expandenv`, `getHostByName` (as in
-Argo CD), and the certificate functions, which cost a second of CPU each and give a different text at every look.
-Everything that can make a text or a list longer is bounded, because the library counts output only.
+The library's sprig is replaced where it differs from Go: dictionary functions refuse maps of strings, JSON
+and YAML have Go's number forms, versions follow Masterminds/semver. Left out: `env`, `expandenv`,
+`getHostByName` (as in Argo CD), and the certificate functions, which cost a second of CPU each and give a
+different text at every look. Everything that can make a text or a list longer is bounded, because the
+library counts output only.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ MAX_ITEMS = 100_000
 MAX_PADDING = 100_000
 
 _LEFT_OUT = frozenset(
-    """env expandenv getHostByName genPrivateKey genCA genCAWithKey genSelfSignedCert genSelfSignedCertWithKey
-    genSignedCert genSignedCertWithKey buildCustomCert bcrypt""".split()
+    ["env", "expandenv", "getHostByName", "genPrivateKey", "genCA", "genCAWithKey", "buildCustomCert", "bcrypt"]
+    + ["genSelfSignedCert", "genSelfSignedCertWithKey", "genSignedCert", "genSignedCertWithKey"]
 )
 
 
@@ -47,7 +49,9 @@ def _bounded(name: str, function: Function) -> Function:
 
     @functools.wraps(function)
     def call(*arguments: Any) -> object:
-        given = [None if argument is INVALID or argument is UNTYPED_NIL else argument for argument in arguments]
+        given = [
+            None if argument is INVALID or argument is UNTYPED_NIL else argument for argument in arguments
+        ]
         if cost is not None:
             cost(*given)
         result = function(*given)
@@ -92,7 +96,9 @@ def _cost_regex_replace(pattern: Any, value: Any, new: Any) -> None:
 
 def _cost_join(separator: Any, value: Any) -> None:
     if isinstance(value, (list, tuple)):
-        _text_at_most(sum(len(item) for item in value if isinstance(item, str)) + len(str(separator)) * len(value))
+        _text_at_most(
+            sum(len(item) for item in value if isinstance(item, str)) + len(str(separator)) * len(value)
+        )
 
 
 def _cost_range(start: Any, stop: Any, step: Any = 1) -> None:
@@ -212,7 +218,9 @@ def _from_yaml_array(text: str) -> object:
 
 
 def _kind(value: object) -> str:
-    return {str: "a string", bool: "a boolean", float: "a number", list: "a list", dict: "a map"}.get(type(value), "null")
+    return {str: "a string", bool: "a boolean", float: "a number", list: "a list", dict: "a map"}.get(
+        type(value), "null"
+    )
 
 
 def _normalize(text: str) -> str:
@@ -311,7 +319,12 @@ def _merge_into(target: dict[str, Any], source: dict[str, Any], overwrite: bool)
 
 
 def _empty(value: object) -> bool:
-    return value is None or value is False or (isinstance(value, (int, float)) and value == 0) or value in ("", [], {})
+    return (
+        value is None
+        or value is False
+        or (isinstance(value, (int, float)) and value == 0)
+        or value in ("", [], {})
+    )
 
 
 def _print(*values: object) -> str:

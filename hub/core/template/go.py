@@ -1,7 +1,8 @@
 """Go templates: the one module that knows the library behind them.
 
-Options are `goTemplateOptions` of the set. Every render has budgets for steps, output and depth. A template sees
-nothing but its parameters and the functions of `functions.py`: no attributes or methods of Python objects.
+Options are `goTemplateOptions` of the set. Every render has budgets for steps, output and depth. A template
+sees nothing but its parameters and the functions of `functions.py`: no attributes or methods of Python
+objects.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def missing_key_mode(options: tuple[str, ...]) -> str:
         if name != "missingkey" or not equals or value not in _MODES:
             hint = " (typographic quotes?)" if not option.isascii() else ""
             expected = "missingkey=error, missingkey=zero, missingkey=default or missingkey=invalid"
-            raise TemplateFailed(f"goTemplateOptions: unrecognized option {option!r}{hint}, expected {expected}")
+            raise TemplateFailed(
+                f"goTemplateOptions: unrecognized option {option!r}{hint}, expected {expected}"
+            )
         mode = _MODES[value]
     return mode
 
@@ -84,7 +87,9 @@ class GoTemplate:
             missing = "missing key or attribute" in str(error)
             raise TemplateFailed(_explained(self._text, str(error)), missing=missing) from None
         except RecursionError:
-            raise TemplateFailed(f"failed to execute template {_short(self._text)}: nested too deep") from None
+            raise TemplateFailed(
+                f"failed to execute template {_short(self._text)}: nested too deep"
+            ) from None
 
     def _tpl(self, text: str, values: object) -> str:
         if self._depth >= _TPL_DEPTH:

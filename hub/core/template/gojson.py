@@ -1,4 +1,5 @@
-"""JSON as Go's encoder writes it: keys sorted, floats without a point where they are whole, `<`, `>`, `&` escaped.
+"""JSON as Go's encoder writes it: keys sorted, floats without a point where they are whole, `<`, `>`, `&`
+escaped.
 
 `json.dumps` differs in all three. Used by the template functions and by merge keys.
 """
@@ -43,7 +44,6 @@ def _write(out: list[str], value: Any, html: bool, indent: str, line: str) -> No
         _block(out, "[]", [("", item) for item in value], html, indent, line)
     else:
         raise TypeError(f"json: unsupported type: {type(value).__name__}")
-
 
 
 def _block(

@@ -12,7 +12,9 @@ MAX_NAME = 253
 
 
 def normalize(name: str) -> str:
-    """Lower case; what is no letter, digit, `-` or `.` becomes `-`; at most 253 bytes; no `-` or `.` at the ends."""
+    """Lower case; what is no letter, digit, `-` or `.` becomes `-`; at most 253 bytes; no `-` or `.` at the
+    ends.
+    """
     return _NOT_DNS.sub("-", _lower(name))[:MAX_NAME].strip("-.")
 
 
@@ -27,7 +29,9 @@ def slugify(text: str, longest: int = 50, smart: bool = True) -> str:
 
 
 def slug(text: str, longest: int = 50, smart: bool = True) -> str:
-    """gosimple/slug: transliterated, lower case, everything else a dash. `longest` 0 is unlimited when `smart`."""
+    """gosimple/slug: transliterated, lower case, everything else a dash. `longest` 0 is unlimited when
+    `smart`.
+    """
     text = _transliterate(text).lower()
     if not smart and len(text) >= longest:
         text = text[:longest]

@@ -1,0 +1,139 @@
+"""Generators `git` and `oci`: one parameter set for each folder or file of a tree that patterns pick."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from argosy import yamlio
+from argosy.errors import Invalid, NotFound
+from hub.core import globs, params
+from hub.core.generators.base import Context, GeneratorFailed, TreeRequest
+from hub.core.params import Params, StringList
+from hub.core.schema import described
+from hub.core.template import names, render
+from hub.core.tree import Tree
+
+DEFAULT_REQUEUE = 180
+"""Seconds (Argo CD: three minutes)."""
+_MAX_LINKS = 16
+
+
+def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
+    """`directories` wins over `files`; with neither there is nothing to do, which is an error."""
+    context.inputs.requeue_after(spec.get("requeueAfterSeconds") or DEFAULT_REQUEUE)
+    directories, files = spec.get("directories") or [], spec.get("files") or []
+    if not directories and not files:
+        raise GeneratorFailed("neither directories nor files are given: ApplicationSet is empty")
+    tree = context.tree(TreeRequest(spec["repoURL"], spec["revision"], context.project))
+    found = (
+        _directories(tree, directories, spec, context) if directories else _files(tree, files, spec, context)
+    )
+    for one in found:
+        render.append_values(spec.get("values") or {}, one, context.engine, "values")
+    return found
+
+
+def _directories(
+    tree: Tree, wanted: list[dict[str, Any]], spec: dict[str, Any], context: Context
+) -> list[Params]:
+    include = [globs.directory(item["path"]) for item in wanted if not item.get("exclude")]
+    exclude = [globs.directory(item["path"]) for item in wanted if item.get("exclude")]
+    prefix = spec.get("pathParamPrefix", "")
+    return [
+        _path_params(path, "", prefix, context.go)
+        for path in folders(tree.paths())
+        if _any(include, path) and not _any(exclude, path)
+    ]
+
+
+def _any(matchers: Iterable[globs.Matcher | None], path: str) -> bool:
+    return any(matcher is not None and matcher(path) for matcher in matchers)
+
+
+def folders(paths: Sequence[str]) -> list[str]:
+    """Every folder that is not hidden nor in a hidden one, in the order of a walk: parents first, then by
+    name.
+    """
+    found: set[tuple[str, ...]] = set()
+    for path in paths:
+        parts = tuple(path.split("/")[:-1])
+        while parts and parts not in found:
+            found.add(parts)
+            parts = parts[:-1]
+    return ["/".join(parts) for parts in sorted(found) if not any(part.startswith(".") for part in parts)]
+
+
+def _files(tree: Tree, wanted: list[dict[str, Any]], spec: dict[str, Any], context: Context) -> list[Params]:
+    compile_pattern = globs.doublestar if context.new_globbing else globs.pathspec
+    try:
+        include = [compile_pattern(item["path"]) for item in wanted if not item.get("exclude")]
+        exclude = [compile_pattern(item["path"]) for item in wanted if item.get("exclude")]
+    except Invalid as error:
+        raise GeneratorFailed(error.message, "files") from None
+    chosen = [path for path in tree.paths() if _any(include, path) and not _any(exclude, path)]
+    prefix = spec.get("pathParamPrefix", "")
+    return [one for path in chosen for one in _of_file(tree, path, prefix, context.go)]
+
+
+def _of_file(tree: Tree, path: str, prefix: str, go: bool) -> list[Params]:
+    folder, name = posixpath.dirname(path) or ".", posixpath.basename(path)
+    found = []
+    for content in _objects(path, _read(tree, path)):
+        if go:
+            found.append({**params.from_json(content), **_path_params(folder, name, prefix, go)})
+        else:
+            found.append(
+                {**params.flatten(params.from_json(content)), **_path_params(folder, name, prefix, go)}
+            )
+    return found
+
+
+def _read(tree: Tree, path: str) -> bytes:
+    """Follows symbolic links inside the tree; one that leaves it is refused, as there is nothing to read."""
+    links, place = tree.symlinks(), path
+    for _ in range(_MAX_LINKS):
+        if place not in links:
+            break
+        target = tree.read(place).decode("utf-8", "replace")
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(place), target))
+        if target.startswith("/") or place.startswith(".."):
+            raise GeneratorFailed(f"unable to process file '{path}': it is a link that leaves the repository")
+    try:
+        return tree.read(place)
+    except NotFound:
+        raise GeneratorFailed(f"unable to process file '{path}': it is a link to no file") from None
+
+
+def _objects(path: str, data: bytes) -> list[dict[str, Any]]:
+    try:
+        content = yamlio.load_first(data, source=path)
+    except Invalid as error:
+        raise GeneratorFailed(
+            f"unable to process file '{path}': unable to parse file: {error.message}"
+        ) from None
+    if content is None:
+        return [{}]
+    found = content if isinstance(content, list) else [content]
+    for item in found:
+        if item is not None and not isinstance(item, dict):
+            wanted = "expected an object or a list of objects"
+            raise GeneratorFailed(f"unable to process file '{path}': {wanted}, found {described(item)}")
+    return [item or {} for item in found]
+
+
+def _path_params(folder: str, file: str, prefix: str, go: bool) -> Params:
+    base = posixpath.basename(folder)
+    facts: Params = {"path": folder, "basename": base, "basenameNormalized": names.normalize(base)}
+    if file:
+        facts["filename"] = file
+        facts["filenameNormalized"] = names.normalize(file)
+    segments = folder.split("/")
+    if go:
+        facts["segments"] = StringList(segments)
+        return {prefix: {"path": facts}} if prefix else {"path": facts}
+    root = f"{prefix}.path" if prefix else "path"
+    flat = {root if key == "path" else f"{root}.{key}": text for key, text in facts.items()}
+    flat.update({f"{root}[{index}]": part for index, part in enumerate(segments) if part})
+    return flat

@@ -1,0 +1,79 @@
+"""Admission: is this an ApplicationSet or an Application that the API server would take, and what is in it.
+
+Raises `errors.Invalid` that names every field that is wrong. What is merely suspicious comes back as
+problems: the mistakes that people are known to make and that Argo CD accepts without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from argosy.errors import Invalid, Problem
+from argosy.objects import Manifest
+from hub.core import kinds
+from hub.core.schema import Struct, check, decode, described
+from hub.core.types import SetProblem
+
+MAX_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class AppSet:
+    """An admitted ApplicationSet: `spec` holds only fields that Argo CD knows, with the right types."""
+
+    name: str
+    namespace: str
+    spec: dict[str, Any]
+    annotations: dict[str, str]
+
+
+def _admit(manifest: Any, kind: str, shape: Struct) -> dict[str, Any]:
+    if not isinstance(manifest, dict):
+        raise Invalid(f"expected an {kind}, found {described(manifest)}")
+    found_kind = f"{manifest.get('apiVersion')} {manifest.get('kind')}"
+    if found_kind != f"{kinds.GROUP_VERSION} {kind}":
+        raise Invalid(f"expected {kinds.GROUP_VERSION} {kind}, found {found_kind}")
+    problems = check(shape, manifest, "")
+    if problems:
+        raise Invalid(_listed([Problem(problem.where.lstrip("."), problem.message) for problem in problems]))
+    decoded: dict[str, Any] = decode(shape, manifest)
+    return decoded
+
+
+def _listed(problems: list[Problem]) -> str:
+    shown = [str(problem) for problem in problems[:MAX_SHOWN]]
+    if len(problems) > MAX_SHOWN:
+        shown.append(f"and {len(problems) - MAX_SHOWN} more")
+    return "; ".join(shown)
+
+
+def application_set(manifest: Any, *, default_namespace: str = "argocd") -> AppSet:
+    """Raises `errors.Invalid`, naming every wrong field by its path."""
+    decoded = _admit(manifest, "ApplicationSet", kinds.APPLICATION_SET)
+    metadata = decoded["metadata"]
+    if not metadata.get("name"):
+        raise Invalid("metadata.name: required field is missing")
+    return AppSet(
+        metadata["name"],
+        metadata.get("namespace") or default_namespace,
+        decoded["spec"],
+        metadata.get("annotations") or {},
+    )
+
+
+def application(manifest: Any) -> Manifest:
+    """An Application as Argo CD's types keep it. Raises `errors.Invalid`, naming every wrong field by its
+    path.
+    """
+    return _admit(manifest, "Application", kinds.APPLICATION)
+
+
+_UNDOTTED = re.compile(r"\{\{-?\s*([A-Za-z_][\w]*(?:\.[\w]+)*)\s*-?\}\}")
+_DOTTED = re.compile(r"\{\{-?\s*\.[A-Za-z_]")
+
+
+def warnings(found: AppSet) -> list[SetProblem]:
+    """What is accepted and most likely not meant."""
+    return []

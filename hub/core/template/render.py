@@ -1,0 +1,119 @@
+"""Templates inside a whole object: compiled once per object, rendered once per parameter set.
+
+Walks a value along its shape as Argo CD walks its Go structs: every string, keys and values of maps, and
+raw JSON string by string. What holds no template is copied and not looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from hub.core import params
+from hub.core.schema import Free, ListOf, MapOf, Scalar, Shape, Struct
+from hub.core.template.base import Engine, Scope, Template, TemplateFailed
+
+Node: TypeAlias = Callable[[Scope], Any]
+
+
+class FieldFailed(Exception):
+    """A field could not be rendered."""
+
+    def __init__(self, path: str, failure: TemplateFailed) -> None:
+        super().__init__(f"{path}: {failure.message}")
+        self.path = path
+        self.message = failure.message
+        self.missing = failure.missing
+
+
+def compile_value(shape: Shape, value: Any, engine: Engine, path: str) -> Node | None:
+    """None for a value without templates. Raises `FieldFailed` for a template that does not parse."""
+    if isinstance(value, str):
+        return None if isinstance(shape, Scalar) and str not in shape.types else _text(value, engine, path)
+    if isinstance(value, dict):
+        if isinstance(shape, Struct):
+            return _struct(shape, value, engine, path)
+        item_shape = shape.item if isinstance(shape, MapOf) else shape
+        return _mapping(item_shape, value, engine, path)
+    if isinstance(value, list):
+        item_shape = shape.item if isinstance(shape, ListOf) else shape
+        nodes = [compile_value(item_shape, item, engine, f"{path}[{i}]") for i, item in enumerate(value)]
+        return _list(value, nodes)
+    return None
+
+
+def _text(text: str, engine: Engine, path: str) -> Node | None:
+    try:
+        template = engine.compile(text)
+    except TemplateFailed as failure:
+        raise FieldFailed(path, failure) from None
+    return None if template is None else _rendering(template, path)
+
+
+def _rendering(template: Template, path: str) -> Node:
+    def render(scope: Scope) -> str:
+        try:
+            return template.render(scope)
+        except TemplateFailed as failure:
+            raise FieldFailed(path, failure) from None
+
+    return render
+
+
+def _struct(shape: Struct, value: dict[str, Any], engine: Engine, path: str) -> Node | None:
+    nodes = {}
+    for name, item in value.items():
+        entry = shape.fields.get(name)
+        node = None if entry is None else compile_value(entry.shape, item, engine, f"{path}.{name}")
+        if node is not None:
+            nodes[name] = node
+    if not nodes:
+        return None
+    fixed = {name: item for name, item in value.items() if name not in nodes}
+    return lambda scope: {**fixed, **{name: node(scope) for name, node in nodes.items()}}
+
+
+def _mapping(item_shape: Shape, value: dict[str, Any], engine: Engine, path: str) -> Node | None:
+    entries = []
+    for key, item in value.items():
+        if item is None and isinstance(item_shape, Free):
+            continue
+        place = f"{path}.{key}"
+        entries.append((key, _text(key, engine, place), item, compile_value(item_shape, item, engine, place)))
+    if len(entries) == len(value) and all(key is None and item is None for _, key, _, item in entries):
+        return None
+
+    def render(scope: Scope) -> dict[str, Any]:
+        return {
+            (key if key_node is None else key_node(scope)): (item if item_node is None else item_node(scope))
+            for key, key_node, item, item_node in entries
+        }
+
+    return render
+
+
+def _list(value: list[Any], nodes: list[Node | None]) -> Node | None:
+    if all(node is None for node in nodes):
+        return None
+    pairs = list(zip(value, nodes, strict=True))
+    return lambda scope: [item if node is None else node(scope) for item, node in pairs]
+
+
+def render_values(values: dict[str, str], scope: Scope, engine: Engine, path: str) -> dict[str, str]:
+    """A generator's `values` against the parameters of that generator. Raises `FieldFailed`."""
+    rendered = {}
+    for key, text in values.items():
+        node = _text(text, engine, f"{path}.{key}")
+        rendered[key] = text if node is None else node(scope)
+    return rendered
+
+
+def append_values(values: dict[str, str], found: params.Params, engine: Engine, path: str) -> None:
+    """Adds rendered `values` to a parameter set: a map `values` for Go templates, else `values.KEY` each."""
+    if not values:
+        return
+    rendered = render_values(values, Scope(found), engine, path)
+    if engine.go:
+        found["values"] = params.StringMap(rendered)
+    else:
+        found.update({f"values.{key}": text for key, text in rendered.items()})

@@ -1,0 +1,150 @@
+"""Where the offline command's evaluations get their inputs: files that the user names on the command line."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from argosy.errors import ArgosyError, Invalid
+from argosy.objects import Manifest, split_api_version
+from hub.core.generators.base import ProviderRequest, Request, TreeRequest
+from hub.core.tree import MemoryTree, Tree
+from hub.core.types import Answer, ClusterFacts, Complete, Failed
+
+_KIND_LABEL = "argocd.argoproj.io/secret-type"
+
+
+class OfflineSources:
+    """A `Sources` over manifests and folders. `fetch` answers requests; what it cannot answer is `Failed`."""
+
+    def __init__(
+        self,
+        *,
+        clusters: Sequence[Any],
+        objects: Sequence[Any],
+        repos: Mapping[str, str],
+        budget: float,
+    ) -> None:
+        self._clusters = [facts for manifest in clusters if (facts := cluster_facts(manifest)) is not None]
+        self._objects = [manifest for manifest in (*objects, *clusters) if isinstance(manifest, dict)]
+        self._repos = {_same(url): folder for url, folder in repos.items()}
+        self._budget = budget
+        self._answers: dict[Request, Answer[Any]] = {}
+
+    def clusters(self) -> Sequence[ClusterFacts]:
+        return self._clusters
+
+    def tree(self, request: TreeRequest) -> Answer[Tree] | None:
+        return self._answers.get(request)
+
+    def provided(self, request: ProviderRequest) -> Answer[Sequence[Mapping[str, Any]]] | None:
+        return self._answers.get(request)
+
+    def objects(self, group: str, resource: str, namespace: str) -> Sequence[Manifest]:
+        found = [
+            manifest
+            for manifest in self._objects
+            if _is_resource(manifest, group, resource)
+            and (manifest.get("metadata") or {}).get("namespace", namespace) == namespace
+        ]
+        return sorted(found, key=lambda manifest: str(manifest["metadata"].get("name")))
+
+    def fetch(self, requests: Sequence[Request]) -> None:
+        """Answers every request, from folders at once, from providers within the budget."""
+        providers = [request for request in requests if isinstance(request, ProviderRequest)]
+        for request in requests:
+            if isinstance(request, TreeRequest):
+                self._answers[request] = self._open(request)
+        for request in providers:
+            self._answers[request] = Failed(f"{request.kind} providers cannot be reached from here")
+
+    def _open(self, request: TreeRequest) -> Answer[Tree]:
+        folder = self._repos.get(_same(request.repo_url))
+        if folder is None:
+            return Failed(
+                f"repository {request.repo_url} is not known: name it with --repo {request.repo_url}=DIR"
+            )
+        try:
+            return Complete(folder_tree(folder))
+        except ArgosyError as error:
+            return Failed(f"repository {request.repo_url}: {error.message}")
+
+
+def _same(url: str) -> str:
+    return url.rstrip("/").removesuffix(".git")
+
+
+def folder_tree(folder: str) -> MemoryTree:
+    """The files of a plain folder, without `.git`, as one commit named by their content."""
+    files: dict[str, bytes] = {}
+    links = set()
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in [*names, *(inner for inner in folders if Path(root, inner).is_symlink())]:
+            place = Path(root, name)
+            path = place.relative_to(folder).as_posix()
+            if place.is_symlink():
+                links.add(path)
+                files[path] = os.readlink(place).encode()
+            elif place.is_file():
+                files[path] = place.read_bytes()
+    content = hashlib.sha1(usedforsecurity=False)
+    for path in sorted(files):
+        content.update(f"{path}\0{len(files[path])}\0".encode() + files[path])
+    return MemoryTree(files, content.hexdigest(), frozenset(links))
+
+
+def cluster_facts(manifest: Any) -> ClusterFacts | None:
+    """A `Cluster` object or an Argo CD cluster Secret as facts; None for anything else."""
+    if not isinstance(manifest, dict):
+        return None
+    metadata = manifest.get("metadata") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    if manifest.get("kind") == "Cluster":
+        spec = manifest.get("spec") or {}
+        name = spec.get("name") or metadata.get("name", "")
+        server = spec.get("server") or f"https://{name}"
+        return ClusterFacts(
+            name, server, labels, annotations, spec.get("project", ""), metadata.get("uid", "")
+        )
+    if manifest.get("kind") != "Secret" or labels.get(_KIND_LABEL) != "cluster":
+        return None
+    data = secret_data(manifest)
+    return ClusterFacts(
+        data.get("name", ""), data.get("server", ""), labels, annotations, data.get("project", ""),
+        metadata.get("uid", ""),
+    )  # fmt: skip
+
+
+def secret_data(manifest: Manifest) -> dict[str, str]:
+    """`data` (base64) and `stringData` of a Secret as text. Raises `errors.Invalid` for data that is not
+    base64.
+    """
+    found = {}
+    for key, text in (manifest.get("data") or {}).items():
+        try:
+            found[key] = base64.b64decode(str(text), validate=True).decode("utf-8")
+        except ValueError:
+            name = (manifest.get("metadata") or {}).get("name")
+            raise Invalid(f"Secret {name}: data.{key} is not base64 of text") from None
+    return {**found, **{key: str(text) for key, text in (manifest.get("stringData") or {}).items()}}
+
+
+def _is_resource(manifest: Manifest, group: str, resource: str) -> bool:
+    if split_api_version(str(manifest.get("apiVersion", "")))[0] != group:
+        return False
+    kind = str(manifest.get("kind", "")).lower()
+    return resource in plurals(kind)
+
+
+def plurals(kind: str) -> tuple[str, ...]:
+    """What the resource of a kind may be called: without its definition the plural can only be guessed."""
+    if kind.endswith(("s", "x", "z", "ch", "sh")):
+        return (kind, kind + "es")
+    if kind.endswith("y") and kind[-2:-1] not in ("a", "e", "i", "o", "u"):
+        return (kind, kind[:-1] + "ies")
+    return (kind, kind + "s")
