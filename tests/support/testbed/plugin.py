@@ -1,0 +1,76 @@
+"""The fixtures that give tests real control planes, for any folder of tests.
+
+Whatever uses one of them carries the marker `e2e` and runs in one xdist worker, for there is one testbed
+per worker process. When a required program is missing, such tests are skipped with the reason, or fail with
+it where `ARGOSY_E2E=required`. Programs from `binaries.OPTIONAL` are never demanded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed import binaries, controlplane
+
+GIVERS = frozenset({"testbed_clusters", "control_planes", "managed_control_plane"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "e2e" in item.path.parent.parts or GIVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+def pytest_report_header() -> str:
+    lacking = binaries.missing()
+    if lacking:
+        return f"control planes: none ({lacking})"
+    found = (f"{name} = {binaries.find(name)}" for name in binaries.REQUIRED)
+    return f"control planes: Kubernetes {binaries.version()} wanted, {', '.join(found)}"
+
+
+def _refuse(reason: str) -> None:
+    if binaries.demanded():
+        pytest.fail(f"ARGOSY_E2E=required, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def testbed_clusters() -> Iterator[controlplane.Testbed]:
+    """A running etcd on which clusters can be added by name (`add("x")`), each 3 s and a quarter of a
+    gigabyte.
+    """
+    if reason := binaries.missing():
+        _refuse(reason)
+    with controlplane.running() as bed:
+        yield bed
+
+
+@pytest.fixture(scope="session")
+def control_planes(testbed_clusters: controlplane.Testbed) -> list[controlplane.ControlPlane]:
+    """Two clusters without controllers, shared by the whole run: use a namespace of your own, never wait
+    for its end.
+    """
+    return testbed_clusters.add("red", "blue")
+
+
+@pytest.fixture(scope="session")
+def managed_control_plane(testbed_clusters: controlplane.Testbed) -> controlplane.ControlPlane:
+    """One cluster whose namespaces end, owners take their children along, and roles are aggregated."""
+    try:
+        return testbed_clusters.add("managed", controllers=True)[0]
+    except binaries.Absent as absent:
+        pytest.skip(str(absent))
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> Path:
+    """The newest kubectl to be had."""
+    try:
+        return binaries.find("kubectl", binaries.NEWEST)
+    except binaries.Absent as absent:
+        _refuse(str(absent))
+        raise
