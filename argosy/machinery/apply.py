@@ -1,0 +1,509 @@
+"""Who owns which field: server-side apply and the bookkeeping of all other writes.
+
+The rules are apimachinery's field manager over structured-merge-diff v6. An applier owns exactly what its
+configuration says; what it no longer says and nobody else owns goes away. Every other write owns what it changed.
+Objects are values: nothing here changes an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from argosy.machinery import failure, fields, typed
+from argosy.machinery.fields import Fields
+from argosy.machinery.schema import Type
+from argosy.objects import Manifest
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+BEFORE_FIRST_APPLY = "before-first-apply"
+ANCIENT = "ancient-changes"
+MAX_UPDATE_MANAGERS = 10
+MAX_ANNOTATIONS = 256 * 1024
+
+_SELF = "current-operation"
+_STRIPPED: Fields = {
+    "f:apiVersion": {},
+    "f:kind": {},
+    "f:metadata": {
+        ".": {},
+        "f:name": {},
+        "f:namespace": {},
+        "f:creationTimestamp": {},
+        "f:selfLink": {},
+        "f:uid": {},
+        "f:clusterName": {},
+        "f:generation": {},
+        "f:managedFields": {},
+        "f:resourceVersion": {},
+    },
+}
+
+
+class Manager(NamedTuple):
+    """Who wrote, as an entry is found again. `version` is "" for appliers: they keep one entry across versions."""
+
+    name: str
+    operation: str
+    version: str
+    subresource: str
+
+
+class Owned(NamedTuple):
+    """What a manager owns, at which API version, since when (RFC 3339 in seconds; None where it was never said)."""
+
+    version: str
+    fields: Fields
+    time: str | None
+
+
+Managed = dict[Manager, Owned]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a write goes to, as ownership needs to know it."""
+
+    api_version: str
+    kind: str
+    type: Type
+    subresource: str = ""
+    ignored: Fields = field(default_factory=dict)
+    """Fields that this endpoint resets; nobody comes to own them through it."""
+
+
+class FieldConflict(NamedTuple):
+    """A field an apply wants, and who has it."""
+
+    manager: Manager
+    path: fields.Path
+
+
+class Conflicts(Exception):
+    """An apply would take fields from others."""
+
+    def __init__(self, conflicts: list[FieldConflict]) -> None:
+        super().__init__(f"{len(conflicts)} conflicts")
+        self.conflicts = conflicts
+
+
+# --- the form in metadata.managedFields --------------------------------------------------------------------------
+
+
+def decode(entries: Any) -> Managed:
+    """Ownership from `metadata.managedFields`. Raises `ValueError` where an entry is not one."""
+    out: Managed = {}
+    for index, entry in enumerate(entries or ()):
+        operation = entry.get("operation")
+        if operation not in ("Apply", "Update"):
+            raise ValueError("operation must be `Apply` or `Update`")
+        version = entry.get("apiVersion") or ""
+        if not version:
+            raise ValueError("apiVersion must not be empty")
+        if entry.get("fieldsType") != "FieldsV1":
+            raise ValueError(f"missing or invalid fieldsType in managed fields entry {index}")
+        manager = Manager(
+            entry.get("manager") or "",
+            operation,
+            "" if operation == "Apply" else version,
+            entry.get("subresource") or "",
+        )
+        out[manager] = Owned(version, fields.decode(entry.get("fieldsV1") or {}), entry.get("time"))
+    return out
+
+
+def stored(entries: Any) -> Managed:
+    """As `decode`, for entries this module encoded: the sets are taken as they are."""
+    return {
+        Manager(
+            entry.get("manager", ""),
+            entry["operation"],
+            "" if entry["operation"] == "Apply" else entry["apiVersion"],
+            entry.get("subresource", ""),
+        ): Owned(entry["apiVersion"], entry["fieldsV1"], entry.get("time"))
+        for entry in entries or ()
+    }
+
+
+def encode(managed: Managed) -> list[dict[str, Any]]:
+    """The entries in the API's order: operation, time, manager, version, subresource."""
+    ordered = sorted(
+        managed.items(),
+        key=lambda item: (item[0].operation, item[1].time or "", item[0].name, item[1].version, item[0].subresource),
+    )
+    out = []
+    for manager, owned in ordered:
+        entry: dict[str, Any] = {
+            "apiVersion": owned.version,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": owned.fields,
+            "manager": manager.name,
+            "operation": manager.operation,
+        }
+        if manager.subresource:
+            entry["subresource"] = manager.subresource
+        if owned.time is not None:
+            entry["time"] = owned.time
+        out.append(entry)
+    return out
+
+
+def manager_name(field_manager: str, user_agent: str) -> str:
+    """Who writes: the `fieldManager` parameter, else the start of the User-Agent (printable, at most 128 bytes)."""
+    if field_manager:
+        return field_manager
+    out = ""
+    for character in user_agent.split("/", 1)[0]:
+        if not character.isprintable():
+            continue
+        if len((out + character).encode()) > 128:
+            break
+        out += character
+    return out
+
+
+def without_managed(manifest: Manifest) -> Manifest:
+    """The object as it is compared: without its own bookkeeping."""
+    metadata = manifest.get("metadata")
+    if not isinstance(metadata, dict) or "managedFields" not in metadata:
+        return manifest
+    slim = dict(metadata)
+    del slim["managedFields"]
+    return {**manifest, "metadata": slim}
+
+
+def with_managed(manifest: Manifest, managed: Managed) -> Manifest:
+    """The object with the bookkeeping in it."""
+    metadata = {name: value for name, value in (manifest.get("metadata") or {}).items() if name != "managedFields"}
+    if managed:
+        metadata["managedFields"] = encode(managed)
+    return {**manifest, "metadata": metadata}
+
+
+# --- the arithmetic of one write ---------------------------------------------------------------------------------
+
+
+def _settle(
+    live: Manifest, new: Manifest, target: Target, managed: Managed, writer: Manager, *, force: bool
+) -> tuple[Managed, typed.Change]:
+    """Takes from all others what this write changes or removes. Raises `Conflicts` unless forced."""
+    removed, modified, added = typed.compare(live, new, target.type)
+    if target.ignored:
+        removed, modified, added = (
+            fields.without_below(each, target.ignored) for each in (removed, modified, added)
+        )
+    touched = fields.union(modified, added)
+    out: Managed = {}
+    conflicts: list[FieldConflict] = []
+    for manager, owned in managed.items():
+        if manager == writer:
+            out[manager] = owned
+            continue
+        disputed = fields.intersection(owned.fields, touched)
+        if disputed:
+            conflicts += [FieldConflict(manager, path) for path in fields.paths(disputed)]
+        rest = fields.difference(fields.difference(owned.fields, disputed), removed)
+        if rest:
+            out[manager] = owned if rest is owned.fields else owned._replace(fields=rest)
+    if conflicts and not force:
+        raise Conflicts(sorted(conflicts))
+    if writer in out and not out[writer].fields:
+        del out[writer]
+    return out, (removed, modified, added)
+
+
+def _reconciled(managed: Managed, target: Target) -> Managed:
+    """Ownership after the kind's schema changed since it was written."""
+    out = {}
+    for manager, owned in managed.items():
+        fresh = typed.reconciled(owned.fields, target.type)
+        out[manager] = owned if fresh is owned.fields else owned._replace(fields=fresh)
+    return out
+
+
+def _own_update(
+    live: Manifest, new: Manifest, target: Target, managed: Managed, name: str, now: str
+) -> Managed:
+    """Ownership after a write that is no apply."""
+    current = Manager(_SELF, "Update", target.api_version, "")
+    out, (removed, modified, added) = _settle(
+        live, new, target, _reconciled(managed, target), current, force=True
+    )
+    mine = fields.union(modified, added)
+    if target.ignored:
+        mine = fields.without_below(mine, target.ignored)
+    mine = fields.difference(mine, _STRIPPED)
+    if mine:
+        manager = Manager(name or "unknown", "Update", target.api_version, target.subresource)
+        before = out.get(manager)
+        out[manager] = Owned(target.api_version, fields.union(mine, before.fields) if before else mine, now)
+    return _capped(out)
+
+
+def _capped(managed: Managed) -> Managed:
+    """At most ten entries of updates: the oldest of one version become one."""
+    updaters = [manager for manager in managed if manager.operation == "Update"]
+    if len(updaters) <= MAX_UPDATE_MANAGERS:
+        return managed
+    updaters.sort(key=lambda manager: (managed[manager].time or "", _identifier(manager)))
+    out = dict(managed)
+    first: dict[str, Manager] = {}
+    left = len(updaters)
+    for manager in updaters:
+        if left <= MAX_UPDATE_MANAGERS:
+            break
+        owned = out[manager]
+        bucket = Manager(ANCIENT, "Update", owned.version, "")
+        if owned.version not in first:
+            first[owned.version] = manager
+            continue
+        if bucket not in out:
+            out[bucket] = out.pop(first[owned.version])
+        out[bucket] = Owned(owned.version, fields.union(owned.fields, out[bucket].fields), owned.time)
+        if manager != bucket:
+            del out[manager]
+        left -= 1
+    return out
+
+
+def _identifier(manager: Manager) -> bytes:
+    """The identifier as Go marshals it, for its order."""
+    parts = {"manager": manager.name, "operation": manager.operation, "apiVersion": manager.version}
+    if manager.subresource:
+        parts["subresource"] = manager.subresource
+    return orjson.dumps({name: value for name, value in parts.items() if value})
+
+
+def _pruned(merged: Manifest, managed: Managed, last: Fields, mine: Fields, kind: Type) -> Manifest:
+    """Takes away what this manager applied last time, not now, and nobody else owns."""
+    if not last or last == mine:
+        return merged
+    dropped = typed.with_named(last, kind)
+    if not fields.difference(dropped, typed.with_named(mine, kind)):
+        return merged
+    held: Fields = {}
+    for owned in managed.values():
+        held = fields.union(held, owned.fields)
+    held = typed.with_named(held, kind)
+    whole = typed.with_named(typed.field_set(merged, kind), kind)
+    slim = typed.remove(merged, dropped, kind)
+    kept = fields.union(typed.with_named(typed.field_set(slim, kind), kind), held)
+    slim = typed.remove(merged, fields.difference(whole, kept), kind)
+    kept = typed.with_named(typed.field_set(slim, kind), kind)
+    gone = fields.intersection(fields.difference(whole, kept), dropped)
+    out = typed.remove(merged, gone, kind)
+    return out if isinstance(out, dict) else {}
+
+
+# --- writes ------------------------------------------------------------------------------------------------------
+
+
+def track_update(live: Manifest | None, new: Manifest, target: Target, name: str, now: str) -> Manifest:
+    """The new object with `managedFields` after a create (no live object), update or patch by `name`.
+
+    `managedFields` in the new object replace the live ones, unless they cannot be read or this is a subresource; an
+    empty list, or a list of one empty entry, throws all ownership away.
+    """
+    before = live or {"apiVersion": target.api_version, "kind": target.kind}
+    sent = (new.get("metadata") or {}).get("managedFields")
+    slim = without_managed(new)
+    kept = _kept_managed((before.get("metadata") or {}).get("managedFields"))
+    if target.subresource:
+        managed = kept
+    elif sent is not None and (sent == [] or sent == [{}]):
+        managed = {}
+    else:
+        try:
+            managed = decode(sent) or kept
+        except (ValueError, AttributeError, TypeError):
+            managed = kept
+    if not managed and live is not None:
+        return slim
+    try:
+        typed.check(slim, target.type, allow_duplicates=True)
+        managed = _own_update(without_managed(before), slim, target, managed, name, now)
+    except typed.TypedError:
+        return with_managed(slim, kept)
+    return with_managed(slim, managed)
+
+
+def _kept_managed(entries: Any) -> Managed:
+    try:
+        return stored(entries)
+    except (KeyError, AttributeError, TypeError):
+        return {}
+
+
+def apply(
+    live: Manifest | None,
+    applied: Manifest,
+    target: Target,
+    name: str,
+    now: str,
+    *,
+    force: bool,
+    finish: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+) -> Manifest:
+    """Server-side apply of a configuration by `name`; the object as it should be stored.
+
+    `finish` prunes and fills defaults. Raises `ApiFailure`: 400 for a body of another kind or with managedFields, 409
+    with a cause per field for conflicts, 500 (as a real server) for a body that does not fit the schema.
+    """
+    if applied.get("apiVersion") != target.api_version or applied.get("kind") != target.kind:
+        raise failure.bad_request(f"invalid object type: {_kind_text(applied)}")
+    if (applied.get("metadata") or {}).get("managedFields") is not None:
+        raise failure.bad_request("metadata.managedFields must be nil")
+    try:
+        return _apply(live, applied, target, name, now, force, finish)
+    except Conflicts as error:
+        raise _conflict_failure(error.conflicts) from error
+
+
+def _apply(
+    live: Manifest | None,
+    applied: Manifest,
+    target: Target,
+    name: str,
+    now: str,
+    force: bool,
+    finish: Callable[[Manifest], Manifest],
+) -> Manifest:
+    before = without_managed(live) if live is not None else {"apiVersion": target.api_version, "kind": target.kind}
+    managed = _kept_managed((live.get("metadata") or {}).get("managedFields")) if live is not None else {}
+    try:
+        typed.check(applied, target.type, allow_duplicates=False)
+    except typed.TypedError as error:
+        raise failure.unclassified(f"failed to create typed patch object ({_object_text(applied)}): {error}") from error
+    if not managed and live is not None:
+        empty = {"apiVersion": target.api_version, "kind": target.kind}
+        managed = _own_update(empty, before, target, {}, BEFORE_FIRST_APPLY, now)
+    try:
+        out = _merged(before, applied, target, managed, name, now, force, finish)
+    except Conflicts as error:
+        left = _not_from_client_side_apply(error.conflicts, before, target) if name == "kubectl" else error.conflicts
+        if left:
+            raise Conflicts(left) from error
+        out = _merged(before, applied, target, managed, name, now, True, finish)
+    return _with_last_applied(out, applied) if name == "kubectl" else out
+
+
+def _merged(
+    before: Manifest,
+    applied: Manifest,
+    target: Target,
+    managed: Managed,
+    name: str,
+    now: str,
+    force: bool,
+    finish: Callable[[Manifest], Manifest],
+) -> Manifest:
+    writer = Manager(name or "unknown", "Apply", "", target.subresource)
+    managed = _reconciled(managed, target)
+    try:
+        merged = typed.merge(before, applied, target.type)
+    except typed.TypedError as error:
+        raise failure.unclassified(f"failed to merge config: {error}") from error
+    mine = typed.field_set(applied, target.type)
+    if target.ignored:
+        mine = fields.without_below(mine, target.ignored)
+    previous = managed.get(writer)
+    managed[writer] = Owned(target.api_version, mine, previous.time if previous else None)
+    new = _pruned(merged, managed, previous.fields if previous else {}, mine, target.type)
+    managed, _ = _settle(before, new, target, managed, writer, force=force)
+    if writer in managed:
+        rest = fields.difference(managed[writer].fields, _STRIPPED)
+        if rest:
+            managed[writer] = managed[writer]._replace(fields=rest)
+        else:
+            del managed[writer]
+    if new is before or typed.equal(before, new):
+        return with_managed(before, managed)
+    if writer in managed:
+        managed[writer] = managed[writer]._replace(time=now)
+    return with_managed(finish(new), managed)
+
+
+def _not_from_client_side_apply(
+    conflicts: Iterable[FieldConflict], before: Manifest, target: Target
+) -> list[FieldConflict]:
+    """The conflicts that are not with values `kubectl apply` itself wrote before it applied on the server's side."""
+    allowed = _last_applied_fields(before, target)
+    return [conflict for conflict in conflicts if not fields.has(allowed, conflict.path)]
+
+
+def _last_applied_fields(before: Manifest, target: Target) -> Fields:
+    text = ((before.get("metadata") or {}).get("annotations") or {}).get(LAST_APPLIED)
+    try:
+        last = orjson.loads(text) if text else None
+        if not isinstance(last, dict) or last.get("apiVersion") != target.api_version:
+            return {}
+        typed.check(last, target.type, allow_duplicates=False)
+        removed, modified, added = typed.compare(last, before, target.type)
+    except (orjson.JSONDecodeError, typed.TypedError):
+        return {}
+    owned = typed.field_set(last, target.type)
+    for changed in (modified, added, removed):
+        owned = fields.difference(owned, changed)
+    return owned
+
+
+def _with_last_applied(out: Manifest, applied: Manifest) -> Manifest:
+    """Keeps kubectl's client-side annotation, where there is one, in step with its server-side applies."""
+    metadata = out.get("metadata") or {}
+    annotations = metadata.get("annotations") or {}
+    if not annotations.get(LAST_APPLIED):
+        return out
+    said = applied.get("metadata") or {}
+    said_annotations = {k: v for k, v in (said.get("annotations") or {}).items() if k != LAST_APPLIED}
+    said = {**said, "annotations": said_annotations}
+    if not said_annotations:
+        said.pop("annotations")
+    text = orjson.dumps({**applied, "metadata": said}, option=orjson.OPT_SORT_KEYS).decode() + "\n"
+    fresh = {**annotations, LAST_APPLIED: text}
+    if sum(len(key.encode()) + len(value.encode()) for key, value in fresh.items()) > MAX_ANNOTATIONS:
+        del fresh[LAST_APPLIED]
+    return {**out, "metadata": {**metadata, "annotations": fresh}}
+
+
+# --- texts -------------------------------------------------------------------------------------------------------
+
+
+def _kind_text(manifest: Manifest) -> str:
+    group, _, version = (manifest.get("apiVersion") or "").rpartition("/")
+    return f"{group}/{version}, Kind={manifest.get('kind') or ''}"
+
+
+def _object_text(manifest: Manifest) -> str:
+    metadata = manifest.get("metadata") or {}
+    return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {_kind_text(manifest)}"
+
+
+def _manager_text(manager: Manager) -> str:
+    text = f'"{manager.name}"'
+    if manager.subresource:
+        text += f' with subresource "{manager.subresource}"'
+    return f"{text} using {manager.version}" if manager.operation == "Update" else text
+
+
+def _conflict_failure(conflicts: list[FieldConflict]) -> failure.ApiFailure:
+    causes = [
+        failure.Cause(
+            "FieldManagerConflict", f"conflict with {_manager_text(each.manager)}", fields.path_text(each.path)
+        )
+        for each in conflicts
+    ]
+    if len(conflicts) == 1:
+        message = f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}"
+        return failure.apply_conflict(causes, message)
+    lines = []
+    by_manager: dict[Manager, list[str]] = {}
+    for each in conflicts:
+        by_manager.setdefault(each.manager, []).append(fields.path_text(each.path))
+    for manager in sorted(by_manager, key=_identifier):
+        lines.append(f"conflicts with {_manager_text(manager)}:")
+        lines += [f"- {path}" for path in by_manager[manager]]
+    message = f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)
+    return failure.apply_conflict(causes, message)
