@@ -9,7 +9,7 @@ from hub.store.base import Tx
 
 def of(tx: Tx, repo: str) -> dict[str, str]:
     """ref -> commit id."""
-    return dict(tx.all("SELECT ref, commit_id FROM heads WHERE repo = ?", (repo,)))  # type: ignore[arg-type]
+    return dict(tx.all("SELECT ref, commit_id FROM heads WHERE repo = ?", (repo,)))
 
 
 def replace(tx: Tx, repo: str, refs: Mapping[str, str], now: float) -> None:

@@ -34,7 +34,8 @@ _COLUMNS = "resource, namespace, name, uid, body, rv, owner"
 
 def get(tx: Tx, resource: str, namespace: str, name: str) -> Row | None:
     found = tx.one(
-        f"SELECT {_COLUMNS} FROM objects WHERE resource = ? AND namespace = ? AND name = ?", (resource, namespace, name)
+        f"SELECT {_COLUMNS} FROM objects WHERE resource = ? AND namespace = ? AND name = ?",
+        (resource, namespace, name),
     )
     return Row(*found) if found else None
 
@@ -46,7 +47,9 @@ def by_uid(tx: Tx, uid: str) -> Row | None:
 
 def owned_by(tx: Tx, owner: str) -> list[Row]:
     """Objects whose controlling ownerReference has this uid, in name order."""
-    return [Row(*r) for r in tx.all(f"SELECT {_COLUMNS} FROM objects WHERE owner = ? ORDER BY name", (owner,))]
+    return [
+        Row(*r) for r in tx.all(f"SELECT {_COLUMNS} FROM objects WHERE owner = ? ORDER BY name", (owner,))
+    ]
 
 
 def page(

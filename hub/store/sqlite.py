@@ -89,7 +89,9 @@ class _Job:
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     """A connection set up as the store wants it: autocommit by hand, WAL, every commit on disk before it is answered."""
     uri = f"file:{path}?mode={'ro' if readonly else 'rwc'}"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=512)
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
     connection.execute("PRAGMA busy_timeout = 5000")
     if not readonly:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -100,7 +102,9 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
 class SqliteStore:
     """The `Store` contract. Make it with `open_store`."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, epoch: str, rv: int, readers: int = 2) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, epoch: str, rv: int, readers: int = 2
+    ) -> None:
         self._path = path
         self._epoch = epoch
         self._saved_rv = rv
@@ -247,7 +251,9 @@ def open_store(path: Path) -> SqliteStore:
         connection = connect(path)
         path.chmod(0o600)
         migrations.apply(sqlite_utils.Database(connection))
-        connection.execute("INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', ?), ('rv', '0')", (new_epoch(),))
+        connection.execute(
+            "INSERT OR IGNORE INTO meta (key, value) VALUES ('epoch', ?), ('rv', '0')", (new_epoch(),)
+        )
         meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
     except sqlite3.Error as error:
         raise Unavailable(f"store {path}: {error}") from None

@@ -16,7 +16,12 @@ NAMES = {member.name for member in FLEET}
 
 def judge(wanted: set[str], before: Pending | None = None, **options: object) -> Verdict:
     settings: dict[str, object] = {
-        "complete": True, "allow_empty": False, "cap": Cap(), "approved": "", "now": 100.0, "before": before,
+        "complete": True,
+        "allow_empty": False,
+        "cap": Cap(),
+        "approved": "",
+        "now": 100.0,
+        "before": before,
     }
     return removals.judge(FLEET, wanted, **{**settings, **options})  # type: ignore[arg-type]
 
@@ -87,7 +92,3 @@ def test_the_cap_is_read(text: str, limit: int) -> None:
 def test_a_wrong_cap_is_refused_with_its_place(text: str) -> None:
     with pytest.raises(Invalid, match="removal-cap"):
         removals.parse_cap(text)
-
-
-def test_an_object_that_moves_to_another_application_is_handed_over() -> None:
-    assert removals.leaving(["a", "b", "c"], {"a"}, {"b"}) == ["c"]

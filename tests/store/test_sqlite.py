@@ -1,0 +1,89 @@
+"""SQLite keeps the promises of a store, and those of its own: schema, damage, a full disk."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from argosy.errors import Invalid, Unavailable
+from hub.store import objects, sqlite
+from hub.store.base import Store
+from store_suite import Make, StoreSuite, row, stamp
+
+
+class TestSqlite(StoreSuite):
+    @pytest.fixture
+    def make(self, tmp_path: Path) -> Make:
+        async def open_again() -> Store:
+            return sqlite.open_store(tmp_path / "hub.db")
+
+        return open_again
+
+
+async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    await sqlite.open_store(tmp_path / "hub.db").close()
+    with sqlite3.connect(tmp_path / "hub.db") as database:
+        database.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('argosy', '9999_later', '')"
+        )
+    with pytest.raises(Invalid, match="newer Argosy.*9999_later"):
+        sqlite.open_store(tmp_path / "hub.db")
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "hub.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(Unavailable, match=r"hub\.db"):
+        sqlite.open_store(tmp_path / "hub.db")
+
+
+async def test_a_full_disk_refuses_the_write_and_spoils_nothing(tmp_path: Path) -> None:
+    """`max_page_count` makes SQLite meet a full disk where the test wants it."""
+    store = sqlite.open_store(tmp_path / "hub.db")
+    await store.write(lambda tx: objects.put(tx, row("a", b"1"), expected_rv=None, stamp=stamp))
+    used = (await store.write(lambda tx: tx.one("PRAGMA page_count")) or (0,))[0]
+    await store.write(lambda tx: tx.one(f"PRAGMA max_page_count = {used + 2}"))
+    with pytest.raises(Unavailable, match="full"):
+        await store.write(lambda tx: objects.put(tx, row("b", b"x" * 100_000), expected_rv=None, stamp=stamp))
+    assert await store.read(lambda tx: objects.count(tx, "argoproj.io/applications")) == 1
+    await store.write(lambda tx: tx.one("PRAGMA max_page_count = 1000000"))
+    await store.write(lambda tx: objects.put(tx, row("b", b"x" * 100_000), expected_rv=None, stamp=stamp))
+    assert await store.read(lambda tx: objects.count(tx, "argoproj.io/applications")) == 2
+    await store.close()
+
+
+WRITER = """
+import asyncio, pathlib, sys
+from hub.store import objects, sqlite
+async def main():
+    store = sqlite.open_store(pathlib.Path(sys.argv[1]))
+    async def one(n):
+        row = objects.Row("x/y", "", f"o{n}", f"u{n}", b"{}")
+        await store.write(lambda tx: objects.put(tx, row, expected_rv=None, stamp=lambda body, rv: body))
+        print(n, flush=True)
+    n = 0
+    while True:
+        await asyncio.gather(*(one(n + k) for k in range(20)))
+        n += 20
+asyncio.run(main())
+"""
+
+
+async def test_every_answered_write_survives_a_kill(tmp_path: Path) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path / "hub.db")], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    answered = [int(await asyncio.to_thread(writer.stdout.readline)) for _ in range(500)]
+    writer.kill()
+    answered += [int(line) for line in writer.stdout.read().splitlines() if line]
+    writer.wait()
+    store = sqlite.open_store(tmp_path / "hub.db")
+    kept = {found.name for found in await store.read(lambda tx: objects.page(tx, "x/y"))}
+    await store.close()
+    assert len(answered) >= 500
+    assert {f"o{n}" for n in answered} <= kept
