@@ -1,0 +1,99 @@
+"""Field paths as the API server prints them in conflicts: `.spec.ports[port=80,protocol="TCP"].nodePort`.
+
+Names are not escaped there, so `.metadata.labels.app.kubernetes.io/name` is resolved against a value: the
+longest key that fits wins. Paths are only ever looked up in, or dropped from, a manifest; the answer never
+changes one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+_BRACKET = re.compile(r'\[((?:"(?:[^"\\]|\\.)*"|[^\]"])*)\]')
+_PAIR = re.compile(r'([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|[^,]+)')
+
+
+def has(value: Any, path: str) -> bool:
+    """Whether the value has the field."""
+    return _walk(value, path, drop=False) is not None
+
+
+def drop(value: Any, path: str) -> Any:
+    """The value without the field; the value itself where it has none."""
+    out = _walk(value, path, drop=True)
+    return value if out is None else out[0]
+
+
+def _walk(value: Any, path: str, *, drop: bool) -> tuple[Any] | None:
+    """None where the path leads nowhere; else the value (without the field when `drop`) in a tuple."""
+    if path.startswith(".") and isinstance(value, dict):
+        return _walk_map(value, path[1:], drop=drop)
+    bracket = _BRACKET.match(path)
+    if bracket and isinstance(value, list):
+        return _walk_list(value, bracket.group(1), path[bracket.end() :], drop=drop)
+    return None
+
+
+def _walk_map(value: dict[str, Any], rest: str, *, drop: bool) -> tuple[Any] | None:
+    fitting = (key for key in value if rest == key or rest.startswith((f"{key}.", f"{key}[")))
+    for key in sorted(fitting, key=len, reverse=True):
+        below = rest[len(key) :]
+        if not below:
+            return ({name: item for name, item in value.items() if name != key} if drop else value,)
+        found = _walk(value[key], below, drop=drop)
+        if found is not None:
+            return ({**value, key: found[0]} if drop else value,)
+    return None
+
+
+def _walk_list(value: list[Any], selector: str, below: str, *, drop: bool) -> tuple[Any] | None:
+    index = next((number for number, item in enumerate(value) if _selects(selector, number, item)), None)
+    if index is None:
+        return None
+    if not below:
+        return (value[:index] + value[index + 1 :] if drop else value,)
+    found = _walk(value[index], below, drop=drop)
+    if found is None:
+        return None
+    return ([*value[:index], found[0], *value[index + 1 :]] if drop else value,)
+
+
+def _selects(selector: str, number: int, item: Any) -> bool:
+    if selector.isdigit():
+        return int(selector) == number
+    if selector.startswith("="):
+        return bool(_literal(selector[1:]) == item)
+    if not isinstance(item, dict):
+        return False
+    pairs = _PAIR.findall(selector)
+    # A key the manifest leaves out has its default on the server (`protocol: TCP`); it does not tell items
+    # apart here.
+    return bool(pairs) and all(name not in item or item[name] == _literal(text) for name, text in pairs)
+
+
+def _literal(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+
+
+def pointer(value: Any, path: str) -> Any:
+    """The value without what the JSON pointer (RFC 6901) names; the value itself where that is not there."""
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
+    return _without(value, steps) if steps else value
+
+
+def _without(value: Any, steps: list[str]) -> Any:
+    first, *rest = steps
+    if isinstance(value, dict) and first in value:
+        if not rest:
+            return {name: item for name, item in value.items() if name != first}
+        return {**value, first: _without(value[first], rest)}
+    if isinstance(value, list) and first.isdigit() and int(first) < len(value):
+        index = int(first)
+        return [*value[:index], *([_without(value[index], rest)] if rest else []), *value[index + 1 :]]
+    return value

@@ -1,0 +1,139 @@
+"""The marks by which a live object says whose it is and what was last applied to it.
+
+A label in the form of KEP-3659 (ApplySet) lets the server filter lists and watches; an annotation names the
+assignment together with the object's own key, so that a copy made by some controller never passes for ours; a
+second annotation holds the digest of the content last applied, so that the object itself tells after any
+crash what was ours. Nothing here talks to a cluster.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.core.kinds import Gvk, gvk_of
+from argosy import objects
+from argosy.objects import Manifest, ObjectKey
+
+MANAGER = "argosy"
+NAMESPACE = "argosy-system"
+"""Where the agent keeps its own objects."""
+PART_OF = "applyset.kubernetes.io/part-of"
+TRACKING = "argosy.dev/tracking"
+APPLIED = "argosy.dev/applied"
+OPERATION = "argosy.dev/operation"
+OWN_PREFIX = "argosy.dev/"
+
+_SHORT = 16
+
+
+def inventory_name(assignment: str) -> str:
+    """Name of the object that holds an assignment's inventory."""
+    return f"argosy-inventory-{assignment}"
+
+
+def applyset_id(assignment: str) -> str:
+    """KEP-3659's id of an ApplySet: a hash over name, namespace, kind and group of its parent object."""
+    parent = f"{inventory_name(assignment)}.{NAMESPACE}.ConfigMap."
+    hashed = base64.urlsafe_b64encode(hashlib.sha256(parent.encode()).digest()).rstrip(b"=").decode()
+    return f"applyset-{hashed}-v1"
+
+
+def tracking(assignment: str, key: ObjectKey) -> str:
+    """Value of the tracking annotation: whose it is, and which object it was written on."""
+    return f"{assignment}:{key}"
+
+
+def short(data: bytes) -> str:
+    """Sixteen hex digits over the bytes: enough to tell two contents of one object apart."""
+    return hashlib.sha256(data).hexdigest()[:_SHORT]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One object of a bundle, ready to be applied: namespace settled and marks on it.
+
+    `digest` identifies the content without the marks.
+    """
+
+    key: ObjectKey
+    gvk: Gvk
+    manifest: Manifest = field(repr=False)
+    digest: str = ""
+
+
+def marked(manifest: Manifest, key: ObjectKey, assignment: str, *, operation: str = "") -> Wanted:
+    """The manifest with marks, which must already have its final namespace. The argument is left as it is."""
+    content = short(objects.canonical(manifest))
+    metadata: dict[str, Any] = dict(manifest["metadata"])
+    metadata["labels"] = {**(metadata.get("labels") or {}), PART_OF: applyset_id(assignment)}
+    metadata["annotations"] = {
+        **(metadata.get("annotations") or {}),
+        TRACKING: tracking(assignment, key),
+        APPLIED: content,
+        **({OPERATION: operation} if operation else {}),
+    }
+    return Wanted(key, gvk_of(manifest), {**manifest, "metadata": metadata}, content)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A live object as far as decisions need it. `mark` changes with everything but status and versions.
+
+    `owner` is the assignment named by a tracking annotation that speaks of this very object, else "".
+    """
+
+    key: ObjectKey
+    gvk: Gvk
+    uid: str
+    resource_version: str
+    mark: str
+    owner: str
+    applied: str
+    operation: str
+    deleting: bool
+    body: Manifest = field(repr=False, compare=False)
+
+
+def seen(live: Manifest) -> Seen:
+    """What is kept of a live object. managedFields are read once, for the mark, and dropped: they are near
+    half of the memory."""
+    metadata: dict[str, Any] = live["metadata"]
+    key = objects.key_of(live)
+    annotations: Mapping[str, str] = metadata.get("annotations") or {}
+    owner, _, written_on = annotations.get(TRACKING, "").partition(":")
+    slim = {name: value for name, value in metadata.items() if name != "managedFields"}
+    return Seen(
+        key=key,
+        gvk=gvk_of(live),
+        uid=metadata.get("uid", ""),
+        resource_version=metadata.get("resourceVersion", ""),
+        mark=mark(live),
+        owner=owner if written_on == str(key) else "",
+        applied=annotations.get(APPLIED, ""),
+        operation=annotations.get(OPERATION, ""),
+        deleting="deletionTimestamp" in metadata,
+        body={**live, "metadata": slim},
+    )
+
+
+_VOLATILE = frozenset({"managedFields", "resourceVersion", "generation", "selfLink"})
+
+
+def mark(live: Manifest) -> str:
+    """A digest that changes when anything changes that an apply could change: the content without status and
+    versions, and which fields are ours."""
+    metadata: dict[str, Any] = live["metadata"]
+    ours = [
+        entry.get("fieldsV1")
+        for entry in metadata.get("managedFields") or ()
+        if entry.get("manager") == MANAGER
+        and entry.get("operation") == "Apply"
+        and not entry.get("subresource")
+    ]
+    content = {name: value for name, value in live.items() if name not in ("status", "metadata")}
+    rest = {name: value for name, value in metadata.items() if name not in _VOLATILE}
+    return short(objects.canonical([content, rest, ours]))

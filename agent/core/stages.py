@@ -1,0 +1,258 @@
+"""In which order the objects of an app are applied and removed: phases, waves, kinds, names.
+
+Argo CD 3.6's rules (`gitops-engine/pkg/sync`: `sync_tasks.go`, `syncwaves`, `hook`): a task is one object in
+one phase; tasks sort by phase, wave, rank of the kind, name; Namespaces and CRDs move up in front of what
+needs them; prune tasks run with their waves swapped. Pure: manifests in, tasks out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from itertools import groupby
+from typing import Any
+
+from argosy import objects
+from argosy.objects import Manifest, ObjectKey
+
+WAVE = "argocd.argoproj.io/sync-wave"
+HOOK = "argocd.argoproj.io/hook"
+HOOK_DELETE = "argocd.argoproj.io/hook-delete-policy"
+HELM_HOOK = "helm.sh/hook"
+HELM_WEIGHT = "helm.sh/hook-weight"
+HELM_HOOK_DELETE = "helm.sh/hook-delete-policy"
+
+
+class Phase(IntEnum):
+    """Phases of a sync in their order."""
+
+    PRE_SYNC = 0
+    SYNC = 1
+    POST_SYNC = 2
+    SYNC_FAIL = 3
+
+    @property
+    def word(self) -> str:
+        """Argo CD's spelling."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Phase.PRE_SYNC: "PreSync",
+    Phase.SYNC: "Sync",
+    Phase.POST_SYNC: "PostSync",
+    Phase.SYNC_FAIL: "SyncFail",
+}
+_PHASES = {word: phase for phase, word in _WORDS.items()}
+_OTHER_HOOKS = frozenset({"Skip", "PreDelete", "PostDelete"})
+_HELM_PHASES = {
+    "pre-install": Phase.PRE_SYNC,
+    "pre-upgrade": Phase.PRE_SYNC,
+    "post-install": Phase.POST_SYNC,
+    "post-upgrade": Phase.POST_SYNC,
+}
+_HELM_DELETE = {
+    "hook-succeeded": "HookSucceeded",
+    "hook-failed": "HookFailed",
+    "before-hook-creation": "BeforeHookCreation",
+}
+
+_RANKED = """
+Namespace NetworkPolicy ResourceQuota LimitRange PodSecurityPolicy PodDisruptionBudget ServiceAccount Secret
+SecretList ConfigMap StorageClass PersistentVolume PersistentVolumeClaim CustomResourceDefinition ClusterRole
+ClusterRoleList ClusterRoleBinding ClusterRoleBindingList Role RoleList RoleBinding RoleBindingList Service
+DaemonSet Pod ReplicationController ReplicaSet Deployment HorizontalPodAutoscaler StatefulSet Job CronJob
+IngressClass Ingress APIService
+"""
+RANK: Mapping[str, int] = {kind: rank for rank, kind in enumerate(_RANKED.split())}
+"""Looks at the kind alone, whatever its group; every other kind comes after these."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One object in one phase. `namespace` is where it goes: for objects without one the app's destination."""
+
+    phase: Phase
+    wave: int
+    key: ObjectKey
+    manifest: Manifest = field(repr=False, compare=False)
+    namespace: str = ""
+    hook: bool = False
+    prune: bool = False
+
+
+def rank(kind: str) -> int:
+    return RANK.get(kind, len(RANK))
+
+
+def annotations_of(manifest: Manifest) -> Mapping[str, str]:
+    """The annotations, {} where there are none."""
+    found: Mapping[str, str] | None = (manifest.get("metadata") or {}).get("annotations")
+    return found or {}
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The items of a comma-separated annotation, trimmed, without empty ones."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def wave(manifest: Manifest) -> int:
+    """The sync wave: an optionally signed decimal integer; Helm's hook weight where there is none; else 0."""
+    notes = annotations_of(manifest)
+    for name in (WAVE, HELM_WEIGHT):
+        text = notes.get(name, "")
+        if isinstance(text, str) and _INTEGER.fullmatch(text):
+            return int(text)
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What an object is in a sync: phases it runs in; `hook` False for an ordinary object (phase Sync).
+
+    A hook without phases is run by no sync: Skip, delete hooks, hooks of unknown types.
+    """
+
+    phases: tuple[Phase, ...]
+    hook: bool
+
+
+def role(manifest: Manifest) -> Role:
+    """Reads the hook annotations. Valid Argo CD sync types win over Helm's; delete types do not suppress
+    them.
+    """
+    notes = annotations_of(manifest)
+    types = listed(notes.get(HOOK, ""))
+    valid = [item for item in types if item in _PHASES or item in _OTHER_HOOKS]
+    phases = {_PHASES[item] for item in valid if item in _PHASES}
+    helm = [item for item in listed(notes.get(HELM_HOOK, "")) if item != "crd-install"]
+    if not any(item in _PHASES or item == "Skip" for item in valid):
+        phases |= {_HELM_PHASES[item] for item in helm if item in _HELM_PHASES}
+    if phases:
+        return Role(tuple(sorted(phases)), True)
+    return Role((), True) if HOOK in notes or helm else Role((Phase.SYNC,), False)
+
+
+def delete_policies(manifest: Manifest) -> frozenset[str]:
+    """When a hook's object is deleted; Argo CD's default is before the next one is created."""
+    notes = annotations_of(manifest)
+    ours = {item for item in listed(notes.get(HOOK_DELETE, "")) if item in _HELM_DELETE.values()}
+    helm = {_HELM_DELETE[item] for item in listed(notes.get(HELM_HOOK_DELETE, "")) if item in _HELM_DELETE}
+    return frozenset(ours | helm) or frozenset({"BeforeHookCreation"})
+
+
+def tasks(manifests: Iterable[Manifest], destination: str) -> list[Task]:
+    """The sorted tasks that apply these objects."""
+    found = [task for manifest in manifests for task in _tasks_of(manifest, destination)]
+    found.sort(key=_order)
+    return _lift(_lift(found, _namespaces_needed), _definitions_needed)
+
+
+def order(
+    manifests: Sequence[Manifest], live: Iterable[Manifest], destination: str, *, prune_last: bool = False
+) -> list[Task]:
+    """The tasks of a whole sync, prunes included: live objects that `manifests` lack, hooks excepted."""
+    wanted = {_key(manifest, destination) for manifest in manifests}
+    gone = [
+        Task(Phase.SYNC, wave(item), _key(item, destination), item, _namespace(item, destination), prune=True)
+        for item in live
+        if _key(item, destination) not in wanted and not role(item).hook
+    ]
+    found = [task for manifest in manifests for task in _tasks_of(manifest, destination)]
+    found.extend(_swap_waves(gone))
+    found.sort(key=_order)
+    found = _lift(_lift(found, _namespaces_needed), _definitions_needed)
+    if prune_last and gone:
+        last = max([0, *(task.wave for task in found if task.phase is Phase.SYNC)]) + 1
+        found = [replace(task, wave=last) if task.prune else task for task in found]
+        found.sort(key=lambda task: (task.phase, task.wave))
+    return found
+
+
+def stages(ordered: Iterable[Task]) -> list[tuple[Task, ...]]:
+    """Consecutive tasks of one phase and wave: what runs together before anything is waited for."""
+    return [tuple(group) for _, group in groupby(ordered, key=lambda task: (task.phase, task.wave))]
+
+
+def removal_stages(live: Iterable[Manifest]) -> list[tuple[Manifest, ...]]:
+    """Objects to delete, grouped by wave, the highest first, and within a wave in reverse order of kinds."""
+    turned = sorted(
+        live,
+        key=lambda item: (wave(item), rank(item["kind"]), item["kind"], item["metadata"]["name"]),
+        reverse=True,
+    )
+    return [tuple(group) for _, group in groupby(turned, key=wave)]
+
+
+def _tasks_of(manifest: Manifest, destination: str) -> list[Task]:
+    part = role(manifest)
+    key, where = _key(manifest, destination), _namespace(manifest, destination)
+    return [Task(phase, wave(manifest), key, manifest, where, hook=part.hook) for phase in part.phases]
+
+
+def _namespace(manifest: Manifest, destination: str) -> str:
+    return (manifest["metadata"].get("namespace") or "") or destination
+
+
+def _key(manifest: Manifest, destination: str) -> ObjectKey:
+    """The key with the destination for a namespace where there is none; a hook may lack a name as well."""
+    metadata = manifest["metadata"]
+    group, _ = objects.split_api_version(manifest["apiVersion"])
+    name = metadata.get("name") or metadata.get("generateName") or ""
+    return ObjectKey(group, manifest["kind"], _namespace(manifest, destination), name)
+
+
+def _order(task: Task) -> tuple[Any, ...]:
+    return task.phase, task.wave, rank(task.key.kind), task.key.name
+
+
+Needs = Callable[[Task], Callable[[Task], bool] | None]
+
+
+def _namespaces_needed(task: Task) -> Callable[[Task], bool] | None:
+    if task.key.kind != "Namespace" or task.key.group:
+        return None
+    return lambda other: other.namespace == task.key.name
+
+
+def _definitions_needed(task: Task) -> Callable[[Task], bool] | None:
+    if task.key.kind != "CustomResourceDefinition" or task.key.group != "apiextensions.k8s.io":
+        return None
+    defined = defined_kind(task.manifest)
+    if not all(defined):
+        return None
+    return lambda other: (other.key.group, other.key.kind) == defined
+
+
+def defined_kind(definition: Manifest) -> tuple[str, str]:
+    """(group, kind) that a CustomResourceDefinition defines; "" for what it does not say."""
+    spec = definition.get("spec") or {}
+    return spec.get("group") or "", (spec.get("names") or {}).get("kind") or ""
+
+
+def _lift(found: list[Task], needs: Needs) -> list[Task]:
+    """Moves each task that others need in front of the first of them; it takes over that one's phase and
+    wave.
+    """
+    out = list(found)
+    for task in found:
+        needed = None if task.prune else needs(task)
+        if needed is None:
+            continue
+        here = next(index for index, other in enumerate(out) if other is task)
+        first = next((i for i, other in enumerate(out[:here]) if other is not task and needed(other)), None)
+        if first is not None:
+            del out[here]
+            out.insert(first, replace(task, phase=out[first].phase, wave=out[first].wave))
+    return out
+
+
+def _swap_waves(gone: Sequence[Task]) -> list[Task]:
+    """The distinct waves in reverse: the highest takes the lowest's turn and so on."""
+    waves = sorted({task.wave for task in gone})
+    turned = dict(zip(waves, reversed(waves), strict=True))
+    return [replace(task, wave=turned[task.wave]) for task in gone]
