@@ -82,9 +82,17 @@ class Desired:
 
 def set_digest(assignments: Iterable[Assignment], removals: Iterable[Removal]) -> str:
     """The digest by which hub and agent check that they mean the same set, whatever order they hold it in."""
-    parts = sorted(objects.canonical(asdict(item)) for item in assignments)
-    gone = sorted(objects.canonical(asdict(item)) for item in removals)
-    return objects.digest(b"\n".join([*parts, b"--", *gone]))
+    return digest_of_bodies(map(body_of, assignments), map(body_of, removals))
+
+
+def body_of(item: Assignment | Removal) -> bytes:
+    """The canonical JSON of one member of a set."""
+    return objects.canonical(asdict(item))
+
+
+def digest_of_bodies(assignments: Iterable[bytes], removals: Iterable[bytes]) -> str:
+    """`set_digest` of members that lie there as canonical JSON already."""
+    return objects.digest(b"\n".join([*sorted(assignments), b"--", *sorted(removals)]))
 
 
 def pack(manifests: Sequence[Manifest]) -> tuple[str, bytes]:

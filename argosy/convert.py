@@ -1,0 +1,295 @@
+"""Records <-> the wire format.
+
+Nothing else fills or reads link messages, so the records stay free of protobuf.
+
+Messages larger than `PART` bytes are split where the protocol has parts. What comes off the wire is checked
+here for shape; whether it may be believed is its reader's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+from google.protobuf.message import DecodeError
+
+from argosy import objects
+from argosy.bundle import Assignment, Policy, Removal
+from argosy.errors import Invalid
+from argosy.status import AppStatus, Health, ObjectStatus, Sync
+from argosy.v1 import link_pb2 as pb
+
+PROTOCOL = 1
+OLDEST_PROTOCOL = 1
+"""The newest and oldest protocol number spoken here (`proto/README.md` has their history)."""
+
+PART = 900 * 1024
+"""Bytes of content in one part: stays below the 1 MiB bound of a message, whatever one item adds."""
+
+MAX_MESSAGE = 1024 * 1024 + 64 * 1024
+"""Bytes of the largest message that is received at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A cluster's set, as the difference against generation `base`; all of it where `base` is 0."""
+
+    epoch: str
+    generation: int
+    base: int
+    assignments: tuple[Assignment, ...]
+    dropped: tuple[str, ...]
+    removals: tuple[Removal, ...]
+    set_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One application's state as it travels: the columns that the hub keeps, and `AppStatus` as JSON bytes."""
+
+    assignment: str
+    release: str
+    bundle: str
+    sync: str
+    health: str
+    detail: bytes
+
+
+def request(raw: bytes) -> pb.ConnectRequest:
+    """Raises `Invalid` for bytes that are no message."""
+    try:
+        return pb.ConnectRequest.FromString(raw)
+    except DecodeError:
+        raise Invalid("malformed message") from None
+
+
+def assignment_to(item: Assignment) -> pb.Assignment:
+    policy = item.policy
+    return pb.Assignment(
+        id=item.id,
+        app=item.app,
+        namespace=item.namespace,
+        project=item.project,
+        destination_namespace=item.destination_namespace,
+        bundle=item.bundle,
+        release=item.release,
+        revision=item.revision,
+        policy=pb.Policy(
+            automated=policy.automated,
+            prune=policy.prune,
+            self_heal=policy.self_heal,
+            allow_empty=policy.allow_empty,
+            sync_options=policy.sync_options,
+            ignore_differences=policy.ignore_differences,
+            sync_request=policy.sync_request,
+        ),
+    )
+
+
+def assignment_from(item: pb.Assignment) -> Assignment:
+    policy = item.policy
+    return Assignment(
+        id=item.id,
+        app=item.app,
+        namespace=item.namespace,
+        project=item.project,
+        destination_namespace=item.destination_namespace,
+        bundle=item.bundle,
+        release=item.release,
+        revision=item.revision,
+        policy=Policy(
+            automated=policy.automated,
+            prune=policy.prune,
+            self_heal=policy.self_heal,
+            allow_empty=policy.allow_empty,
+            sync_options=tuple(policy.sync_options),
+            ignore_differences=policy.ignore_differences,
+            sync_request=policy.sync_request,
+        ),
+    )
+
+
+def removal_to(item: Removal) -> pb.Removal:
+    return pb.Removal(
+        id=item.id,
+        assignment=item.assignment,
+        key=item.key,
+        cascade=item.cascade,
+        reason=item.reason,
+        by=item.by,
+        created=item.created,
+        expires=item.expires,
+    )
+
+
+def removal_from(item: pb.Removal) -> Removal:
+    return Removal(
+        id=item.id,
+        assignment=item.assignment,
+        key=item.key,
+        cascade=item.cascade,
+        reason=item.reason,
+        by=item.by,
+        created=item.created,
+        expires=item.expires,
+    )
+
+
+def delta_to(delta: Delta) -> list[bytes]:
+    """`ConnectResponse` messages, ready to be written: one, or several parts where the set is large."""
+    parts = [_desired(delta)]
+    room = PART
+    for item in delta.assignments:
+        part, room = _part(parts, delta, room, message := assignment_to(item))
+        part.assignments.append(message)
+    for gone in delta.dropped:
+        room -= len(gone) + 4
+        parts[-1].dropped.append(gone)
+        if room < 0:
+            parts.append(_desired(delta))
+            room = PART
+    for removal in delta.removals:
+        part, room = _part(parts, delta, room, tombstone := removal_to(removal))
+        part.removals.append(tombstone)
+    for part in parts[:-1]:
+        part.more = True
+    return [pb.ConnectResponse(desired=part).SerializeToString() for part in parts]
+
+
+def _desired(delta: Delta) -> pb.Desired:
+    return pb.Desired(
+        epoch=delta.epoch,
+        generation=delta.generation,
+        base_generation=delta.base,
+        set_digest=delta.set_digest,
+    )
+
+
+def _part(parts: list[pb.Desired], delta: Delta, room: int, message: Any) -> tuple[pb.Desired, int]:
+    """The part that has room for the message, and the room then left."""
+    size = message.ByteSize() + 8
+    if size > room and room < PART:
+        parts.append(_desired(delta))
+        room = PART
+    return parts[-1], room - size
+
+
+def delta_from(parts: Sequence[pb.Desired]) -> Delta:
+    """The parts of one generation, in order, the last one without `more`."""
+    last = parts[-1]
+    return Delta(
+        epoch=last.epoch,
+        generation=last.generation,
+        base=last.base_generation,
+        assignments=tuple(assignment_from(item) for part in parts for item in part.assignments),
+        dropped=tuple(gone for part in parts for gone in part.dropped),
+        removals=tuple(removal_from(item) for part in parts for item in part.removals),
+        set_digest=last.set_digest,
+    )
+
+
+def detail_of(status: AppStatus) -> bytes:
+    """An application's status as canonical JSON."""
+    return objects.canonical(orjson.loads(orjson.dumps(status)))
+
+
+def status_from(detail: bytes) -> AppStatus:
+    """The inverse of `detail_of`; fields it does not know are passed over. Raises `Invalid`."""
+    try:
+        value = orjson.loads(detail)
+        known = {name: value[name] for name in AppStatus.__dataclass_fields__ if name in value}
+        known["sync"], known["health"] = Sync(value["sync"]), Health(value["health"])
+        known["resources"] = tuple(_object_status(item) for item in value.get("resources") or ())
+        known["conditions"] = tuple((str(a), str(b)) for a, b in value.get("conditions") or ())
+        known["removed"] = tuple(str(item) for item in value.get("removed") or ())
+        return AppStatus(**known)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Invalid(f"an application's status is not readable: {error}") from None
+
+
+def _object_status(value: Mapping[str, Any]) -> ObjectStatus:
+    known = {name: value[name] for name in ObjectStatus.__dataclass_fields__ if name in value}
+    known["sync"] = Sync(value["sync"])
+    known["health"] = None if value.get("health") is None else Health(value["health"])
+    return ObjectStatus(**known)
+
+
+def state_of(status: AppStatus) -> State:
+    return State(
+        assignment=status.assignment,
+        release=status.release,
+        bundle=status.bundle,
+        sync=str(status.sync),
+        health=str(status.health),
+        detail=detail_of(status),
+    )
+
+
+def states_from(report: pb.Report) -> list[State]:
+    return [
+        State(app.assignment, app.release, app.bundle, app.sync, app.health, app.detail)
+        for app in report.apps
+    ]
+
+
+def state_digest(details: Iterable[tuple[str, str]]) -> str:
+    """The digest over all states, from (assignment, digest of detail) pairs in any order
+    (`Report.state_digest`).
+    """
+    lines = "\n".join(sorted(f"{assignment}={digest}" for assignment, digest in details))
+    return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
+
+
+def report_to(states: Iterable[State], *, full: bool, state_digest: str) -> Iterator[pb.Report]:
+    """Reports without their numbers; at least one. Only the parts of a full report belong together."""
+    report, room = pb.Report(full=full, state_digest=state_digest), PART
+    for state in states:
+        message = pb.AppState(**asdict(state))
+        size = message.ByteSize() + 8
+        if size > room and room < PART:
+            report.more = full
+            yield report
+            report, room = pb.Report(full=full, state_digest=state_digest), PART
+        report.apps.append(message)
+        room -= size
+    yield report
+
+
+def welcome_to(
+    *, epoch: str, generation: int, beat_seconds: int, version: str, report_all: bool, confirmed_epoch: str
+) -> bytes:
+    return pb.ConnectResponse(
+        welcome=pb.Welcome(
+            protocol=PROTOCOL,
+            epoch=epoch,
+            generation=generation,
+            beat_seconds=beat_seconds,
+            version=version,
+            report_all=report_all,
+            confirmed_epoch=confirmed_epoch,
+        )
+    ).SerializeToString()
+
+
+def ack_to(number: int) -> bytes:
+    return pb.ConnectResponse(ack=pb.Ack(number=number)).SerializeToString()
+
+
+def goodbye_to(reason: str, retry_after: int) -> bytes:
+    return pb.ConnectResponse(
+        goodbye=pb.Goodbye(reason=reason, retry_after_seconds=retry_after)
+    ).SerializeToString()
+
+
+def protocol_for(oldest: int, newest: int) -> int:
+    """The number both sides speak: the newest common one. Raises `Invalid` where there is none."""
+    common = min(newest, PROTOCOL)
+    if newest < oldest or common < max(oldest, OLDEST_PROTOCOL):
+        raise Invalid(
+            f"the agent speaks protocol {oldest} to {newest}, this hub {OLDEST_PROTOCOL} to {PROTOCOL}: "
+            f"upgrade the {'agent' if newest < OLDEST_PROTOCOL else 'hub'}"
+        )
+    return common

@@ -1,0 +1,27 @@
+"""Rendered objects by digest.
+
+Stored once, whichever clusters run them; an agent reads only what it is assigned.
+"""
+
+from __future__ import annotations
+
+from hub.store.base import Tx
+
+
+def put(tx: Tx, digest: str, blob: bytes, now: float) -> None:
+    """Keeps a bundle (`argosy.bundle.pack`); one that is there already stays as it is."""
+    tx.run(
+        "INSERT INTO bundles (digest, blob, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (digest, blob, now),
+    )
+
+
+def get(tx: Tx, digest: str) -> bytes | None:
+    found = tx.one("SELECT blob FROM bundles WHERE digest = ?", (digest,))
+    return bytes(found[0]) if found else None
+
+
+def assigned(tx: Tx, cluster: str, digest: str) -> bool:
+    """True where the cluster's present set refers to the bundle."""
+    sql = "SELECT 1 FROM assignments WHERE bundle = ? AND cluster = ? LIMIT 1"
+    return tx.one(sql, (digest, cluster)) is not None

@@ -1,0 +1,158 @@
+"""What each cluster shall have: its assignments, its open removals, and the number and digest of the whole.
+
+A set gets a new generation only when its content differs. Every row knows the generation it last changed
+in, so the difference against any recent generation is one index range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import orjson
+
+from argosy import bundle
+from argosy.bundle import Assignment, Policy, Removal
+from argosy.convert import Delta
+from hub.store.base import Tx
+
+KEPT_DROPS = 1000
+"""Generations back to which a difference can be given; an agent further behind gets the whole set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The present state of a cluster's set. Generation 0 is the set that nobody ever wrote."""
+
+    generation: int = 0
+    floor: int = 0
+    set_digest: str = ""
+
+
+EMPTY = Head(set_digest=bundle.set_digest((), ()))
+
+
+def head(tx: Tx, cluster: str) -> Head:
+    found = tx.one("SELECT generation, floor, set_digest FROM desired WHERE cluster = ?", (cluster,))
+    return Head(*found) if found else EMPTY
+
+
+def change(
+    tx: Tx,
+    cluster: str,
+    *,
+    put: Iterable[Assignment] = (),
+    drop: Iterable[str] = (),
+    remove: Iterable[Removal] = (),
+    close: Iterable[str] = (),
+) -> int:
+    """Changes a cluster's set and returns its generation, which is the old one where nothing differs.
+
+    `put` are new or changed assignments, `drop` ids of assignments that leave, `remove` new written
+    removals, `close` ids of removals that are done or withdrawn. The cluster's agent is told after the
+    commit.
+    """
+    before = head(tx, cluster)
+    generation = before.generation + 1
+    changed = sum([_put(tx, cluster, item, generation) for item in put])
+    changed += sum([_drop(tx, cluster, gone, generation) for gone in drop])
+    changed += sum([_remove(tx, cluster, item) for item in remove])
+    for closed in close:
+        changed += tx.run("DELETE FROM removals WHERE cluster = ? AND id = ?", (cluster, closed))
+    if not changed:
+        return before.generation
+    floor = max(before.floor, generation - KEPT_DROPS)
+    if floor > before.floor:
+        tx.run("DELETE FROM drops WHERE cluster = ? AND generation <= ?", (cluster, floor))
+    digest = bundle.digest_of_bodies(
+        [row[0] for row in tx.all("SELECT body FROM assignments WHERE cluster = ?", (cluster,))],
+        [row[0] for row in tx.all("SELECT body FROM removals WHERE cluster = ?", (cluster,))],
+    )
+    tx.run(
+        "INSERT INTO desired (cluster, generation, floor, set_digest) VALUES (?, ?, ?, ?) ON CONFLICT (cluster) "
+        "DO UPDATE SET generation = excluded.generation, floor = excluded.floor, set_digest = excluded.set_digest",
+        (cluster, generation, floor, digest),
+    )
+    tx.touch(f"desired:{cluster}")
+    return generation
+
+
+def _put(tx: Tx, cluster: str, item: Assignment, generation: int) -> int:
+    written = tx.run(
+        "INSERT INTO assignments (cluster, id, generation, bundle, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT "
+        "(cluster, id) DO UPDATE SET generation = excluded.generation, bundle = excluded.bundle, body = excluded.body "
+        "WHERE body <> excluded.body",
+        (cluster, item.id, generation, item.bundle, bundle.body_of(item)),
+    )
+    if written:
+        tx.run("DELETE FROM drops WHERE cluster = ? AND id = ?", (cluster, item.id))
+    return written
+
+
+def _drop(tx: Tx, cluster: str, gone: str, generation: int) -> int:
+    dropped = tx.run("DELETE FROM assignments WHERE cluster = ? AND id = ?", (cluster, gone))
+    if dropped:
+        tx.run(
+            "INSERT INTO drops (cluster, id, generation) VALUES (?, ?, ?) ON CONFLICT (cluster, id) "
+            "DO UPDATE SET generation = excluded.generation",
+            (cluster, gone, generation),
+        )
+    return dropped
+
+
+def _remove(tx: Tx, cluster: str, item: Removal) -> int:
+    # Times travel as doubles; an int would have another canonical form here than at the agent.
+    item = replace(item, created=float(item.created), expires=float(item.expires))
+    return tx.run(
+        "INSERT INTO removals (cluster, id, assignment, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (cluster, item.id, item.assignment, bundle.body_of(item)),
+    )
+
+
+def since(tx: Tx, cluster: str, epoch: str, base: int) -> Delta:
+    """The set as its difference against `base`, or whole where the base is unknown, too old or from the
+    future.
+    """
+    now = head(tx, cluster)
+    if not now.floor <= base <= now.generation:
+        base = 0
+    changed = tx.all("SELECT body FROM assignments WHERE cluster = ? AND generation > ?", (cluster, base))
+    dropped = (
+        tx.all("SELECT id FROM drops WHERE cluster = ? AND generation > ?", (cluster, base)) if base else ()
+    )
+    return Delta(
+        epoch=epoch,
+        generation=now.generation,
+        base=base,
+        assignments=tuple(_assignment(row[0]) for row in changed),
+        dropped=tuple(row[0] for row in dropped),
+        removals=tuple(removals(tx, cluster)),
+        set_digest=now.set_digest,
+    )
+
+
+def assignments(tx: Tx, cluster: str) -> list[Assignment]:
+    rows = tx.all("SELECT body FROM assignments WHERE cluster = ? ORDER BY id", (cluster,))
+    return [_assignment(row[0]) for row in rows]
+
+
+def assignment(tx: Tx, cluster: str, app: str) -> Assignment | None:
+    found = tx.one("SELECT body FROM assignments WHERE cluster = ? AND id = ?", (cluster, app))
+    return _assignment(found[0]) if found else None
+
+
+def clusters_of(tx: Tx, app: str) -> list[str]:
+    """The clusters that have an app assigned: one, or two while it moves."""
+    return [row[0] for row in tx.all("SELECT cluster FROM assignments WHERE id = ?", (app,))]
+
+
+def removals(tx: Tx, cluster: str) -> list[Removal]:
+    rows = tx.all("SELECT body FROM removals WHERE cluster = ? ORDER BY id", (cluster,))
+    return [Removal(**orjson.loads(row[0])) for row in rows]
+
+
+def _assignment(body: bytes) -> Assignment:
+    value = orjson.loads(body)
+    policy = value.pop("policy")
+    policy["sync_options"] = tuple(policy["sync_options"])
+    return Assignment(**value, policy=Policy(**policy))
