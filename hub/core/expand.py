@@ -45,6 +45,8 @@ class Settings:
     control_namespace: str = "argocd"
     new_git_file_globbing: bool = False
     scm_providers: bool = True
+    allowed_scm_providers: tuple[str, ...] = ()
+    """Globs of API addresses that sets may name; none at all allows every one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def expand(appset: AppSet, sources: Sources, settings: Settings = Settings()) ->
     context = Context(
         appset=appset.name,
         namespace=settings.control_namespace,
+        set_namespace=appset.namespace,
         project="" if "{{" in project else project,
         engine=engine_of(appset.spec),
         sources=sources,
@@ -92,6 +95,7 @@ def expand(appset: AppSet, sources: Sources, settings: Settings = Settings()) ->
         strict=settings.strict,
         new_globbing=settings.new_git_file_globbing,
         scm_providers=settings.scm_providers,
+        allowed_providers=settings.allowed_scm_providers,
     )
     try:
         batches = _generate(appset.spec, context)

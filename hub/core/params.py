@@ -8,7 +8,7 @@ templates, in merges and in flattening, so they are here as well: `StringMap`, `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from argosy import gofloat
 
@@ -23,6 +23,19 @@ class StringList(list[str]):
     """Go's `[]string`."""
 
 
+class RawJson:
+    """A JSON value that Go keeps as bytes: it prints as such, and only JSON functions see its content."""
+
+    __slots__ = ("raw", "value")
+
+    def __init__(self, value: Any, raw: bytes) -> None:
+        self.value = value
+        self.raw = raw
+
+    def __str__(self) -> str:
+        return "{[" + " ".join(str(byte) for byte in self.raw) + "]}"
+
+
 def from_json(value: Any) -> Any:
     """A JSON or YAML value with every number a float, freshly copied."""
     if isinstance(value, dict):
@@ -34,16 +47,23 @@ def from_json(value: Any) -> Any:
     return value
 
 
-def copy(value: Any) -> Any:
+T = TypeVar("T")
+
+
+def copy(value: T) -> T:
     """A deep copy that keeps the Go types."""
+    return cast(T, _copy(value))
+
+
+def _copy(value: Any) -> Any:
     if isinstance(value, StringMap):
         return StringMap(value)
     if isinstance(value, StringList):
         return StringList(value)
     if isinstance(value, dict):
-        return {key: copy(item) for key, item in value.items()}
+        return {key: _copy(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [copy(item) for item in value]
+        return [_copy(item) for item in value]
     return value
 
 

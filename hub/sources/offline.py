@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from argosy.errors import ArgosyError, Invalid
+from argosy.errors import ArgosyError
 from argosy.objects import Manifest, split_api_version
-from hub.core.generators.base import ProviderRequest, Request, TreeRequest
+from hub.core.generators.base import ProviderRequest, Request, TreeRequest, secret_texts
 from hub.core.tree import MemoryTree, Tree
 from hub.core.types import Answer, ClusterFacts, Complete, Failed
 
@@ -113,25 +112,11 @@ def cluster_facts(manifest: Any) -> ClusterFacts | None:
         )
     if manifest.get("kind") != "Secret" or labels.get(_KIND_LABEL) != "cluster":
         return None
-    data = secret_data(manifest)
+    data = secret_texts(manifest)
     return ClusterFacts(
         data.get("name", ""), data.get("server", ""), labels, annotations, data.get("project", ""),
         metadata.get("uid", ""),
     )  # fmt: skip
-
-
-def secret_data(manifest: Manifest) -> dict[str, str]:
-    """`data` (base64) and `stringData` of a Secret as text. Raises `errors.Invalid` for data that is not
-    base64.
-    """
-    found = {}
-    for key, text in (manifest.get("data") or {}).items():
-        try:
-            found[key] = base64.b64decode(str(text), validate=True).decode("utf-8")
-        except ValueError:
-            name = (manifest.get("metadata") or {}).get("name")
-            raise Invalid(f"Secret {name}: data.{key} is not base64 of text") from None
-    return {**found, **{key: str(text) for key, text in (manifest.get("stringData") or {}).items()}}
 
 
 def _is_resource(manifest: Manifest, group: str, resource: str) -> bool:

@@ -7,6 +7,7 @@ answer is there.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -42,18 +43,15 @@ class TreeRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRequest:
-    """A question to an SCM provider, a pull request provider or a plugin; answered with a list of JSON
-    objects.
+    """A question to a plugin or to a provider of repositories or pull requests; answered with JSON objects.
 
-    `kind` is "scmProvider", "pullRequest" or "plugin"; `spec` is the generator's spec in canonical JSON.
-    `namespace` is where referred Secrets and ConfigMaps are looked up, `appset` is the set's name (plugins
-    are told).
+    `kind` is "plugin", "scmProvider" or "pullRequest"; `spec` is what to ask, as canonical JSON. `secrets`
+    are pairs of a dotted field of the spec ("github.tokenRef") and the text it refers to.
     """
 
     kind: str
     spec: str
-    namespace: str
-    appset: str
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 Request: TypeAlias = TreeRequest | ProviderRequest
@@ -107,7 +105,9 @@ class Context:
 
     appset: str
     namespace: str
-    """Where Secrets and ConfigMaps of generators are looked up: Argo CD's own namespace."""
+    """Argo CD's own: where the ConfigMaps of plugins and cluster decisions and their Secrets are."""
+    set_namespace: str
+    """The set's own: where the Secrets that it refers to are."""
     project: str
     """The template's project, "" when it is templated."""
     engine: Engine
@@ -116,6 +116,7 @@ class Context:
     strict: bool = True
     new_globbing: bool = False
     scm_providers: bool = True
+    allowed_providers: tuple[str, ...] = ()
     inputs: Inputs = field(default_factory=Inputs)
     wanted: list[Request] = field(default_factory=list)
     partial: list[str] = field(default_factory=list)
@@ -151,10 +152,36 @@ class Context:
             self.partial.append(answer.reason)
         return answer.value
 
-    def object_named(self, group: str, resource: str, name: str) -> Manifest:
-        """An object in Argo CD's namespace. Raises `GeneratorFailed` when it is not there."""
-        self.inputs.objects.add((group, resource, self.namespace))
-        for found in self.sources.objects(group, resource, self.namespace):
+    def objects(self, group: str, resource: str, namespace: str) -> Sequence[Manifest]:
+        self.inputs.objects.add((group, resource, namespace))
+        return self.sources.objects(group, resource, namespace)
+
+    def config_map(self, name: str, namespace: str) -> dict[str, str]:
+        """The data of a ConfigMap. Raises `GeneratorFailed` when it is not there."""
+        found = self._named("configmaps", name, namespace)
+        return {key: str(text) for key, text in (found.get("data") or {}).items()}
+
+    def secret(self, name: str, key: str, namespace: str) -> str:
+        """One text of a Secret. Raises `GeneratorFailed` when it is not there."""
+        texts = secret_texts(self._named("secrets", name, namespace))
+        if key not in texts:
+            raise GeneratorFailed(f"key {key!r} in secret {name!r} not found")
+        return texts[key]
+
+    def _named(self, resource: str, name: str, namespace: str) -> Manifest:
+        for found in self.objects("", resource, namespace):
             if found.get("metadata", {}).get("name") == name:
                 return found
-        raise GeneratorFailed(f"{resource}.{group} {name!r} not found".replace(". ", " "))
+        raise GeneratorFailed(f"{resource} {name!r} not found in namespace {namespace!r}")
+
+
+def secret_texts(secret: Manifest) -> dict[str, str]:
+    """`data` (base64) and `stringData` of a Secret. Raises `GeneratorFailed` for data that is not base64."""
+    texts = {}
+    for key, encoded in (secret.get("data") or {}).items():
+        try:
+            texts[key] = base64.b64decode(str(encoded), validate=True).decode("utf-8")
+        except ValueError:
+            name = (secret.get("metadata") or {}).get("name")
+            raise GeneratorFailed(f"secret {name!r}: data.{key} is not base64 of text") from None
+    return {**texts, **{key: str(text) for key, text in (secret.get("stringData") or {}).items()}}

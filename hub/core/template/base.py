@@ -40,11 +40,9 @@ class Engine(Protocol):
     go: bool
 
     def compile(self, text: str) -> Template | None:
-        """None for a text that every parameter set leaves as it is. Raises `TemplateFailed` for a bad
-        template.
-        """
+        """None for a text that every parameter set leaves as it is. Raises `TemplateFailed` for a bad one."""
         ...
 
     def deferring(self) -> Engine:
-        """None for a text that every parameter set leaves as it is. `TemplateFailed` for a bad template."""
+        """The same, but absent keys are errors that say so: for `values` of a matrix's second child."""
         ...

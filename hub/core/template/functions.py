@@ -31,9 +31,10 @@ MAX_TEXT = 4 * 1024 * 1024
 MAX_ITEMS = 100_000
 MAX_PADDING = 100_000
 
+_CERTIFICATES = ("genPrivateKey", "genCA", "genCAWithKey", "genSelfSignedCert", "genSelfSignedCertWithKey")
+_MACHINE = ("env", "expandenv", "getHostByName")
 _LEFT_OUT = frozenset(
-    ["env", "expandenv", "getHostByName", "genPrivateKey", "genCA", "genCAWithKey", "buildCustomCert", "bcrypt"]
-    + ["genSelfSignedCert", "genSelfSignedCertWithKey", "genSignedCert", "genSignedCertWithKey"]
+    [*_CERTIFICATES, "genSignedCert", "genSignedCertWithKey", "buildCustomCert", "bcrypt", *_MACHINE]
 )
 
 
@@ -154,6 +155,8 @@ _COSTS: dict[str, Callable[..., None]] = {
 
 def plain(value: Any) -> Any:
     """A template's value with the library's own map type turned back into a dictionary."""
+    if isinstance(value, params.RawJson):
+        return value.value
     if isinstance(value, Mapping):
         return {key: plain(value[key]) for key in value}
     if isinstance(value, (list, tuple)):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from argosy import gofloat
+from hub.core.params import RawJson
 
 MAX_VALUES = 200_000
 """A value that a template made may share its parts; written out it must not grow without bound."""
@@ -36,6 +37,8 @@ def _write(out: list[str], value: Any, html: bool, indent: str, line: str) -> No
         out.append(str(value))
     elif isinstance(value, float):
         out.append(gofloat.json_form(value))
+    elif isinstance(value, RawJson):
+        _write(out, value.value, html, indent, line)
     elif isinstance(value, Mapping):
         pairs = sorted(((str(key), value[key]) for key in value), key=lambda pair: pair[0])
         colon = ": " if indent else ":"

@@ -1,0 +1,65 @@
+"""Generator `plugin`: parameter sets from a service of the user's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from argosy.objects import canonical
+from hub.core import params
+from hub.core.generators.base import Context, GeneratorFailed, ProviderRequest
+from hub.core.params import Params, RawJson
+from hub.core.template import gojson, render
+
+DEFAULT_REQUEUE = 1800
+"""Seconds (Argo CD: 30 minutes)."""
+DEFAULT_TIMEOUT = 30
+
+
+def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
+    """Objects of the answer as they are, or flattened to text; the input is repeated under `generator`."""
+    context.inputs.requeue_after(spec.get("requeueAfterSeconds") or DEFAULT_REQUEUE)
+    config = context.config_map(spec["configMapRef"]["name"], context.namespace)
+    if not config.get("baseUrl"):
+        raise GeneratorFailed(f"ConfigMap {spec['configMapRef']['name']} has no baseUrl", "configMapRef")
+    given = (spec.get("input") or {}).get("parameters") or {}
+    question = {
+        "url": config["baseUrl"],
+        "timeout": _timeout(config),
+        "body": {"applicationSetName": context.appset, "input": {"parameters": given}},
+    }
+    secrets = (("token", _token(config.get("token", ""), context)),)
+    answer = context.provided(ProviderRequest("plugin", canonical(question).decode(), secrets))
+    return [_of_object(dict(item), given, spec, context) for item in answer]
+
+
+def _timeout(config: dict[str, str]) -> int:
+    text = config.get("requestTimeout", "")
+    return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else DEFAULT_TIMEOUT
+
+
+def _token(reference: str, context: Context) -> str:
+    """`$key` names a key of `argocd-secret`, `$secret:key` one of another Secret; anything else is the
+    token.
+    """
+    if not reference.startswith("$"):
+        return reference
+    secret, colon, key = reference[1:].partition(":")
+    if colon:
+        return context.secret(secret, key, context.namespace)
+    return context.secret("argocd-secret", secret, context.namespace)
+
+
+def _of_object(item: dict[str, Any], given: dict[str, Any], spec: dict[str, Any], context: Context) -> Params:
+    content = params.from_json(item)
+    found: Params = content if context.go else dict(params.flatten(content))
+    raw = {key: _raw(value) for key, value in given.items()}
+    found["generator"] = {"input": {"parameters": raw}}
+    render.append_values(spec.get("values") or {}, found, context.engine, "values")
+    return found
+
+
+def _raw(value: Any) -> RawJson:
+    text = json.loads(gojson.encode(params.from_json(value), escape_html=False))
+    return RawJson(params.from_json(text), gojson.encode(params.from_json(value), escape_html=False).encode())
