@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,17 @@ class OfflineSources:
         for request in requests:
             if isinstance(request, TreeRequest):
                 self._answers[request] = self._open(request)
-        for request in providers:
-            self._answers[request] = Failed(f"{request.kind} providers cannot be reached from here")
+        if providers:
+            self._ask(providers)
+
+    def _ask(self, requests: list[ProviderRequest]) -> None:
+        import asyncio
+
+        from hub.providers import table
+
+        began = time.monotonic()
+        self._answers.update(asyncio.run(table.answer_all(requests, seconds=max(self._budget, 0.0))))
+        self._budget -= time.monotonic() - began
 
     def _open(self, request: TreeRequest) -> Answer[Tree]:
         folder = self._repos.get(_same(request.repo_url))

@@ -39,7 +39,7 @@ def slug(text: str, longest: int = 50, smart: bool = True) -> str:
     return _smart_cut(text, longest) if smart and longest > 0 else text
 
 
-_WORDS = {"&": "and", "@": "at", "'": "", '"': "", "’": "", "‒": "-", "–": "-", "—": "-", "―": "-"}
+_WORDS = {"_": "-", "&": "and", "@": "at", "'": "", '"': "", "’": "", "‒": "-", "–": "-", "—": "-", "―": "-"}
 _LETTERS = {
     "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l", "Ł": "L",
     "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D", "œ": "oe", "Œ": "OE", "ı": "i", "ŋ": "ng", "Ŋ": "NG",
