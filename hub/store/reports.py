@@ -7,7 +7,7 @@ cluster has or had.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 
 import orjson
@@ -80,11 +80,10 @@ def check(state: State) -> Checked:
     return Checked(state, digest, orjson.dumps(removed).decode(), gone)
 
 
-def put(tx: Tx, cluster: str, states: Sequence[Checked], now: float, *, whole: bool = False) -> int:
+def put(tx: Tx, cluster: str, states: Sequence[Checked], now: float) -> int:
     """Writes the states that differ from what is known and returns their number.
 
-    States of applications that the cluster neither has nor had are passed over. `whole`: these are all
-    there are, so others of the cluster are forgotten.
+    States of applications that the cluster neither has nor had are passed over.
     """
     known = dict(tx.all("SELECT app, digest FROM reports WHERE cluster = ?", (cluster,)))
     changed = [one for one in states if known.get(one.state.assignment) != one.digest]
@@ -94,24 +93,27 @@ def put(tx: Tx, cluster: str, states: Sequence[Checked], now: float, *, whole: b
     rows = []
     for one in changed:
         state, rv = one.state, tx.next_rv()
-        rows.append(
-            (cluster, state.assignment, state.release, state.bundle, state.sync, state.health, one.removed)
-            + (int(one.gone), one.digest, state.detail, rv, now)
-        )
+        seen = (state.release, state.bundle, state.sync, state.health, one.removed, int(one.gone))
+        rows.append((cluster, state.assignment, *seen, one.digest, state.detail, rv, now))
         _tell(tx, state.assignment, rv)
     tx.many(_PUT, rows)
-    if whole:
-        stale = known.keys() - {one.state.assignment for one in states}
-        tx.many(
-            "DELETE FROM reports WHERE cluster = ? AND app = ?", ((cluster, app) for app in sorted(stale))
-        )
-        for app in sorted(stale):
-            _tell(tx, app, tx.next_rv())
     if any(one.gone or one.removed != "[]" for one in changed):
         tx.touch(f"removed:{cluster}")
     if changed:
         tx.touch(f"report:{cluster}")
     return len(changed)
+
+
+def retain(tx: Tx, cluster: str, apps: Collection[str]) -> None:
+    """Forgets the cluster's states of other applications than these: its agent said that these are all."""
+    stale = sorted(
+        row[0]
+        for row in tx.all("SELECT app FROM reports WHERE cluster = ?", (cluster,))
+        if row[0] not in apps
+    )
+    for app in stale:
+        forget(tx, cluster, app)
+        _tell(tx, app, tx.next_rv())
 
 
 def _own(tx: Tx, cluster: str) -> set[str]:
@@ -147,6 +149,12 @@ def of_app(tx: Tx, app: str) -> list[Row]:
 
 def of_cluster(tx: Tx, cluster: str) -> list[Row]:
     return [Row(*row) for row in tx.all(f"SELECT {_COLUMNS} FROM reports WHERE cluster = ?", (cluster,))]
+
+
+def finished(tx: Tx) -> list[tuple[str, list[str]]]:
+    """(cluster, ids of removals that its agent reports as done), where there are any."""
+    rows = tx.all("SELECT cluster, removed FROM reports WHERE removed <> '[]'")
+    return [(row[0], orjson.loads(row[1])) for row in rows]
 
 
 def forget(tx: Tx, cluster: str, app: str) -> None:

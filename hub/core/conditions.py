@@ -1,0 +1,82 @@
+"""`status.conditions` in Argo CD's shape: what an evaluation says of its set, what a render says of its Application."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hub.core.types import Answer, Failed, Partial, SetProblem
+
+Condition = dict[str, Any]
+
+STALE = "Stale"
+"""Ours: the last evaluation was not complete, so the set keeps its last good applications."""
+REMOVAL_HELD = "RemovalHeld"
+"""Ours: applications would go, and something has to be decided first."""
+
+_DONE = "ApplicationSetUpToDate"
+_ALL = "All applications have been generated successfully"
+
+
+def of_set(
+    problems: Sequence[SetProblem],
+    completeness: Answer[None],
+    blocked: str,
+    before: Iterable[Mapping[str, Any]],
+    now: str,
+) -> list[Condition]:
+    """The conditions of an ApplicationSet after one evaluation. `now` is RFC 3339; times move only with the status."""
+    shown = problems[0] if problems else None
+    found = [
+        _condition("ErrorOccurred", "True", shown.reason, _listed(problems))
+        if shown
+        else _condition("ErrorOccurred", "False", _DONE, _ALL),
+        _condition("ParametersGenerated", "False", "ErrorOccurred", _listed(problems))
+        if shown and isinstance(completeness, Failed)
+        else _condition(
+            "ParametersGenerated",
+            "True",
+            "ParametersGenerated",
+            "Successfully generated parameters for all Applications",
+        ),
+        _condition("ResourcesUpToDate", "False", shown.reason, _listed(problems))
+        if shown
+        else _condition("ResourcesUpToDate", "True", _DONE, _ALL),
+    ]
+    if isinstance(completeness, Failed):
+        found.append(_condition(STALE, "True", "EvaluationFailed", completeness.reason))
+    elif isinstance(completeness, Partial):
+        found.append(_condition(STALE, "True", "EvaluationPartial", completeness.reason))
+    if blocked:
+        found.append(_condition(REMOVAL_HELD, "True", "RemovalHeld", blocked))
+    return _timed(found, before, now)
+
+
+def of_app(problem: str, before: Iterable[Mapping[str, Any]], now: str) -> list[Condition]:
+    """The hub's own conditions of an Application: one, where its source or destination cannot be used."""
+    if not problem:
+        return []
+    kind, _, message = problem.partition(": ")
+    found = {"type": kind, "message": message}
+    for old in before:
+        if old.get("type") == kind and old.get("message") == message:
+            return [{**found, "lastTransitionTime": old.get("lastTransitionTime", now)}]
+    return [{**found, "lastTransitionTime": now}]
+
+
+def _condition(kind: str, status: str, reason: str, message: str) -> Condition:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def _listed(problems: Sequence[SetProblem], most: int = 5) -> str:
+    text = "; ".join(str(problem) for problem in problems[:most])
+    return text + (f"; and {len(problems) - most} more" if len(problems) > most else "")
+
+
+def _timed(found: list[Condition], before: Iterable[Mapping[str, Any]], now: str) -> list[Condition]:
+    known = {old.get("type"): old for old in before}
+    for condition in found:
+        old = known.get(condition["type"]) or {}
+        same = old.get("status") == condition["status"] and old.get("reason") == condition["reason"]
+        condition["lastTransitionTime"] = old.get("lastTransitionTime", now) if same else now
+    return found

@@ -1,0 +1,45 @@
+"""Looks whether repositories moved: in turn when their time is up, at once when a push or a refresh asks.
+
+A push says "look again" and nothing more, so a forged or repeated one costs one ref listing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from hub.core import repos
+from hub.loops.trees import Trees
+
+AT_ONCE = 8
+"""Listings under way at one time."""
+
+
+class Poller:
+    """`moved` is called once after a run in which any repository moved, failed or came back."""
+
+    def __init__(self, trees: Trees, moved: Callable[[], None]) -> None:
+        self._trees = trees
+        self._moved = moved
+        self._asked: set[str] = set()
+        self._limit = asyncio.Semaphore(AT_ONCE)
+
+    def ask(self, urls: Iterable[str]) -> bool:
+        """Asks for a look at those of `urls` that are in use; True where there is one. Wake the loop afterwards."""
+        wanted = {repos.identity(url) for url in urls}
+        found = {repo.url for repo in self._trees.in_use() if repos.identity(repo.url) in wanted}
+        self._asked |= found
+        return bool(found)
+
+    async def run(self) -> None:
+        asked, self._asked = self._asked, set()
+        outcomes = await asyncio.gather(*(self._look(url) for url in {*asked, *self._trees.due()}))
+        if any(outcomes):
+            self._moved()
+
+    async def _look(self, url: str) -> bool:
+        async with self._limit:
+            before = {repo.url: repo.failed for repo in self._trees.in_use()}.get(url)
+            moved = await self._trees.look(url)
+            after = {repo.url: repo.failed for repo in self._trees.in_use()}.get(url)
+            return moved or before != after

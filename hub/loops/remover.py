@@ -1,0 +1,82 @@
+"""Sees deleted Applications through: tells the cluster, waits for its agent's word, lets the object go.
+
+An Application keeps a finalizer of ours, so that its deletion is always seen. With Argo CD's
+`resources-finalizer.argocd.argoproj.io` its objects are deleted (cascade), without it they stay (release).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+from argosy.objects import Manifest
+from hub.core import expand, generated, releases
+from hub.loops.ports import APPS, Objects
+from hub.store import apps, desired, reports
+from hub.store.base import Store, Tx
+
+MANAGER = "argosy-remover"
+
+
+class Remover:
+    """`now` tells the time in Unix seconds."""
+
+    def __init__(self, store: Store, objects: Objects, now: Callable[[], float]) -> None:
+        self._store = store
+        self._objects = objects
+        self._now = now
+
+    async def run(self) -> None:
+        await self._store.write(self._close_done)
+        for app in await self._store.read(lambda tx: self._objects.every(tx, APPS)):
+            if app["metadata"].get("deletionTimestamp"):
+                uid = app["metadata"]["uid"]
+                await self._store.write(lambda tx, uid=uid: self._see_off(tx, uid))  # type: ignore[misc]
+
+    def _close_done(self, tx: Tx) -> None:
+        """Closes the removals of single objects that agents report as done."""
+        for cluster, done in reports.finished(tx):
+            open_ids = {one.id for one in desired.removals(tx, cluster) if one.key}
+            if finished := open_ids & set(done):
+                desired.change(tx, cluster, close=finished)
+
+    def _see_off(self, tx: Tx, uid: str) -> None:
+        app = self._objects.by_uid(tx, uid)
+        if app is None or not app["metadata"].get("deletionTimestamp"):
+            return
+        state = apps.get(tx, uid)
+        clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())
+        cascade = expand.FINALIZER in (app["metadata"].get("finalizers") or ())
+        if not all([self._left(tx, uid, cluster, cascade=cascade) for cluster in sorted(clusters)]):
+            return
+        for cluster in clusters:
+            reports.forget(tx, cluster, uid)
+        self._let_go(tx, app)
+
+    def _left(self, tx: Tx, uid: str, cluster: str, *, cascade: bool) -> bool:
+        """True when nothing of the app is left to do on the cluster; writes the removal where there is none yet."""
+        if self._objects.by_uid(tx, cluster) is None:
+            return True
+        farewells = [one for one in desired.removals(tx, cluster) if one.assignment == uid and not one.key]
+        if not farewells:
+            assigned = desired.assignment(tx, cluster, uid)
+            if assigned is None:
+                return True
+            farewell = releases.farewell(
+                uid, cascade=cascade, reason="the Application was deleted", by="delete", now=self._now()
+            )
+            desired.change(tx, cluster, drop=[uid], remove=[farewell])
+            return False
+        report = reports.get(tx, cluster, uid)
+        if report is None or not report.gone:
+            return False
+        of_app = [one.id for one in desired.removals(tx, cluster) if one.assignment == uid]
+        desired.change(tx, cluster, close=of_app)
+        return True
+
+    def _let_go(self, tx: Tx, app: Manifest) -> None:
+        metadata = dict(app["metadata"])
+        kept = (expand.FINALIZER, generated.OURS)
+        metadata["finalizers"] = [name for name in metadata.get("finalizers") or () if name not in kept]
+        apps.forget(tx, metadata["uid"])
+        self._objects.update(tx, APPS, {**app, "metadata": metadata}, manager=MANAGER, now=self._now())

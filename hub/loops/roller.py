@@ -1,0 +1,147 @@
+"""Turns rendered changes into releases, and releases into what each cluster is assigned (hops 4 to 6 of a change).
+
+One transaction takes a batch of changed applications: what it wrote is a release with its assignments and removals,
+or nothing. The cost follows the changed applications and the sets of their clusters.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from argosy import bundle as bundles_format
+from argosy import objects as manifests
+from argosy.bundle import Assignment, Removal
+from hub.core import releases
+from hub.core.releases import Wanted
+from hub.store import apps, bundles, desired
+from hub.store.apps import AppState
+from hub.store.base import Store, Tx
+
+BATCH = 500
+"""Applications per transaction: bounds how long other writers wait."""
+
+Announce = Callable[[Tx, str, list[AppState], list[dict[str, str]], float], None]
+"""Writes the Release object: (tx, release id, changed apps, commits, now)."""
+
+
+@dataclass
+class _Changes:
+    """What one batch does to one cluster's set."""
+
+    put: list[Assignment] = field(default_factory=list)
+    drop: list[str] = field(default_factory=list)
+    remove: list[Removal] = field(default_factory=list)
+    close: list[str] = field(default_factory=list)
+
+
+class Roller:
+    """`now` tells the time in Unix seconds."""
+
+    def __init__(self, store: Store, announce: Announce, now: Callable[[], float]) -> None:
+        self._store = store
+        self._announce = announce
+        self._now = now
+
+    async def run(self) -> None:
+        while await self._store.write(self._batch):
+            pass
+
+    def _batch(self, tx: Tx) -> int:
+        """Rolls up to `BATCH` waiting applications; returns how many there were."""
+        waiting = apps.waiting(tx, BATCH)
+        changes: dict[str, _Changes] = {}
+        for _, group in itertools.groupby(waiting, key=lambda state: state.owner or state.app):
+            self._roll(tx, list(group), changes)
+        for cluster, change in changes.items():
+            desired.change(
+                tx, cluster, put=change.put, drop=change.drop, remove=change.remove, close=change.close
+            )
+        apps.rolled(tx, (state.app for state in waiting))
+        return len(waiting)
+
+    def _roll(self, tx: Tx, states: list[AppState], changes: dict[str, _Changes]) -> None:
+        now = self._now()
+        release = secrets.token_hex(8)
+        released: list[AppState] = []
+        for state in states:
+            if state.deleting or not state.bundle or not state.cluster:
+                continue
+            wanted = _wanted(state)
+            current = desired.assignment(tx, state.cluster, state.app)
+            change = changes.setdefault(state.cluster, _Changes())
+            if releases.needs_release(wanted, current):
+                released.append(state)
+                if current is not None:
+                    change.remove += self._prunes(tx, wanted, current, release, now)
+            change.close += _withdrawn(tx, state)
+            change.put.append(releases.assignment(wanted, current, release))
+            _leave_others(tx, state, changes, now)
+        if released:
+            commits = releases.commits(
+                [_wanted(state) for state in released], {s.app: s.repo for s in released}
+            )
+            self._announce(tx, release, released, commits, now)
+            tx.many(
+                "INSERT INTO release_changes (release, app, cluster, bundle, revision) VALUES (?, ?, ?, ?, ?)",
+                ((release, s.app, s.cluster, s.bundle, s.revision) for s in released),
+            )
+
+    def _prunes(self, tx: Tx, wanted: Wanted, current: Assignment, release: str, now: float) -> list[Removal]:
+        """Removals of what left the bundle. What another app of the cluster has now is handed over instead."""
+        new = keys_of(tx, wanted.bundle)
+        gone = keys_of(tx, current.bundle) - new
+        if not gone:
+            return []
+        elsewhere: set[str] = set()
+        for other in desired.assignments(tx, wanted.cluster):
+            if other.id != wanted.app:
+                elsewhere |= keys_of(tx, other.bundle)
+        return releases.prunes(wanted.app, gone, new, elsewhere, release=release, now=now)
+
+
+def keys_of(tx: Tx, digest: str) -> set[str]:
+    """The keys of a bundle's objects; none where the bundle is not there any more."""
+    blob = bundles.get(tx, digest)
+    if blob is None:
+        return set()
+    return {str(manifests.key_of(item)) for item in bundles_format.unpack(blob, digest)}
+
+
+def _wanted(state: AppState) -> Wanted:
+    return Wanted(
+        app=state.app,
+        name=state.name,
+        namespace=state.namespace,
+        project=state.project,
+        cluster=state.cluster,
+        destination_namespace=state.destination_namespace,
+        bundle=state.bundle,
+        revision=state.revision,
+        policy=state.policy,
+    )
+
+
+def _withdrawn(tx: Tx, state: AppState) -> Iterable[str]:
+    """Open removals of objects that the app has again."""
+    open_ones = [one for one in desired.removals(tx, state.cluster) if one.assignment == state.app]
+    if not open_ones:
+        return []
+    keys = keys_of(tx, state.bundle)
+    return [one.id for one in open_ones if not one.key or one.key in keys]
+
+
+def _leave_others(tx: Tx, state: AppState, changes: dict[str, _Changes], now: float) -> None:
+    """An app that moved to another cluster leaves its objects where it was, as Argo CD does."""
+    for cluster in desired.clusters_of(tx, state.app):
+        if cluster == state.cluster:
+            continue
+        change = changes.setdefault(cluster, _Changes())
+        change.drop.append(state.app)
+        change.remove.append(
+            releases.farewell(
+                state.app, cascade=False, reason="moved to another cluster", by="spec.destination", now=now
+            )
+        )

@@ -1,0 +1,151 @@
+"""The repositories in use: where their refs were when last looked at, and the trees that revisions stand for.
+
+An up-to-date check is one ref listing, a new commit one fetch, however many sets and applications use the repository.
+A repository that cannot be reached keeps answering with what is known, marked partial: good enough to go on with,
+never good enough to remove by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from argosy.errors import ArgosyError, Unavailable
+from hub.core import repos
+from hub.core.tree import Tree
+from hub.core.types import Answer, Complete, Failed, Partial
+from hub.store import heads
+from hub.store.base import Store
+
+log = structlog.get_logger("trees")
+
+
+class Mirrors(Protocol):
+    """What this needs of `hub.git`. Every call raises `Unavailable` or `Invalid` in our words."""
+
+    async def refs(self, url: str) -> Mapping[str, str]:
+        """One listing of the remote: ref name -> commit id, with `HEAD`."""
+
+    async def resolve(self, url: str, revision: str, refs: Mapping[str, str]) -> str:
+        """The commit a revision stands for; raises `NotFound` where it stands for none."""
+
+    async def tree(self, url: str, commit: str) -> Tree:
+        """The files of a commit, fetched first where they are not in the mirror."""
+
+
+@dataclass
+class Repo:
+    """One repository in use. Times are Unix seconds; `failed` is 0.0 while it answers."""
+
+    url: str
+    refs: Mapping[str, str] = field(default_factory=dict)
+    seen: float = 0.0
+    due: float = 0.0
+    failed: float = 0.0
+    error: str = ""
+    commits: dict[str, str] = field(default_factory=dict)
+    """Revision -> commit, as of `refs`."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Trees:
+    """Answers for (repository, revision). `every` is the poll interval in seconds, `now` tells the time."""
+
+    def __init__(
+        self, mirrors: Mirrors, store: Store, *, every: float = 180.0, now: Callable[[], float] = time.time
+    ) -> None:
+        self._mirrors = mirrors
+        self._store = store
+        self._every = every
+        self._now = now
+        self._repos: dict[str, Repo] = {}
+
+    def in_use(self) -> Iterable[Repo]:
+        return self._repos.values()
+
+    def due(self) -> list[str]:
+        """Repositories whose next look is due."""
+        now = self._now()
+        return [repo.url for repo in self._repos.values() if repo.due <= now]
+
+    async def look(self, url: str) -> bool:
+        """Lists the remote's refs once; True where a ref moved. A failure is kept and shown, not raised."""
+        repo = await self._repo(url)
+        began = self._now()
+        async with repo.lock:
+            if repo.seen > began:
+                return False
+            return await self._list(repo)
+
+    async def tree(self, url: str, revision: str) -> Answer[Tree]:
+        """The files at a revision: complete, partial while the remote does not answer, or failed."""
+        try:
+            repo = await self._repo(url)
+            async with repo.lock:
+                if not repo.seen and not repo.refs:
+                    await self._list(repo)
+                commit = await self._commit(repo, revision)
+            tree = await self._mirrors.tree(repo.url, commit)
+        except ArgosyError as error:
+            return Failed(f"{repos.redacted(url)} at {revision or 'HEAD'}: {error.message}")
+        if repo.failed:
+            since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(repo.failed))
+            return Partial(tree, f"{repos.redacted(url)}: not reachable since {since}: {repo.error}")
+        return Complete(tree, commit)
+
+    def known(self, url: str, revision: str) -> str:
+        """The commit that `tree` last answered for, without any I/O; "" where it has not been asked."""
+        repo = self._repos.get(repos.identity(url))
+        return repo.commits.get(revision, "") if repo else ""
+
+    def state(self, url: str, revision: str) -> tuple[str, bool]:
+        """(`known`, whether the remote answered the last look): what an evaluation's answer depends on."""
+        repo = self._repos.get(repos.identity(url))
+        return (repo.commits.get(revision, ""), not repo.failed) if repo else ("", True)
+
+    async def _repo(self, url: str) -> Repo:
+        key = repos.identity(url)
+        if (repo := self._repos.get(key)) is None:
+            kept = await self._store.read(lambda tx: heads.of(tx, key))
+            # Another task may have come first while the store was read.
+            repo = self._repos.setdefault(key, Repo(url, kept))
+        return repo
+
+    async def _list(self, repo: Repo) -> bool:
+        now = self._now()
+        repo.due = now + self._every
+        try:
+            refs = dict(await self._mirrors.refs(repo.url))
+            if not refs:
+                raise Unavailable("the repository has no refs")
+        except ArgosyError as error:
+            repo.failed, repo.error = repo.failed or now, error.message
+            log.warning("repository not reachable", repo=repos.redacted(repo.url), error=error.message)
+            return False
+        moved = refs != repo.refs
+        repo.failed, repo.error, repo.seen = 0.0, "", now
+        if moved:
+            key = repos.identity(repo.url)
+            await self._store.write(lambda tx: heads.replace(tx, key, refs, now))
+            repo.refs = refs
+            for revision in tuple(repo.commits):
+                await self._move(repo, revision)
+        return moved
+
+    async def _move(self, repo: Repo, revision: str) -> None:
+        """Where a revision is now. One that vanished keeps no commit, so that its users hear why."""
+        try:
+            repo.commits[revision] = await self._mirrors.resolve(repo.url, revision, repo.refs)
+        except ArgosyError:
+            del repo.commits[revision]
+
+    async def _commit(self, repo: Repo, revision: str) -> str:
+        if (commit := repo.commits.get(revision)) is None:
+            commit = await self._mirrors.resolve(repo.url, revision, repo.refs)
+            repo.commits[revision] = commit
+        return commit
