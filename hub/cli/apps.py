@@ -1,0 +1,103 @@
+"""`argosy app …`: applications, one per cluster and source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from argosy.objects import Manifest
+from hub.cli import output, session, states
+from hub.cli.output import Output
+from hub.cli.resources import APPS
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Applications.")
+
+
+@commands.command("list")
+def list_apps(
+    ctx: typer.Context,
+    namespace: session.NamespaceOption = "",
+    selector: session.SelectorOption = "",
+    form: session.OutputOption = Output.TABLE,
+) -> None:
+    """List the applications."""
+    session.show_list(ctx, APPS, form, namespace=namespace, selector=selector)
+
+
+@commands.command("show")
+def show(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The application's name.")],
+    namespace: session.NamespaceOption = "",
+    form: session.OutputOption = Output.TABLE,
+) -> None:
+    """Show one application: where it runs, in which state, and each of its objects."""
+    hub = session.connect(ctx)
+    app = hub.get(APPS.path(namespace or hub.access.namespace, name))
+    if session.printed(APPS, app, form):
+        return
+    state = states.app_state(app, {})
+    output.facts(
+        [
+            ("Name", name),
+            ("Set", state.appset),
+            ("Project", str(app["spec"].get("project") or "")),
+            ("Cluster", state.cluster),
+            ("Namespace", str((app["spec"].get("destination") or {}).get("namespace") or "")),
+            ("Source", _source(app)),
+            ("Sync", state.sync),
+            ("Health", state.health),
+            ("Revision", state.revision),
+            ("Last sync", f"{state.phase} {state.message}".strip()),
+            ("Problems", "; ".join(state.problems)),
+        ]
+    )
+    resources = (app.get("status") or {}).get("resources") or []
+    if resources:
+        print()
+        output.table(
+            ["KIND", "NAMESPACE", "NAME", "SYNC", "HEALTH", "MESSAGE"],
+            [_resource(item) for item in resources],
+        )
+
+
+def _source(app: Manifest) -> str:
+    spec = app["spec"]
+    sources = spec.get("sources") or [spec.get("source") or {}]
+    return ", ".join(
+        f"{item.get('repoURL', '')} {item.get('path') or item.get('chart') or ''}"
+        f"@{item.get('targetRevision') or 'HEAD'}"
+        for item in sources
+    )
+
+
+def _resource(item: dict[str, Any]) -> list[str]:
+    health = item.get("health") or {}
+    group = f".{item['group']}" if item.get("group") else ""
+    return [
+        f"{item.get('kind', '')}{group}",
+        str(item.get("namespace") or ""),
+        str(item.get("name") or ""),
+        str(item.get("status") or ""),
+        str(health.get("status") or ""),
+        str(item.get("message") or health.get("message") or ""),
+    ]
+
+
+@commands.command("render")
+def render(
+    file: Annotated[
+        str, typer.Option("--file", "-f", help="The Application's file; - reads standard input.")
+    ],
+    repo: Annotated[
+        list[str] | None, typer.Option("--repo", metavar="URL=DIR", help="Where a repository lies here.")
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--output", "-o", metavar="json|yaml", help="How to print it.")
+    ] = "yaml",
+) -> None:
+    """Print the objects of an Application, offline."""
+    from hub.cli import app_render
+
+    raise typer.Exit(app_render.render(file, repos=repo or [], output=form))

@@ -1,0 +1,72 @@
+"""`argosy cluster …`: the fleet's members."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hub.cli import labels, output, session, states
+from hub.cli.output import Output
+from hub.cli.resources import CLUSTERS
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The fleet's members.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The cluster's name.")]
+
+
+@commands.command("list")
+def list_clusters(
+    ctx: typer.Context, selector: session.SelectorOption = "", form: session.OutputOption = Output.TABLE
+) -> None:
+    """List the clusters."""
+    session.show_list(ctx, CLUSTERS, form, selector=selector)
+
+
+@commands.command("show")
+def show(ctx: typer.Context, name: Name, form: session.OutputOption = Output.TABLE) -> None:
+    """Show one cluster: its state, its agent, its labels."""
+    cluster = session.connect(ctx).get(CLUSTERS.path(name=name))
+    if session.printed(CLUSTERS, cluster, form):
+        return
+    status = cluster.get("status") or {}
+    state, why = states.cluster_state(cluster)
+    held = states.condition(cluster, "Held")
+    output.facts(
+        [
+            ("Name", name),
+            ("Id", str(cluster["metadata"].get("uid") or "")),
+            ("State", state),
+            ("Why", why),
+            (
+                "Held",
+                str(held.get("message") or held.get("reason") or "") if held.get("status") == "True" else "",
+            ),
+            ("Labels", labels.text(cluster["metadata"].get("labels"))),
+            ("Server", str((cluster.get("spec") or {}).get("server") or status.get("server") or "")),
+            ("Agent", str((status.get("agent") or {}).get("version") or "")),
+            ("Kubernetes", str(status.get("kubernetesVersion") or "")),
+            ("Last seen", str(status.get("lastSeen") or "")),
+        ]
+    )
+
+
+@commands.command("label")
+def label(
+    ctx: typer.Context,
+    name: Name,
+    changes: Annotated[
+        list[str], typer.Argument(metavar="K=V|K-…", help="Labels to set, or to remove with K-.")
+    ],
+) -> None:
+    """Set or remove labels. Sets that select by them are evaluated again; nothing is reinstalled."""
+    patch = {"metadata": {"labels": labels.changes(changes)}}
+    cluster = session.connect(ctx).merge(CLUSTERS.path(name=name), patch)
+    print(f"cluster/{name} {labels.text(cluster['metadata'].get('labels')) or 'has no labels'}")
+
+
+@commands.command("revoke")
+def revoke(ctx: typer.Context, name: Name) -> None:
+    """Cut a cluster's agent off: its certificates are refused, its open stream ends. Its objects stay."""
+    session.connect(ctx).merge(CLUSTERS.path(name=name), {"spec": {"revoked": True}})
+    print(f"cluster/{name} revoked")

@@ -1,0 +1,130 @@
+"""What the hub's objects say about themselves, in a few words: pure readings that every command shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from argosy.objects import Manifest
+
+FAILED_PHASES = ("Failed", "Error")
+DEPLOYED_BY = "ApplicationSet"
+SET_FAILURES = ("ErrorOccurred",)
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """One Application as its status tells it. `cluster` is the name (else the server) of its destination."""
+
+    name: str
+    appset: str
+    cluster: str
+    sync: str
+    health: str
+    revision: str
+    phase: str
+    message: str
+    problems: tuple[str, ...]
+
+    @property
+    def done(self) -> bool:
+        return self.sync == "Synced" and self.health == "Healthy"
+
+    @property
+    def trouble(self) -> str:
+        """Why the application cannot get done by itself as it is, "" where nothing says so."""
+        if self.done:
+            return ""
+        if self.problems:
+            return self.problems[0]
+        if self.phase in FAILED_PHASES:
+            return f"sync {self.phase}: {self.message}" if self.message else f"sync {self.phase}"
+        return "health Degraded" if self.health == "Degraded" else ""
+
+
+def condition(item: Manifest, kind: str) -> dict[str, Any]:
+    """The condition of that type, empty where there is none."""
+    for found in (item.get("status") or {}).get("conditions") or []:
+        if found.get("type") == kind:
+            return dict(found)
+    return {}
+
+
+def true(item: Manifest, kind: str) -> bool:
+    return condition(item, kind).get("status") == "True"
+
+
+def set_of(app: Manifest) -> str:
+    """The ApplicationSet that an Application is from, "" for one of its own."""
+    for owner in app["metadata"].get("ownerReferences") or []:
+        if owner.get("kind") == DEPLOYED_BY:
+            return str(owner.get("name") or "")
+    return ""
+
+
+def app_state(app: Manifest, cluster_names: dict[str, str]) -> AppState:
+    """Reads an Application. `cluster_names`: server address -> cluster name."""
+    status = app.get("status") or {}
+    sync = status.get("sync") or {}
+    operation = status.get("operationState") or {}
+    destination = app.get("spec", {}).get("destination") or {}
+    server = str(destination.get("server") or "")
+    problems = tuple(
+        f"{found.get('type')}: {found.get('message') or ''}".rstrip(": ")
+        for found in status.get("conditions") or []
+        if str(found.get("type", "")).endswith("Error")
+    )
+    return AppState(
+        name=str(app["metadata"]["name"]),
+        appset=set_of(app),
+        cluster=str(destination.get("name") or cluster_names.get(server) or server),
+        sync=str(sync.get("status") or "Unknown"),
+        health=str((status.get("health") or {}).get("status") or "Unknown"),
+        revision=str(sync.get("revision") or next(iter(sync.get("revisions") or []), "")),
+        phase=str(operation.get("phase") or ""),
+        message=str(operation.get("message") or ""),
+        problems=problems,
+    )
+
+
+def names_by_server(clusters: list[Manifest]) -> dict[str, str]:
+    """Server address -> cluster name."""
+    found: dict[str, str] = {}
+    for cluster in clusters:
+        for part in (cluster.get("spec") or {}, cluster.get("status") or {}):
+            if part.get("server"):
+                found[str(part["server"])] = str(cluster["metadata"]["name"])
+    return found
+
+
+def cluster_state(cluster: Manifest) -> tuple[str, str]:
+    """(state, why) of a cluster: Ready, offline, revoked or waiting for its agent."""
+    ready = condition(cluster, "Ready")
+    reason = str(ready.get("reason") or "")
+    why = str(ready.get("message") or reason)
+    if ready.get("status") == "True":
+        held = condition(cluster, "Held")
+        if held.get("status") == "True":
+            return (
+                "Ready",
+                f"removals are held: {held.get('reason') or ''}: {held.get('message') or ''}".rstrip(": "),
+            )
+        return "Ready", ""
+    if reason == "Revoked":
+        return "revoked", why
+    if not (cluster.get("status") or {}).get("lastSeen"):
+        return "waiting", why or "its agent has not joined yet"
+    return "offline", why
+
+
+def set_trouble(appset: Manifest) -> str:
+    """Why a set could not be evaluated, "" where it could."""
+    found = condition(appset, "ErrorOccurred")
+    return (
+        str(found.get("message") or found.get("reason") or "failed") if found.get("status") == "True" else ""
+    )
+
+
+def set_evaluated(appset: Manifest) -> bool:
+    """True once the hub has evaluated the set completely."""
+    return condition(appset, "ErrorOccurred").get("status") == "False" and true(appset, "ResourcesUpToDate")

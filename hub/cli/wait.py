@@ -1,0 +1,116 @@
+"""`argosy wait`: blocks until clusters, applications or sets are done or have failed."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from argosy.objects import Manifest
+from hub.cli import follow, resources, session, waiting
+from hub.cli.errors import Usage
+from hub.cli.follow import Selection
+from hub.cli.kubeconfig import Access
+from hub.cli.resources import APPS, APPSETS, CLUSTERS, Resource
+from hub.cli.waiting import Verdict
+
+DONE, FAILED = 0, 1
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def duration(text: str) -> float:
+    """`90`, `90s`, `5m`, `1h30m` in seconds. Raises `Usage`."""
+    found = _DURATION.fullmatch(text)
+    if not text or not found:
+        raise Usage(f'expected a duration such as 90s or 5m, found "{text}"')
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def wait(
+    ctx: typer.Context,
+    things: Annotated[
+        list[str], typer.Argument(metavar="KIND/NAME…", help="cluster/NAME, app/NAME or appset/NAME.")
+    ],
+    revision: Annotated[
+        str, typer.Option(metavar="COMMIT", help="Applications must run this commit; may be shortened.")
+    ] = "",
+    namespace: session.NamespaceOption = "",
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="When to give up: 90s, 5m, 1h.")] = "5m",
+) -> None:
+    """Block until all are done. Clusters: Ready. Applications: Synced and Healthy. Sets: all their
+    applications.
+
+    Exit 0 done, 1 failed, 2 usage, 3 timed out.
+    """
+    wanted = [_thing(text) for text in things]
+    seconds = duration(timeout)
+    access = session.access(ctx)
+    raise typer.Exit(_until(access, wanted, namespace or access.namespace, revision, seconds))
+
+
+def _thing(text: str) -> tuple[Resource, str]:
+    word, slash, name = text.partition("/")
+    resource = resources.by_word(word)
+    if not slash or not name or resource not in (CLUSTERS, APPS, APPSETS):
+        raise Usage(f'expected cluster/NAME, app/NAME or appset/NAME, found "{text}"')
+    return resource, name
+
+
+def _until(
+    access: Access, wanted: Sequence[tuple[Resource, str]], namespace: str, revision: str, seconds: float
+) -> int:
+    followed = _followed([resource for resource, _ in wanted])
+    selections = [Selection(resource.path(namespace)) for resource in followed]
+    failing: dict[tuple[Resource, str], float] = {}
+    told = ""
+    for state in follow.states(access, selections, seconds=seconds, again=1.0):
+        lists = dict(zip(followed, state, strict=True))
+        verdicts = {thing: _verdict(thing, lists, revision) for thing in wanted}
+        if all(verdict.done for verdict in verdicts.values()):
+            for resource, name in wanted:
+                print(f"{resource.words[0]}/{name} done")
+            return DONE
+        failing = {
+            thing: failing.get(thing, time.monotonic())
+            for thing, verdict in verdicts.items()
+            if verdict.failed
+        }
+        for thing, since in failing.items():
+            if time.monotonic() - since >= waiting.STANDING_SECONDS:
+                print(f"{thing[0].words[0]}/{thing[1]} failed: {verdicts[thing].failed}", file=sys.stderr)
+                return FAILED
+        told = _tell(verdicts, told)
+    return FAILED
+
+
+def _followed(asked: Sequence[Resource]) -> list[Resource]:
+    with_members = [*asked, *([APPS] if APPSETS in asked else [])]
+    return list(dict.fromkeys(with_members))
+
+
+def _verdict(thing: tuple[Resource, str], lists: dict[Resource, list[Manifest]], revision: str) -> Verdict:
+    resource, name = thing
+    item = next((found for found in lists[resource] if found["metadata"]["name"] == name), None)
+    if resource is CLUSTERS:
+        return waiting.cluster(item)
+    if resource is APPSETS:
+        return waiting.appset(item, lists[APPS], revision)
+    return waiting.app(item, revision)
+
+
+def _tell(verdicts: dict[tuple[Resource, str], Verdict], told: str) -> str:
+    """Says on stderr what is waited for, where that changed."""
+    lines = [
+        f"{resource.words[0]}/{name}: {verdict.failed or verdict.waiting}"
+        for (resource, name), verdict in verdicts.items()
+        if not verdict.done
+    ]
+    text = "\n".join(lines)
+    if text != told:
+        print(text, file=sys.stderr, flush=True)
+    return text

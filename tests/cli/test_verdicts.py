@@ -1,0 +1,167 @@
+"""What objects of the API mean for `wait`, `where` and `status`: pure readings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from argosy.objects import Manifest
+from hub.cli import fleet, main, waiting, where
+from hub.cli.errors import Usage
+from hub.cli.labels import changes
+from hub.cli.wait import duration
+
+OLD, NEW = "a" * 40, "b" * 40
+
+
+def cluster(
+    name: str, ready: str = "True", reason: str = "Connected", seen: str = "2026-01-01T00:00:00Z"
+) -> Manifest:
+    return {
+        "metadata": {"name": name, "uid": name},
+        "spec": {"server": f"https://{name}"},
+        "status": {
+            "lastSeen": seen,
+            "conditions": [{"type": "Ready", "status": ready, "reason": reason, "message": reason}],
+        },
+    }
+
+
+def app(
+    name: str,
+    on: str,
+    revision: str,
+    sync: str = "Synced",
+    health: str = "Healthy",
+    phase: str = "",
+    **more: Any,
+) -> Manifest:
+    return {
+        "metadata": {
+            "name": name,
+            "uid": name,
+            "ownerReferences": [{"kind": "ApplicationSet", "name": "web"}],
+        },
+        "spec": {"destination": {"server": f"https://{on}"}},
+        "status": {
+            "sync": {"status": sync, "revision": revision},
+            "health": {"status": health},
+            "operationState": {"phase": phase},
+            **more,
+        },
+    }
+
+
+def appset(error: str = "False", message: str = "") -> Manifest:
+    return {
+        "metadata": {"name": "web"},
+        "spec": {"generators": []},
+        "status": {
+            "conditions": [
+                {"type": "ErrorOccurred", "status": error, "message": message},
+                {"type": "ResourcesUpToDate", "status": "True"},
+            ]
+        },
+    }
+
+
+def release(revision: str, *names: str) -> Manifest:
+    return {
+        "metadata": {"name": "r"},
+        "spec": {"commits": [{"revision": revision}], "applications": [{"name": name} for name in names]},
+    }
+
+
+def test_every_cluster_is_accounted_for() -> None:
+    clusters = [cluster("on"), cluster("away", "False", "AgentOffline"), cluster("moving"), cluster("idle")]
+    apps = [
+        app("web-on", "on", NEW),
+        app("web-away", "away", OLD),
+        app("web-moving", "moving", NEW, "OutOfSync", "Progressing"),
+    ]
+    rows = where.account(NEW[:7], clusters, apps, [release(NEW, "web-on", "web-away", "web-moving")])
+    found = {row.cluster: row.state for row in rows}
+    assert found == {
+        "on": where.RUNS,
+        "away": where.BEHIND,
+        "moving": where.MOVING,
+        "idle": where.UNCONCERNED,
+    }
+    away = next(row for row in rows if row.cluster == "away")
+    assert "offline" in away.why
+    assert away.others == (OLD[:12],)
+
+
+def test_a_failing_app_makes_its_cluster_failed_and_says_why() -> None:
+    apps = [app("web-on", "on", NEW, "OutOfSync", "Degraded", "Failed"), app("api-on", "on", NEW)]
+    row = where.account(NEW, [cluster("on")], apps, [release(NEW, "web-on", "api-on")])[0]
+    assert (row.state, row.running, row.concerned) == (where.FAILED, 1, 2)
+    assert "web-on: sync Failed" in row.why
+
+
+def test_an_unknown_commit_is_told_from_one_that_runs_nowhere_yet() -> None:
+    rows = where.account(NEW, [cluster("on")], [app("web-on", "on", OLD)], [])
+    assert not where.known(NEW, rows, [])
+    assert where.known(NEW, rows, [release(NEW, "web-on")])
+
+
+def test_waiting_for_an_app_ends_at_the_commit_that_was_named() -> None:
+    assert waiting.app(app("a", "on", OLD)).done
+    assert not waiting.app(app("a", "on", OLD), NEW[:8]).done
+    assert waiting.app(app("a", "on", NEW), NEW[:8]).done
+    assert waiting.app(app("a", "on", NEW, "OutOfSync", "Missing", "Error")).failed == "sync Error"
+    assert waiting.app(None).waiting
+
+
+def test_a_set_is_done_when_it_is_evaluated_and_all_its_apps_are() -> None:
+    members = [app("a", "on", NEW), app("b", "on", NEW, "OutOfSync", "Progressing")]
+    assert waiting.appset(appset(), members[:1]).done
+    assert "1 of 2" in waiting.appset(appset(), members).waiting
+    assert waiting.appset(appset("True", "no such repo"), members[:1]).failed == "no such repo"
+    assert not waiting.appset({"metadata": {"name": "web"}, "spec": {}}, []).done
+
+
+def test_a_cluster_is_done_when_ready_and_failed_when_revoked() -> None:
+    assert waiting.cluster(cluster("on")).done
+    assert waiting.cluster(cluster("on", "False", "Revoked")).failed
+    assert waiting.cluster(cluster("on", "False", "AgentOffline")).waiting.startswith("offline")
+    assert waiting.cluster(cluster("on", "Unknown", "NeverSeen", seen="")).waiting.startswith("waiting")
+
+
+def test_the_fleet_counts_everything_and_names_each_problem() -> None:
+    found = fleet.summarise(
+        [cluster("on"), cluster("away", "False", "AgentOffline")],
+        [appset("True", "git says no")],
+        [app("a", "on", NEW), app("b", "away", NEW, "Unknown", "Degraded")],
+    )
+    assert found.clusters == {"Ready": 1, "offline": 1}
+    assert (found.sync, found.health) == ({"Synced": 1, "Unknown": 1}, {"Healthy": 1, "Degraded": 1})
+    assert [name for name, _ in found.problems] == ["cluster/away", "app/b"]
+    assert found.stale == (("appset/web", "git says no"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("0.5s", 0.5)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "5 minutes", "-1s"])
+def test_a_duration_that_is_none_is_a_usage_error(text: str) -> None:
+    with pytest.raises(Usage):
+        duration(text)
+
+
+def test_labels_are_set_and_removed() -> None:
+    assert changes(["env=prod", "old-", "empty="]) == {"env": "prod", "old": None, "empty": ""}
+    with pytest.raises(Usage, match='found "nonsense"'):
+        changes(["nonsense"])
+
+
+def test_common_flags_may_stand_anywhere_but_not_behind_two_dashes() -> None:
+    line = ["status", "--kubeconfig", "f", "-o", "json", "--server=https://x", "--", "--context", "y"]
+    assert main.hoisted(line) == [
+        "--kubeconfig", "f", "--server=https://x", "status", "-o", "json", "--", "--context", "y",
+    ]  # fmt: skip
