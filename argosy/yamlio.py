@@ -104,8 +104,10 @@ def _real(plain: str) -> Any:
 class _Build:
     """One pass over the events of a stream; the explicit stack makes depth a number and not a crash."""
 
-    def __init__(self, source: str, limits: Limits, duplicates: Duplicates) -> None:
-        self.source, self.limits, self.duplicates = source, limits, duplicates
+    def __init__(
+        self, source: str, limits: Limits, duplicates: Duplicates, notes: list[str] | None = None
+    ) -> None:
+        self.source, self.limits, self.duplicates, self.notes = source, limits, duplicates, notes
         self.values = 0
         self.repeated = 0
 
@@ -182,11 +184,18 @@ class _Build:
             into.has_key = False
             if into.merging:
                 self.merge(into, event, value)
-            elif into.key in into.own and self.duplicates == "refuse":
-                raise self.fail(event, f"the key {into.key!r} stands twice in one mapping")
             else:
+                if into.key in into.own:
+                    self.twice(event, into.key)
                 into.own.add(into.key)
                 into.value[into.key] = value
+
+    def twice(self, event: Any, key: str) -> None:
+        found = self.fail(event, f"the key {key!r} stands twice in one mapping")
+        if self.duplicates == "refuse":
+            raise found
+        if self.notes is not None:
+            self.notes.append(f"{found.message}; the last one counts")
 
     def key(self, event: Any, value: Any) -> str:
         if isinstance(value, str):
@@ -266,13 +275,19 @@ def _reading(source: str, read: Callable[[], Any]) -> Any:
 
 
 def load_all(
-    data: bytes | str, *, source: str, limits: Limits = DEFAULT_LIMITS, duplicates: Duplicates = "refuse"
+    data: bytes | str,
+    *,
+    source: str,
+    limits: Limits = DEFAULT_LIMITS,
+    duplicates: Duplicates = "refuse",
+    notes: list[str] | None = None,
 ) -> list[Any]:
     """Every document of a stream that is not empty. Whole numbers are int, others float, all keys text.
 
     Raises `errors.Invalid` with `source`, line and reason for text that is not YAML or goes beyond `limits`.
+    With `duplicates="last"` a key that stands twice is only put down in `notes`.
     """
-    build = _Build(source, limits, duplicates)
+    build = _Build(source, limits, duplicates, notes)
     found = _reading(source, lambda: list(build.documents(_events(data, source, limits))))
     return [document for document in found if document is not None]
 

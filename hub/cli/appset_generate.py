@@ -14,7 +14,7 @@ from typing import Any
 from argosy import yamlio
 from argosy.errors import ArgosyError, Invalid
 from argosy.objects import Manifest
-from hub.core import parse
+from hub.core import advice, parse
 from hub.core.expand import Evaluation, Settings, expand
 from hub.core.types import Failed
 
@@ -50,7 +50,7 @@ def generate(
         return UNUSABLE
     results = []
     for found in sets:
-        for warning in parse.warnings(found):
+        for warning in advice.on_application_set(found.spec):
             print(f"warning: {warning}", file=sys.stderr)
         results.append(_evaluate(found, sources))
     for result in results:
@@ -90,7 +90,11 @@ def _read(file: str) -> list[Any]:
     except OSError as error:
         raise Invalid(f"{file}: {error.strerror}") from None
     found: list[Any] = []
-    for document in yamlio.load_all(data, source=file):
+    notes: list[str] = []
+    documents = yamlio.load_all(data, source=file, duplicates="last", notes=notes)
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
+    for document in documents:
         if (
             isinstance(document, dict)
             and str(document.get("kind", "")).endswith("List")

@@ -1,12 +1,11 @@
 """Admission: is this an ApplicationSet or an Application that the API server would take, and what is in it.
 
-Raises `errors.Invalid` that names every field that is wrong. What is merely suspicious comes back as
-problems: the mistakes that people are known to make and that Argo CD accepts without a word.
+Raises `errors.Invalid` that names every field that is wrong. Advice on what is merely suspicious is elsewhere
+(`hub/core/advice.py`).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,6 @@ from argosy.errors import Invalid, Problem
 from argosy.objects import Manifest
 from hub.core import kinds
 from hub.core.schema import Struct, check, decode, described
-from hub.core.types import SetProblem
 
 MAX_SHOWN = 20
 
@@ -68,12 +66,3 @@ def application(manifest: Any) -> Manifest:
     path.
     """
     return _admit(manifest, "Application", kinds.APPLICATION)
-
-
-_UNDOTTED = re.compile(r"\{\{-?\s*([A-Za-z_][\w]*(?:\.[\w]+)*)\s*-?\}\}")
-_DOTTED = re.compile(r"\{\{-?\s*\.[A-Za-z_]")
-
-
-def warnings(found: AppSet) -> list[SetProblem]:
-    """What is accepted and most likely not meant."""
-    return []

@@ -118,7 +118,9 @@ class Client:
         self._cache = cache
 
     async def get(self, place: str, **query: Any) -> Page:
-        """`place` is relative to the base, or a whole address. Raises `NotFound` for 404, else `Unavailable`."""
+        """`place` is relative to the base, or a whole address. Raises `NotFound` for 404, else
+        `Unavailable`.
+        """
         return await self.ask("GET", place, query)
 
     async def ask(

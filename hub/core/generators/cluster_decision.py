@@ -1,4 +1,4 @@
-"""Generator `clusterDecisionResource`: clusters that another controller lists in the status of its objects."""
+"""Generator `clusterDecisionResource`: clusters that another controller lists in a status."""
 
 from __future__ import annotations
 

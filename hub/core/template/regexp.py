@@ -20,7 +20,7 @@ def _compile(pattern: str) -> Any:
 
 
 class Pattern:
-    """A compiled pattern, found anywhere in a text. Raises `TemplateFailed` for one that Go would not take."""
+    """A compiled pattern, found anywhere in a text. Raises `TemplateFailed` for one Go refuses."""
 
     def __init__(self, pattern: str) -> None:
         if len(pattern) > MAX_PATTERN:
