@@ -1,48 +1,44 @@
-"""What has to be applied in a cluster so that its agent runs there: namespace, rights, join token,
-Deployment.
+"""What has to be applied in a cluster so that its agent runs there: namespace, rights, join token, Deployment.
 
-The objects are those of `deploy/agent/base`, which the wheel carries too; here the token and the image are
-put in.
+The objects in `agent.yaml` are what `kubectl kustomize deploy/agent/full` makes (a test compares them); here the token
+and the image are put in.
 """
 
 from __future__ import annotations
 
 import importlib.resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
+from importlib.metadata import version
 
 from argosy import yamlio
-from argosy.errors import Internal
 from argosy.objects import Manifest
 
-IMAGE = "argosy-agent:latest"
-CHECKOUT = Path(__file__).parents[2] / "deploy" / "agent" / "base"
+NAMESPACE, SECRET = "argosy", "argosy-join"
+
+
+def default_image() -> str:
+    """The agent's image of this version."""
+    return f"argosy-agent:{version('argosy')}"
 
 
 def render(token: str, image: str) -> str:
     """The manifest as YAML, ready for `kubectl apply -f -`."""
-    found = [_filled(item, token, image) for item in objects()]
-    if not any(item["kind"] == "Secret" for item in found):
-        raise Internal("the agent's manifests have no Secret to put the join token in")
-    return yamlio.dump_all(found)
+    data = (importlib.resources.files("hub.cli") / "agent.yaml").read_bytes()
+    objects = [_with_image(item, image) for item in yamlio.load_all(data, source="agent.yaml")]
+    # The namespace comes first, so that the Secret finds it; the Deployment, after the Secret, starts with it.
+    first = next(index for index, item in enumerate(objects) if item["kind"] == "Namespace") + 1
+    return yamlio.dump_all([*objects[:first], _secret(token), *objects[first:]])
 
 
-def objects() -> list[Manifest]:
-    """The objects of the agent's base, in the order of its kustomization."""
-    base: Traversable = CHECKOUT
-    if not base.is_dir():
-        base = importlib.resources.files("hub.cli") / "agent_base"
-    files = _document(base / "kustomization.yaml")["resources"]
-    return [item for name in files for item in yamlio.load_all((base / name).read_bytes(), source=name)]
+def _secret(token: str) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": SECRET, "namespace": NAMESPACE},
+        "stringData": {"token": token},
+    }
 
 
-def _document(file: Traversable) -> Manifest:
-    return dict(yamlio.load_first(file.read_bytes(), source=str(file)))
-
-
-def _filled(item: Manifest, token: str, image: str) -> Manifest:
-    if item["kind"] == "Secret":
-        return {**item, "stringData": {"token": token}}
+def _with_image(item: Manifest, image: str) -> Manifest:
     if item["kind"] == "Deployment":
         pod = item["spec"]["template"]["spec"]
         pod["containers"] = [{**container, "image": image} for container in pod["containers"]]

@@ -38,7 +38,10 @@ def join(
     lifetime: Annotated[
         int, typer.Option("--ttl", metavar="SECONDS", min=60, max=3600, help="Life of the token.")
     ] = 3600,
-    image: Annotated[str, typer.Option(help="The agent's image, for -o manifest.")] = agent_manifest.IMAGE,
+    image: Annotated[
+        str,
+        typer.Option(metavar="IMAGE", help="The agent's image, for -o manifest; else that of this version."),
+    ] = "",
     form: Annotated[Form, typer.Option("--output", "-o", help="What to print.")] = Form.MANIFEST,
 ) -> None:
     """Register a cluster and print how its agent joins: apply the manifest there, or run the command.
@@ -54,7 +57,7 @@ def join(
     elif form is Form.COMMAND:
         print(f"argosy-agent run --join {token}")
     else:
-        sys.stdout.write(agent_manifest.render(token, image))
+        sys.stdout.write(agent_manifest.render(token, image or agent_manifest.default_image()))
         print(f"# apply it on {name}: argosy join {name} | kubectl apply -f -", file=sys.stderr)
 
 
