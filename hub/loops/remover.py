@@ -28,10 +28,8 @@ class Remover:
 
     async def run(self) -> None:
         await self._store.write(self._close_done)
-        for app in await self._store.read(lambda tx: self._objects.every(tx, APPS)):
-            if app["metadata"].get("deletionTimestamp"):
-                uid = app["metadata"]["uid"]
-                await self._store.write(lambda tx, uid=uid: self._see_off(tx, uid))  # type: ignore[misc]
+        for uid in await self._store.read(apps.leaving):
+            await self._store.write(lambda tx, uid=uid: self._see_off(tx, uid))  # type: ignore[misc]
 
     def _close_done(self, tx: Tx) -> None:
         """Closes the removals of single objects that agents report as done."""
@@ -42,7 +40,10 @@ class Remover:
 
     def _see_off(self, tx: Tx, uid: str) -> None:
         app = self._objects.by_uid(tx, uid)
-        if app is None or not app["metadata"].get("deletionTimestamp"):
+        if app is None:
+            apps.forget(tx, uid)
+            return
+        if not app["metadata"].get("deletionTimestamp"):
             return
         state = apps.get(tx, uid)
         clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())

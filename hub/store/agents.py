@@ -53,10 +53,16 @@ def bind(tx: Tx, cluster: str, cluster_uid: str, key: str, version: str, expires
     tell(tx, cluster)
 
 
-def rekey(tx: Tx, cluster: str, old: str, new: str, expires: float) -> bool:
-    """Moves the identity to a new key at a renewal. False where `old` does not hold it any more."""
-    sql = "UPDATE agents SET key = ?, expires = ? WHERE cluster = ? AND key = ? AND revoked = 0"
-    return tx.run(sql, (new, expires, cluster, old)) == 1
+def renewed(tx: Tx, cluster: str, key: str, expires: float) -> bool:
+    """Notes how long the identity lasts now. False where the key does not hold it any more."""
+    sql = "UPDATE agents SET expires = ? WHERE cluster = ? AND key = ? AND revoked = 0"
+    return tx.run(sql, (expires, cluster, key)) == 1
+
+
+def by_key(tx: Tx, key: str) -> Agent | None:
+    """The agent whose identity the key holds."""
+    found = tx.one(f"SELECT {_COLUMNS} FROM agents WHERE key = ? AND revoked = 0", (key,))
+    return Agent(*found) if found else None
 
 
 def connected(tx: Tx, cluster: str, version: str, facts: str, now: float) -> None:

@@ -58,6 +58,11 @@ def waiting(tx: Tx, limit: int) -> list[AppState]:
     return [AppState(*row) for row in tx.all(sql, (limit,))]
 
 
+def leaving(tx: Tx) -> list[str]:
+    """Uids of Applications under deletion."""
+    return [row[0] for row in tx.all("SELECT app FROM app_states WHERE deleting <> ''")]
+
+
 def put(tx: Tx, states: Iterable[AppState]) -> None:
     tx.many(_PUT, (astuple(state) for state in states))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.store.base import Tx
 
 
-def find(tx: Tx, digest: str, now: float) -> tuple[str, str] | None:
+def find(tx: Tx, digest: str) -> tuple[str, str] | None:
     """(bundle digest, problem) of a recipe rendered before; exactly one of the two is "". None: not rendered yet."""
     found = tx.one("SELECT bundle, problem FROM recipes WHERE digest = ?", (digest,))
     return (found[0], found[1]) if found else None

@@ -28,7 +28,7 @@ CORE_TABLES = [
     policy TEXT NOT NULL, problem TEXT NOT NULL, deleting TEXT NOT NULL, rolled INTEGER NOT NULL )
     """
     "CREATE INDEX app_states_waiting ON app_states (owner) WHERE rolled = 0",
-    "CREATE INDEX app_states_cluster ON app_states (cluster)",
+    "CREATE INDEX app_states_leaving ON app_states (app) WHERE deleting <> ''",
     # What each release changed, so that a release of one app in a set of thousands costs one row.
     """CREATE TABLE release_changes ( release TEXT NOT NULL, app TEXT NOT NULL, cluster TEXT NOT NULL,
     bundle TEXT NOT NULL, revision TEXT NOT NULL, PRIMARY KEY (release, app) )
@@ -56,6 +56,7 @@ LINK_TABLES = [
     NOT NULL DEFAULT 0, facts TEXT NOT NULL DEFAULT '{}', quarantine TEXT NOT NULL DEFAULT '', revoked REAL
     NOT NULL DEFAULT 0, confirmed_epoch TEXT NOT NULL DEFAULT '', expires REAL NOT NULL DEFAULT 0 )
     """
+    "CREATE INDEX agents_key ON agents (key)",
     "CREATE INDEX agents_cluster_uid ON agents (cluster_uid) WHERE cluster_uid <> ''",
     # Join tokens by the hash of their secret. `used_by` is the fingerprint of the key that joined with it.
     """CREATE TABLE join_tokens (
