@@ -31,7 +31,7 @@ class Mirrors(Protocol):
     async def refs(self, url: str) -> Mapping[str, str]:
         """One listing of the remote: ref name -> commit id, with `HEAD`."""
 
-    async def resolve(self, url: str, revision: str, refs: Mapping[str, str]) -> str:
+    async def resolve(self, url: str, target: str, *, refs: Mapping[str, str]) -> str:
         """The commit a revision stands for; raises `NotFound` where it stands for none."""
 
     async def tree(self, url: str, commit: str) -> Tree:
@@ -140,12 +140,12 @@ class Trees:
     async def _move(self, repo: Repo, revision: str) -> None:
         """Where a revision is now. One that vanished keeps no commit, so that its users hear why."""
         try:
-            repo.commits[revision] = await self._mirrors.resolve(repo.url, revision, repo.refs)
+            repo.commits[revision] = await self._mirrors.resolve(repo.url, revision, refs=repo.refs)
         except ArgosyError:
             del repo.commits[revision]
 
     async def _commit(self, repo: Repo, revision: str) -> str:
         if (commit := repo.commits.get(revision)) is None:
-            commit = await self._mirrors.resolve(repo.url, revision, repo.refs)
+            commit = await self._mirrors.resolve(repo.url, revision, refs=repo.refs)
             repo.commits[revision] = commit
         return commit

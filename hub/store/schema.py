@@ -7,8 +7,8 @@ CORE_TABLES = [
     # Every API object. `owner` is the uid of the controlling ownerReference; `body` the whole JSON, sealed for Secrets.
     """CREATE TABLE objects (
         resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
-        uid TEXT NOT NULL UNIQUE, rv INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT '', body BLOB NOT NULL,
-        PRIMARY KEY (resource, namespace, name)
+        uid TEXT NOT NULL UNIQUE, rv INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT '',
+        body BLOB NOT NULL, PRIMARY KEY (resource, namespace, name)
     )""",
     "CREATE INDEX objects_owner ON objects (owner) WHERE owner <> ''",
     # Where the refs of a repository were when last looked at, kept so that a restart forgets no commit.
@@ -17,45 +17,55 @@ CORE_TABLES = [
         PRIMARY KEY (repo, ref)
     )""",
     # What a render gave: a bundle, or the user's mistake. Same recipe, no render.
-    """CREATE TABLE recipes ( digest TEXT PRIMARY KEY, bundle TEXT NOT NULL DEFAULT '', problem TEXT NOT
-    NULL DEFAULT '', used REAL NOT NULL )
-    """
+    """CREATE TABLE recipes (
+        digest TEXT PRIMARY KEY, bundle TEXT NOT NULL DEFAULT '', problem TEXT NOT NULL DEFAULT '',
+        used REAL NOT NULL
+    )""",
     # Each Application as the roller sees it: where it goes, its last good render, and what is wrong with a newer one.
     # `rolled` is 0 while a change of the row waits to become part of a release.
-    """CREATE TABLE app_states ( app TEXT PRIMARY KEY, name TEXT NOT NULL, namespace TEXT NOT NULL, project
-    TEXT NOT NULL, owner TEXT NOT NULL, cluster TEXT NOT NULL, destination_namespace TEXT NOT NULL, repo
-    TEXT NOT NULL, target TEXT NOT NULL, revision TEXT NOT NULL, recipe TEXT NOT NULL, bundle TEXT NOT NULL,
-    policy TEXT NOT NULL, problem TEXT NOT NULL, deleting TEXT NOT NULL, rolled INTEGER NOT NULL )
-    """
+    """CREATE TABLE app_states (
+        app TEXT PRIMARY KEY, name TEXT NOT NULL, namespace TEXT NOT NULL, project TEXT NOT NULL,
+        owner TEXT NOT NULL, cluster TEXT NOT NULL, destination_namespace TEXT NOT NULL,
+        repo TEXT NOT NULL, target TEXT NOT NULL, revision TEXT NOT NULL, recipe TEXT NOT NULL,
+        bundle TEXT NOT NULL, policy TEXT NOT NULL, problem TEXT NOT NULL, deleting TEXT NOT NULL,
+        rolled INTEGER NOT NULL
+    )""",
     "CREATE INDEX app_states_waiting ON app_states (owner) WHERE rolled = 0",
     "CREATE INDEX app_states_leaving ON app_states (app) WHERE deleting <> ''",
     # What each release changed, so that a release of one app in a set of thousands costs one row.
-    """CREATE TABLE release_changes ( release TEXT NOT NULL, app TEXT NOT NULL, cluster TEXT NOT NULL,
-    bundle TEXT NOT NULL, revision TEXT NOT NULL, PRIMARY KEY (release, app) )
-    """
+    """CREATE TABLE release_changes (
+        release TEXT NOT NULL, app TEXT NOT NULL, cluster TEXT NOT NULL, bundle TEXT NOT NULL,
+        revision TEXT NOT NULL, PRIMARY KEY (release, app)
+    )""",
     # The state of each ApplicationSet's evaluation: completeness, what it read, which removals wait to be confirmed.
     "CREATE TABLE evaluations (appset TEXT PRIMARY KEY, body BLOB NOT NULL)",
     # Bearer tokens of the API, hashed.
-    """CREATE TABLE api_tokens ( hash TEXT PRIMARY KEY, username TEXT NOT NULL, groups TEXT NOT NULL,
-    created REAL NOT NULL, expires REAL NOT NULL )
-    """
+    """CREATE TABLE api_tokens (
+        hash TEXT PRIMARY KEY, username TEXT NOT NULL, groups TEXT NOT NULL, created REAL NOT NULL,
+        expires REAL NOT NULL
+    )""",
     # One row for each mutation of the API: who, when, what.
-    """CREATE TABLE audit ( id INTEGER PRIMARY KEY, time REAL NOT NULL, username TEXT NOT NULL, verb TEXT
-    NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, code INTEGER NOT NULL,
-    agent TEXT NOT NULL )
-    """,
+    """CREATE TABLE audit (
+        id INTEGER PRIMARY KEY, time REAL NOT NULL, username TEXT NOT NULL, verb TEXT NOT NULL,
+        resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, code INTEGER NOT NULL,
+        agent TEXT NOT NULL
+    )""",
 ]
 
 LINK_TABLES = [
     # What the hub knows of each cluster's agent. `key` is the fingerprint of the public key that holds the identity,
     # `cluster_uid` the uid of the kube-system namespace it was bound to. Times are Unix seconds, 0 where there is none.
-    """CREATE TABLE agents ( cluster TEXT PRIMARY KEY, cluster_uid TEXT NOT NULL DEFAULT '', key TEXT NOT
-    NULL DEFAULT '', version TEXT NOT NULL DEFAULT '', epoch TEXT NOT NULL DEFAULT '', generation INTEGER
-    NOT NULL DEFAULT 0, set_digest TEXT NOT NULL DEFAULT '', holding TEXT NOT NULL DEFAULT '', held_since
-    REAL NOT NULL DEFAULT 0, connected INTEGER NOT NULL DEFAULT 0, since REAL NOT NULL DEFAULT 0, seen REAL
-    NOT NULL DEFAULT 0, facts TEXT NOT NULL DEFAULT '{}', quarantine TEXT NOT NULL DEFAULT '', revoked REAL
-    NOT NULL DEFAULT 0, confirmed_epoch TEXT NOT NULL DEFAULT '', expires REAL NOT NULL DEFAULT 0 )
-    """
+    """CREATE TABLE agents (
+        cluster TEXT PRIMARY KEY, cluster_uid TEXT NOT NULL DEFAULT '',
+        key TEXT NOT NULL DEFAULT '', version TEXT NOT NULL DEFAULT '',
+        epoch TEXT NOT NULL DEFAULT '', generation INTEGER NOT NULL DEFAULT 0,
+        set_digest TEXT NOT NULL DEFAULT '', holding TEXT NOT NULL DEFAULT '',
+        held_since REAL NOT NULL DEFAULT 0, connected INTEGER NOT NULL DEFAULT 0,
+        since REAL NOT NULL DEFAULT 0, seen REAL NOT NULL DEFAULT 0,
+        facts TEXT NOT NULL DEFAULT '{}', quarantine TEXT NOT NULL DEFAULT '',
+        revoked REAL NOT NULL DEFAULT 0, confirmed_epoch TEXT NOT NULL DEFAULT '',
+        expires REAL NOT NULL DEFAULT 0
+    )""",
     "CREATE INDEX agents_key ON agents (key)",
     "CREATE INDEX agents_cluster_uid ON agents (cluster_uid) WHERE cluster_uid <> ''",
     # Join tokens by the hash of their secret. `used_by` is the fingerprint of the key that joined with it.
@@ -66,19 +76,21 @@ LINK_TABLES = [
     "CREATE INDEX join_tokens_cluster ON join_tokens (cluster)",
     # Every certificate given to an agent, for audit; expired ones are swept.
     """CREATE TABLE certificates (
-        fingerprint TEXT PRIMARY KEY, cluster TEXT NOT NULL, key TEXT NOT NULL, serial TEXT NOT NULL,
-        issued REAL NOT NULL, expires REAL NOT NULL
+        fingerprint TEXT PRIMARY KEY, cluster TEXT NOT NULL, key TEXT NOT NULL,
+        serial TEXT NOT NULL, issued REAL NOT NULL, expires REAL NOT NULL
     )""",
     # What each cluster shall have. `generation` is when the row last changed, `body` canonical JSON.
-    """CREATE TABLE assignments ( cluster TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL,
-    bundle TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (cluster, id) ) WITHOUT ROWID
-    """
+    """CREATE TABLE assignments (
+        cluster TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL, bundle TEXT NOT NULL,
+        body BLOB NOT NULL, PRIMARY KEY (cluster, id)
+    ) WITHOUT ROWID""",
     "CREATE INDEX assignments_changed ON assignments (cluster, generation)",
     "CREATE INDEX assignments_bundle ON assignments (bundle, cluster)",
     "CREATE INDEX assignments_id ON assignments (id)",
     # Ids that left a cluster's set, and when; forgotten below `desired.floor`.
     """CREATE TABLE drops (
-        cluster TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY (cluster, id)
+        cluster TEXT NOT NULL, id TEXT NOT NULL, generation INTEGER NOT NULL,
+        PRIMARY KEY (cluster, id)
     ) WITHOUT ROWID""",
     # Open written removals.
     """CREATE TABLE removals (
@@ -86,15 +98,17 @@ LINK_TABLES = [
         PRIMARY KEY (cluster, id)
     ) WITHOUT ROWID""",
     # The head of each cluster's set. Differences exist against generations from `floor` on.
-    """CREATE TABLE desired ( cluster TEXT PRIMARY KEY, generation INTEGER NOT NULL, floor INTEGER NOT NULL,
-    set_digest TEXT NOT NULL )
-    """
+    """CREATE TABLE desired (
+        cluster TEXT PRIMARY KEY, generation INTEGER NOT NULL, floor INTEGER NOT NULL,
+        set_digest TEXT NOT NULL
+    )""",
     # The newest state of each application as its agent reported it. `digest` is over `detail`, `removed` a JSON array.
-    """CREATE TABLE reports ( cluster TEXT NOT NULL, app TEXT NOT NULL, release TEXT NOT NULL, bundle TEXT
-    NOT NULL, sync TEXT NOT NULL, health TEXT NOT NULL, removed TEXT NOT NULL, gone INTEGER NOT NULL, digest
-    TEXT NOT NULL, detail BLOB NOT NULL, rv INTEGER NOT NULL, time REAL NOT NULL, PRIMARY KEY (cluster, app)
-    )
-    """
+    """CREATE TABLE reports (
+        cluster TEXT NOT NULL, app TEXT NOT NULL, release TEXT NOT NULL, bundle TEXT NOT NULL,
+        sync TEXT NOT NULL, health TEXT NOT NULL, removed TEXT NOT NULL, gone INTEGER NOT NULL,
+        digest TEXT NOT NULL, detail BLOB NOT NULL, rv INTEGER NOT NULL, time REAL NOT NULL,
+        PRIMARY KEY (cluster, app)
+    )""",
     "CREATE INDEX reports_app ON reports (app)",
     # Rendered objects by digest, zstd.
     "CREATE TABLE bundles (digest TEXT PRIMARY KEY, blob BLOB NOT NULL, created REAL NOT NULL)",
