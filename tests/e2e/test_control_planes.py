@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import aiohttp
@@ -41,7 +40,7 @@ def test_server_side_apply_reports_the_other_manager(control_planes: list[contro
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"k": "1"}}
     assert plane.apply(path, manifest, manager="first").status == 201
 
-    refused = plane.apply(path, manifest | {"data": {"k": "2"}}, manager="second", force="false")
+    refused = plane.apply(path, manifest | {"data": {"k": "2"}}, manager="second", force=False)
 
     assert refused.status == 409
     (cause,) = refused.json()["details"]["causes"]
@@ -125,10 +124,9 @@ def test_controllers_end_namespaces_and_fill_roles(managed_control_plane: contro
     path = f"/api/v1/namespaces/{namespace(plane, 'ending')}"
     assert plane.request("GET", "/apis/rbac.authorization.k8s.io/v1/clusterroles/edit").json()["rules"]
     assert plane.request("DELETE", path).status == 200
-    deadline = time.monotonic() + 60
-    while plane.request("GET", path).status != 404:
-        assert time.monotonic() < deadline, "the namespace is still there"
-        time.sleep(0.2)
+    controlplane.wait_until(
+        lambda: plane.request("GET", path).status == 404, "the namespace is still there", seconds=60
+    )
 
 
 ABANDONED = """
@@ -156,7 +154,7 @@ def test_nothing_is_left_of_a_run_that_was_killed() -> None:
     run.wait()
     run.stdout.close()
 
-    deadline = time.monotonic() + 20
-    while Path(folder).exists() or Path(f"/proc/{pid}").exists():
-        assert time.monotonic() < deadline, f"{folder} or process {pid} is still there"
-        time.sleep(0.05)
+    controlplane.wait_until(
+        lambda: not Path(folder).exists() and not Path(f"/proc/{pid}").exists(),
+        f"{folder} or process {pid} is still there",
+    )

@@ -112,7 +112,7 @@ class ControlPlane:
         user: credentials.User | None = credentials.ADMIN,
         media: str = "application/json",
         context: ssl.SSLContext | None = None,
-        **query: str,
+        query: Mapping[str, str] | None = None,
     ) -> Answer:
         """One call to the API server; a refusal is an Answer, too.
 
@@ -133,11 +133,11 @@ class ControlPlane:
                 return Answer(refusal.code, _lowered(refusal.headers), refusal.read())
 
     def apply(
-        self, path: str, manifest: Mapping[str, Any], *, manager: str = "testbed", **query: str
+        self, path: str, manifest: Mapping[str, Any], *, manager: str = "testbed", force: bool = True
     ) -> Answer:
         """Server-side apply of one object at its path."""
-        selected: dict[str, Any] = {"fieldManager": manager, "force": "true"} | query
-        return self.request("PATCH", path, dict(manifest), media="application/apply-patch+yaml", **selected)
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
+        return self.request("PATCH", path, dict(manifest), media="application/apply-patch+yaml", query=query)
 
     def uid(self) -> str:
         """The UID of the namespace kube-system, by which Argosy knows a cluster."""
@@ -332,6 +332,15 @@ def running(*names: str, controllers: bool = False, kubernetes: str | None = Non
             bed.stop()
     finally:
         reaper.close()
+
+
+def wait_until(true: Callable[[], bool], otherwise: str, *, seconds: float = 20) -> None:
+    """Asks until the answer is yes. Raises TimeoutError with the text `otherwise` at the deadline."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(otherwise)
+        time.sleep(0.05)
 
 
 def _opener(context: ssl.SSLContext | None = None) -> urllib.request.OpenerDirector:
