@@ -71,8 +71,15 @@ class Target:
     kind: str
     type: Type
     subresource: str = ""
+    blank: Manifest = field(default_factory=dict)
+    """What an object has before anybody wrote anything."""
     ignored: Fields = field(default_factory=dict)
     """Fields that this endpoint resets; nobody comes to own them through it."""
+
+    @property
+    def empty(self) -> Manifest:
+        """The object that was not there yet."""
+        return {"apiVersion": self.api_version, "kind": self.kind, **self.blank}
 
 
 class FieldConflict(NamedTuple):
@@ -307,7 +314,7 @@ def track_update(live: Manifest | None, new: Manifest, target: Target, name: str
     `managedFields` in the new object replace the live ones, unless they cannot be read or this is a subresource; an
     empty list, or a list of one empty entry, throws all ownership away.
     """
-    before = live or {"apiVersion": target.api_version, "kind": target.kind}
+    before = live or target.empty
     sent = (new.get("metadata") or {}).get("managedFields")
     slim = without_managed(new)
     kept = _kept_managed((before.get("metadata") or {}).get("managedFields"))
@@ -371,15 +378,14 @@ def _apply(
     force: bool,
     finish: Callable[[Manifest], Manifest],
 ) -> Manifest:
-    before = without_managed(live) if live is not None else {"apiVersion": target.api_version, "kind": target.kind}
+    before = without_managed(live) if live is not None else target.empty
     managed = _kept_managed((live.get("metadata") or {}).get("managedFields")) if live is not None else {}
     try:
         typed.check(applied, target.type, allow_duplicates=False)
     except typed.TypedError as error:
         raise failure.unclassified(f"failed to create typed patch object ({_object_text(applied)}): {error}") from error
     if not managed and live is not None:
-        empty = {"apiVersion": target.api_version, "kind": target.kind}
-        managed = _own_update(empty, before, target, {}, BEFORE_FIRST_APPLY, now)
+        managed = _own_update(target.empty, before, target, {}, BEFORE_FIRST_APPLY, now)
     try:
         out = _merged(before, applied, target, managed, name, now, force, finish)
     except Conflicts as error:

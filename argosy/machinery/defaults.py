@@ -6,6 +6,7 @@ Only kinds people deploy by hand are covered; all others come back as they were 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ _Object = dict[str, Any]
 
 def fill(api_version: str, kind: str, manifest: Manifest) -> Manifest:
     """The object with the defaults of its kind; the argument is not changed."""
+    manifest = with_blank(manifest, blank(api_version, kind))
     filler = _FILLERS.get((api_version, kind))
     if filler is None:
         return manifest
@@ -25,6 +27,98 @@ def fill(api_version: str, kind: str, manifest: Manifest) -> Manifest:
     return filler(manifest)
 
 
+def blank(api_version: str, kind: str) -> Manifest:
+    """The parts that every object of a built-in kind has, be they empty: structs a typed server never leaves out."""
+    return _BLANK.get((api_version, kind), {})
+
+
+def with_blank(value: Manifest, parts: Manifest) -> Manifest:
+    """The value with those parts where they are missing; parts that are null are not written."""
+    out = value
+    for name, part in parts.items():
+        if part is None:
+            continue
+        mine = out.get(name)
+        base = mine if isinstance(mine, dict) else {} if isinstance(part, dict) else part if mine is None else mine
+        whole = with_blank(base, part) if isinstance(base, dict) else base
+        if whole is not mine:
+            out = {**out, name: whole}
+    return out
+
+
+_TEMPLATE: _Object = {"metadata": {}, "spec": {"containers": None}}
+_BLANK: dict[tuple[str, str], _Object] = {
+    ("v1", "Namespace"): {"spec": {}, "status": {}},
+    ("v1", "Service"): {"spec": {}, "status": {"loadBalancer": {}}},
+    ("v1", "Pod"): {"spec": {"containers": None}, "status": {}},
+    ("v1", "PodTemplate"): {"template": _TEMPLATE},
+    ("v1", "ReplicationController"): {"spec": {}, "status": {"replicas": 0}},
+    ("v1", "PersistentVolume"): {"spec": {}, "status": {}},
+    ("v1", "PersistentVolumeClaim"): {"spec": {"resources": {}}, "status": {}},
+    ("v1", "Node"): {"spec": {}, "status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": {}}},
+    ("v1", "LimitRange"): {"spec": {}},
+    ("v1", "ResourceQuota"): {"spec": {}, "status": {}},
+    ("apps/v1", "Deployment"): {"spec": {"strategy": {}, "template": _TEMPLATE}, "status": {}},
+    ("apps/v1", "StatefulSet"): {
+        "spec": {"serviceName": "", "template": _TEMPLATE, "updateStrategy": {}},
+        "status": {"replicas": 0, "availableReplicas": 0},
+    },
+    ("apps/v1", "DaemonSet"): {
+        "spec": {"template": _TEMPLATE, "updateStrategy": {}},
+        "status": {
+            "currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0,
+        },
+    },
+    ("apps/v1", "ReplicaSet"): {"spec": {"template": _TEMPLATE}, "status": {"replicas": 0}},
+    ("batch/v1", "Job"): {"spec": {"template": _TEMPLATE}, "status": {}},
+    ("batch/v1", "CronJob"): {
+        "spec": {"jobTemplate": {"metadata": {}, "spec": {"template": _TEMPLATE}}}, "status": {},
+    },
+    ("networking.k8s.io/v1", "Ingress"): {"spec": {}, "status": {"loadBalancer": {}}},
+    ("networking.k8s.io/v1", "IngressClass"): {"spec": {}},
+    ("networking.k8s.io/v1", "NetworkPolicy"): {"spec": {}},
+    ("policy/v1", "PodDisruptionBudget"): {
+        "spec": {}, "status": {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0},
+    },
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): {"spec": {"scaleTargetRef": {}}, "status": {}},
+    ("coordination.k8s.io/v1", "Lease"): {"spec": {}},
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): {"spec": {"names": {}}, "status": {}},
+}  # fmt: skip
+
+
+def on_change(api_version: str, kind: str, live: Manifest, new: Manifest) -> Manifest:
+    """What an update that does not say it keeps of the live object: the addresses of a Service."""
+    if (api_version, kind) != ("v1", "Service"):
+        return new
+    spec, before = new.get("spec") or {}, live.get("spec") or {}
+    if spec.get("type") == "ExternalName":
+        return new
+    kept = {
+        name: before[name]
+        for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+        if name in before and name not in spec
+    }
+    return {**new, "spec": {**spec, **kept}} if kept else new
+
+
+def _service_at_birth(manifest: Manifest) -> Manifest:
+    """Addresses come from the object's uid: a made-up but stable allocation in 10.96.0.0/12."""
+    spec = dict(manifest["spec"])
+    if spec.get("type") == "ExternalName":
+        return manifest
+    number = zlib.crc32(str(manifest["metadata"].get("uid")).encode())
+    address = spec.setdefault("clusterIP", f"10.{96 + number % 16}.{number >> 8 & 255}.{number >> 16 & 253 | 1}")
+    spec.setdefault("clusterIPs", [address])
+    both = address == "None" and not spec.get("selector")
+    spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
+    if spec.get("type") in ("NodePort", "LoadBalancer"):
+        spec["ports"] = [
+            _over({"nodePort": 30000 + (number + index) % 2768}, port) for index, port in enumerate(spec["ports"])
+        ]
+    return {**manifest, "spec": spec}
+
+
 def at_birth(api_version: str, kind: str, manifest: Manifest) -> Manifest:
     """What only the creation of an object gives it."""
     metadata = manifest["metadata"]
@@ -32,25 +126,16 @@ def at_birth(api_version: str, kind: str, manifest: Manifest) -> Manifest:
         labels = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata.get("name", "")}
         spec = {"finalizers": ["kubernetes"], **(manifest.get("spec") or {})}
         return {**manifest, "metadata": {**metadata, "labels": labels}, "spec": spec, "status": {"phase": "Active"}}
-    if (api_version, kind) in _EMPTY_STATUS:
-        return {**manifest, "status": _EMPTY_STATUS[api_version, kind]()}
-    return manifest
+    if (api_version, kind) == ("v1", "Service"):
+        manifest = _service_at_birth(manifest)
+    status = _FIRST_STATUS.get((api_version, kind)) or blank(api_version, kind).get("status")
+    return manifest if status is None else {**manifest, "status": status}
 
 
-_EMPTY_STATUS: dict[tuple[str, str], Callable[[], _Object]] = {
-    ("apps/v1", "Deployment"): dict,
-    ("apps/v1", "StatefulSet"): lambda: {"availableReplicas": 0, "replicas": 0},
-    ("apps/v1", "ReplicaSet"): lambda: {"replicas": 0},
-    ("apps/v1", "DaemonSet"): lambda: {
-        "currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0,
-    },
-    ("batch/v1", "Job"): dict,
-    ("batch/v1", "CronJob"): dict,
-    ("v1", "Service"): lambda: {"loadBalancer": {}},
-    ("v1", "Pod"): lambda: {"phase": "Pending", "qosClass": "BestEffort"},
-    ("v1", "PersistentVolumeClaim"): lambda: {"phase": "Pending"},
-    ("networking.k8s.io/v1", "Ingress"): lambda: {"loadBalancer": {}},
-}  # fmt: skip
+_FIRST_STATUS: dict[tuple[str, str], _Object] = {
+    ("v1", "Pod"): {"phase": "Pending", "qosClass": "BestEffort"},
+    ("v1", "PersistentVolumeClaim"): {"phase": "Pending"},
+}
 
 
 def _over(defaults: _Object, given: Any) -> _Object:

@@ -197,15 +197,9 @@ def too_many_requests(message: str, retry_after: int) -> ApiFailure:
     return ApiFailure(429, "TooManyRequests", message, Subject(), retry_after=retry_after)
 
 
-def unprocessable(message: str) -> ApiFailure:
-    """422 without a reason, as a JSON patch that cannot be applied is answered."""
-    return ApiFailure(
-        422,
-        "Invalid",
-        "the server rejected our request due to an error in our request",
-        Subject(),
-        [Cause("UnexpectedServerResponse", message)],
-    )
+def unprocessable() -> ApiFailure:
+    """422 as a JSON patch that cannot be applied is answered: the API says no more than this."""
+    return ApiFailure(422, "Invalid", "the server rejected our request due to an error in our request", Subject())
 
 
 def unclassified(message: str) -> ApiFailure:

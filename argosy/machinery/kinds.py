@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from argosy.machinery import names, schema
+from argosy.machinery import defaults, names, schema
 from argosy.machinery.schema import Type
 from argosy.objects import Manifest
 
@@ -32,6 +32,10 @@ class Kind:
     custom: bool = True
     """It behaves like a custom resource: an update must say its resourceVersion, no strategic merge patch."""
     name_check: names.Check = names.dns_subdomain
+    put_creates: bool = False
+    """A PUT to a name that is free creates the object."""
+    blank: Manifest = field(default_factory=dict)
+    """The parts every object of the kind has, be they empty."""
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
 
@@ -154,6 +158,10 @@ _NAME_CHECKS = {
     "clusterrolebindings": names.path_segment,
 }
 
+_PUT_CREATES = frozenset(
+    "services endpoints events limitranges podtemplates leases roles rolebindings clusterroles clusterrolebindings".split()
+)
+
 
 def _type_name(group: str, version: str, kind: str) -> str:
     if not group:
@@ -181,6 +189,8 @@ def builtin() -> tuple[Kind, ...]:
                 generation="generation" in flags,
                 custom=False,
                 name_check=_NAME_CHECKS.get(plural, names.dns_subdomain),
+                put_creates=plural in _PUT_CREATES,
+                blank=defaults.blank(api_version, kind),
                 short_names=tuple(rest[0].split(",")) if rest else (),
             )
         )

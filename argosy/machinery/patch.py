@@ -39,7 +39,7 @@ def json_patch(document: Any, operations: Any) -> Any:
         try:
             out = _operate(out, operation)
         except _Misplaced as error:
-            raise failure.unprocessable(str(error)) from error
+            raise failure.unprocessable() from error
     return out
 
 
@@ -56,7 +56,7 @@ def _operate(document: Any, operation: dict[str, Any]) -> Any:
     if verb == "add":
         return _put(document, path, copy.deepcopy(operation["value"]), "add", insert=True)
     if verb == "replace":
-        _read(document, path, "replace")
+        _read(document, path, "replace", last_may_lack=True)
         return _put(document, path, copy.deepcopy(operation["value"]), "replace", insert=False)
     if verb == "remove":
         return _take(document, path, "remove")
@@ -71,7 +71,7 @@ def _from_elsewhere(document: Any, operation: dict[str, Any], path: str, verb: s
     source = operation.get("from")
     if not isinstance(source, str):
         raise _Misplaced(f"{verb} operation: error in from: missing value")
-    value = copy.deepcopy(_read(document, source, verb))
+    value = copy.deepcopy(_read(document, source, verb, last_may_lack=verb == "copy"))
     if verb == "move":
         document = _take(document, source, verb)
     return _put(document, path, value, verb, insert=True)
@@ -126,12 +126,17 @@ def _child(node: Any, step: str, path: str, verb: str) -> Any:
     raise _Misplaced(f"{verb} operation does not apply: doc is missing path: {path}: missing value")
 
 
-def _read(document: Any, path: str, verb: str) -> Any:
+def _read(document: Any, path: str, verb: str, *, last_may_lack: bool = False) -> Any:
+    """The value at the path. In a map, a last key that is missing reads as null where the API server's library
+    thinks so (replace and copy)."""
     node = document
-    for step in _steps(path):
-        if isinstance(node, dict) and step not in node and verb in ("replace", "remove"):
-            raise _Misplaced(f"{verb} operation does not apply: doc is missing key: {path}: missing value")
+    steps = _steps(path)
+    for index, step in enumerate(steps):
+        if last_may_lack and index == len(steps) - 1 and isinstance(node, dict):
+            return node.get(step)
         node = _child(node, step, path, verb)
+        if node is None and index < len(steps) - 1:
+            raise _Misplaced(f"{verb} operation does not apply: doc is missing path: {path}: missing value")
     return node
 
 
@@ -246,8 +251,9 @@ def _strategic_value(original: Any, value: Any, kind: Type | None, order: Any) -
         return _clean(value)
     if kind.keys:
         return _strategic_items(original if isinstance(original, list) else [], value, kind, order)
-    merged = [*(original or []), *(item for item in value if item not in (original or []))]
-    return _ordered(merged, order, lambda item: item)
+    before = original if isinstance(original, list) else []
+    merged = [*before, *(item for item in value if item not in before)]
+    return _ordered(merged, before, order if isinstance(order, list) else value)
 
 
 def _strategic_items(original: list[Any], patch: list[Any], kind: Type, order: Any) -> list[Any]:
@@ -266,21 +272,25 @@ def _strategic_items(original: list[Any], patch: list[Any], kind: Type, order: A
             out[matches[0]] = _strategic_map(out[matches[0]], item, kind.item)
         else:
             out.append(_clean({name: value for name, value in item.items() if name != _PATCH}))
-    return _ordered(out, order, lambda item: item.get(key) if isinstance(item, dict) else None, key)
+    return _ordered(out, original, order if isinstance(order, list) else patch, key)
 
 
-def _ordered(items: list[Any], order: Any, key_of: Any, key: str = "") -> list[Any]:
-    """Items in the order the patch asks for; those it does not name stay relative to their neighbours before them."""
-    if not isinstance(order, list) or not order:
-        return items
-    wanted = [each.get(key) if isinstance(each, dict) else each for each in order]
-    rank = {repr(value): index for index, value in enumerate(wanted)}
-    named = sorted((item for item in items if repr(key_of(item)) in rank), key=lambda item: rank[repr(key_of(item))])
+def _ordered(items: list[Any], before: list[Any], order: list[Any], key: str = "") -> list[Any]:
+    """Items in the patch's order, those only the server has merged in where they stood (`normalizeElementOrder`)."""
+
+    def name(item: Any) -> str:
+        return repr(item.get(key) if key and isinstance(item, dict) else item)
+
+    wanted = {name(item): index for index, item in reversed(list(enumerate(order)))}
+    stood = {name(item): index for index, item in reversed(list(enumerate(before)))}
+    named = sorted((item for item in items if name(item) in wanted), key=lambda item: wanted[name(item)])
+    others = [item for item in items if name(item) not in wanted]
     out: list[Any] = []
-    queue = iter(named)
-    for item in items:
-        out.append(next(queue) if repr(key_of(item)) in rank else item)
-    return out
+    while named and others:
+        first, second = stood.get(name(named[0])), stood.get(name(others[0]))
+        take_named = first is None or second is None or first < second
+        out.append((named if take_named else others).pop(0))
+    return [*out, *named, *others]
 
 
 def _clean(value: Any) -> Any:

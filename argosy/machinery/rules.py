@@ -87,13 +87,13 @@ def _selected(new: Manifest) -> list[FieldError]:
     """A workload's selector must be there and match its own pods."""
     spec = _spec(new)
     selector = spec.get("selector")
-    if not isinstance(selector, dict) or not selector:
-        return [failure.required("spec.selector")]
+    out = [] if isinstance(selector, dict) and selector else [failure.required("spec.selector")]
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
-    wanted = selector.get("matchLabels") or {}
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return [failure.invalid_value("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")]
-    return []
+    wanted = (selector or {}).get("matchLabels") or {}
+    if out or any(labels.get(key) != value for key, value in wanted.items()):
+        detail = "`selector` does not match template `labels`"
+        out.append(failure.invalid_value("spec.template.metadata.labels", labels, detail))
+    return out
 
 
 def _containers(new: Manifest, path: str, spec: dict[str, Any]) -> list[FieldError]:
@@ -115,7 +115,12 @@ def _template_containers(new: Manifest) -> list[FieldError]:
 
 
 def _workload(new: Manifest, live: Manifest | None) -> list[FieldError]:
-    return _selected(new) + _template_containers(new) + _fixed(new, live, "selector")
+    out = _selected(new) + _template_containers(new) + _fixed(new, live, "selector")
+    strategy = _spec(new).get("strategy") or {}
+    if strategy.get("type") == "Recreate" and strategy.get("rollingUpdate"):
+        detail = "may not be specified when strategy `type` is 'Recreate'"
+        out.append(failure.not_allowed("spec.strategy.rollingUpdate", detail))
+    return out
 
 
 def _stateful_set(new: Manifest, live: Manifest | None) -> list[FieldError]:

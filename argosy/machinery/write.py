@@ -103,6 +103,9 @@ def update(place: Place, live: Manifest | None, body: Manifest, options: Options
     body, unknown = _read(kind, body)
     warnings = _judge(kind, [*options.strict, *(f'unknown field "{path}"' for path in unknown)], options)
     _check_address(place, body)
+    if live is None and kind.put_creates and not place.subresource:
+        new = ownership.track_update(None, body, _target(place), options.manager, options.now)
+        return Outcome(_born(kind, _with_namespace(place, new), options), CREATED, warnings)
     if live is None:
         raise failure.not_found(kind.plural, kind.group, place.name)
     uid, live_uid = (body.get("metadata") or {}).get("uid"), live["metadata"]["uid"]
@@ -132,12 +135,11 @@ def patched(place: Place, live: Manifest | None, media_type: str, body: Any, opt
         changed = patch.strategic_patch(live, body, kind.type)
     if not isinstance(changed, dict):
         raise failure.invalid("", "", "", [failure.invalid_value("patch", changed, "not an object")])
-    _check_type(kind, changed)
-    new, unknown = _read(kind, changed)
+    new, unknown = _read_patched(kind, changed)
     found = [*options.strict, *(f'unknown field "{path}"' for path in unknown)]
     if found and options.validation == "Strict":
         message = "strict decoding error: " + ", ".join(found)
-        raise failure.invalid("", "", "", [failure.invalid_value("patch", orjson.dumps(changed).decode(), message)])
+        raise failure.invalid("", "", "", [failure.invalid_value("patch", _text(changed), message)])
     new = ownership.track_update(live, new, _target(place), options.manager, options.now)
     _check_address(place, new)
     return _replaced(place, live, new, options, tuple(found) if options.validation == "Warn" else ())
@@ -161,7 +163,7 @@ def apply(place: Place, live: Manifest | None, body: Any, options: Options) -> O
         options.manager,
         options.now,
         force=options.force,
-        finish=lambda manifest: _read(kind, manifest)[0],
+        finish=lambda manifest: _finished(kind, manifest),
     )
     if options.strict and options.validation == "Strict":
         raise failure.bad_request("error strict decoding patch: " + ", ".join(options.strict))
@@ -241,13 +243,39 @@ def _check_type(kind: Kind, body: Manifest) -> None:
 def _read(kind: Kind, body: Manifest) -> tuple[Manifest, list[str]]:
     """The body in its stored form: pruned, nulls gone, defaults in. And the paths of what the kind does not know."""
     if kind.structural is None:
-        out, unknown = typed_form.read(body, kind.type, kind.version, kind.kind) if kind.type.only else (body, [])
+        if not kind.type.only:
+            return body, []
+        out, unknown = typed_form.read(body, kind.type, kind.version, kind.kind)
+        if (body.get("metadata") or {}).get("managedFields") == []:
+            out["metadata"] = {**out["metadata"], "managedFields": []}
         return defaults.fill(kind.api_version, kind.kind, out), unknown
     metadata, unknown = _read_metadata(kind, body.get("metadata"))
     out, more = structural.prune(body, kind.structural)
     out = structural.without_nulls(out, kind.structural)
     out = structural.with_defaults(out, kind.structural)
     return {**out, "apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata}, unknown + more
+
+
+def _read_patched(kind: Kind, changed: Manifest) -> tuple[Manifest, list[str]]:
+    """As `_read`; what cannot be read is the patch's fault."""
+    try:
+        _check_type(kind, changed)
+        return _read(kind, changed)
+    except failure.ApiFailure as error:
+        raise failure.invalid("", "", "", [failure.invalid_value("patch", _text(changed), error.message)]) from error
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _finished(kind: Kind, merged: Manifest) -> Manifest:
+    """The result of an apply in its stored form: as `_read`, but nulls of a custom resource stay and are judged."""
+    if kind.structural is None:
+        return _read(kind, merged)[0]
+    metadata, _ = _read_metadata(kind, merged.get("metadata"))
+    out = structural.with_defaults(structural.prune(merged, kind.structural)[0], kind.structural)
+    return {**out, "metadata": metadata}
 
 
 def _read_metadata(kind: Kind, metadata: Any) -> tuple[Manifest, list[str]]:
@@ -259,9 +287,6 @@ def _read_metadata(kind: Kind, metadata: Any) -> tuple[Manifest, list[str]]:
     if known is None or not known.fields:
         return metadata, []
     out, unknown = typed_form.read(metadata, known, kind.version, kind.kind)
-    sent = metadata.get("managedFields")
-    if sent is not None:
-        out["managedFields"] = sent
     return out, [f"metadata.{path}" for path in unknown]
 
 
@@ -328,7 +353,8 @@ def _check_address(place: Place, manifest: Manifest) -> None:
 
 def _target(place: Place) -> ownership.Target:
     kind = place.kind
-    return ownership.Target(kind.api_version, kind.kind, kind.type, place.subresource, _ignored(kind, place.subresource))
+    ignored = _ignored(kind, place.subresource)
+    return ownership.Target(kind.api_version, kind.kind, kind.type, place.subresource, kind.blank, ignored)
 
 
 def _ignored(kind: Kind, subresource: str) -> Fields:
@@ -390,6 +416,8 @@ def _replaced(
         raise failure.conflict(kind.plural, kind.group, place.name)
     new = {**new, "metadata": _kept_metadata(place, before, metadata)}
     new = _kept_parts(place, live, new)
+    if kind.structural is None and not place.subresource:
+        new = defaults.on_change(kind.api_version, kind.kind, live, new)
     if place.subresource != "status":
         new = _with_generation(kind, live, new)
     errors = _change_errors(kind, before, new["metadata"])
@@ -425,7 +453,7 @@ def _kept_metadata(place: Place, before: dict[str, Any], metadata: dict[str, Any
 def _kept_parts(place: Place, live: Manifest, new: Manifest) -> Manifest:
     """What this endpoint may not write stays as it was."""
     if place.subresource == "status":
-        metadata = dict(live["metadata"]) if place.kind.custom else dict(new["metadata"])
+        metadata = dict(live["metadata"]) if place.kind.custom else _labelled_as(live, new)
         entries = new["metadata"].get("managedFields")
         metadata.pop("managedFields", None)
         if entries:
@@ -442,6 +470,14 @@ def _kept_parts(place: Place, live: Manifest, new: Manifest) -> Manifest:
             out["status"] = live["status"]
         return out
     return new
+
+
+def _labelled_as(live: Manifest, new: Manifest) -> dict[str, Any]:
+    """The new metadata with the labels as they were: no status write of a built-in kind changes them."""
+    metadata = {name: value for name, value in new["metadata"].items() if name != "labels"}
+    if "labels" in live["metadata"]:
+        metadata["labels"] = live["metadata"]["labels"]
+    return metadata
 
 
 def _with_generation(kind: Kind, live: Manifest, new: Manifest) -> Manifest:
