@@ -1,0 +1,306 @@
+"""Argo CD's kinds: ApplicationSet, Application, AppProject (argoproj.io/v1alpha1, Argo CD 3.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from argosy.errors import Invalid
+from argosy.machinery import failure, kinds
+from argosy.machinery.failure import FieldError
+from argosy.objects import Manifest
+from hub.core import kinds as fields
+from hub.core import parse
+from hub.core.served import cells, shapes
+from hub.core.served.base import Column, Served
+from hub.core.served.shapes import ANY_OBJECT, FLAG, TEXT, TEXTS, TIME, WHOLE, many, root, struct
+from hub.core.served.words import WORDS
+
+GROUP, VERSION = "argoproj.io", "v1alpha1"
+CATEGORIES = ("all", "argosy")
+
+_convert = shapes.Converter(WORDS)
+_HEALTH = struct(
+    {
+        "status": shapes.described(TEXT, "Healthy, Suspended, Progressing, Missing, Degraded or Unknown."),
+        "message": TEXT,
+        "lastTransitionTime": TIME,
+    },
+    description="How well the objects are, the worst of them first.",
+)
+_SOURCE = _convert.schema(fields.SOURCE, "source")
+_SOURCES = {"source": _SOURCE, "sources": many(_SOURCE)}
+_RESOURCE = struct(
+    {
+        "group": TEXT,
+        "version": TEXT,
+        "kind": TEXT,
+        "namespace": TEXT,
+        "name": TEXT,
+        "status": TEXT,
+        "health": _HEALTH,
+        "hook": FLAG,
+        "requiresPruning": FLAG,
+        "requiresDeletionConfirmation": FLAG,
+        "syncWave": WHOLE,
+        "message": TEXT,
+    }
+)
+_APP_CONDITION = struct(
+    {"type": TEXT, "message": TEXT, "lastTransitionTime": TIME}, required=("type", "message")
+)
+_APPLICATION_STATUS = struct(
+    {
+        "sync": struct(
+            {
+                "status": shapes.described(TEXT, "Synced, OutOfSync or Unknown."),
+                "revision": shapes.described(TEXT, "The commit that was compared with the cluster."),
+                "revisions": TEXTS,
+                "comparedTo": ANY_OBJECT,
+            },
+            description="Whether the cluster is as Git says.",
+        ),
+        "health": _HEALTH,
+        "resources": many(_RESOURCE, "The objects of the application, as last seen in the cluster."),
+        "conditions": many(
+            _APP_CONDITION, "What is wrong with the application, in Argo CD's condition types."
+        ),
+        "history": many(ANY_OBJECT, "Revisions that were deployed, oldest first."),
+        "operationState": shapes.described(ANY_OBJECT, "The last sync: phase, message, times, results."),
+        "summary": ANY_OBJECT,
+        "sourceType": TEXT,
+        "sourceTypes": TEXTS,
+        "reconciledAt": TIME,
+        "observedAt": TIME,
+        "controllerNamespace": TEXT,
+        "resourceHealthSource": TEXT,
+        "sourceHydrator": ANY_OBJECT,
+        "release": shapes.described(TEXT, "The Argosy release that the cluster runs."),
+    },
+    description="What the hub and the cluster's agent know of the application. Written by the hub only.",
+)
+
+
+def _argo(shape: Any, kind: str, status: shapes.Schema, description: str) -> shapes.Schema:
+    """A schema from a field table, with our status."""
+    schema = _convert.schema(shape, kind)
+    properties = {**schema["properties"], "metadata": {"type": "object"}}
+    properties["status"] = status
+    return {"description": description, **schema, "properties": properties}
+
+
+def _errors(problem: Invalid) -> list[FieldError]:
+    out = []
+    for text in problem.message.split("; "):
+        path, _, message = text.partition(": ")
+        out.append(FieldError("FieldValueInvalid", path, message, f"Invalid value: {message}"))
+    return out
+
+
+def _admit_application(new: Manifest, live: Manifest | None) -> list[FieldError]:
+    if live is not None and live.get("spec") == new.get("spec"):
+        return []
+    spec = new.get("spec") or {}
+    out = []
+    if not spec.get("source") and not spec.get("sources") and not spec.get("sourceHydrator"):
+        out.append(failure.required("spec.source", "one of spec.source, spec.sources is required"))
+    try:
+        parse.application(new)
+    except Invalid as problem:
+        out += _errors(problem)
+    return out
+
+
+def _admit_set(new: Manifest, live: Manifest | None) -> list[FieldError]:
+    if live is not None and live.get("spec") == new.get("spec"):
+        return []
+    try:
+        parse.application_set(new)
+    except Invalid as problem:
+        return _errors(problem)
+    return []
+
+
+def _revision(manifest: Manifest, now: float) -> str:
+    status = cells.value(manifest, "status", "sync") or {}
+    revision = status.get("revision") or ",".join(status.get("revisions") or ())
+    return str(revision)[:12]
+
+
+def _destination(manifest: Manifest, now: float) -> str:
+    found = cells.value(manifest, "spec", "destination") or {}
+    return str(found.get("name") or found.get("server") or "")
+
+
+_AGE = Column("Age", cells.since("metadata", "creationTimestamp"), description="Time since it was created.")
+_NAME = Column("Name", cells.name, format="name", description="Name of the object.")
+
+APPLICATION = Served(
+    kinds.custom(
+        GROUP,
+        VERSION,
+        "Application",
+        "applications",
+        _argo(
+            fields.APPLICATION,
+            "application",
+            _APPLICATION_STATUS,
+            "One application on one cluster: where its manifests come from and where they go.",
+        ),
+        status=True,
+        short_names=("app", "apps"),
+        categories=CATEGORIES,
+    ),
+    "application",
+    (
+        _NAME,
+        Column(
+            "Sync Status", cells.at("status", "sync", "status"), description="Is the cluster as Git says?"
+        ),
+        Column("Health Status", cells.at("status", "health", "status"), description="Are the objects well?"),
+        Column("Cluster", _destination, description="Where it goes."),
+        Column("Revision", _revision, description="The commit that was compared.", priority=1),
+        Column("Project", cells.at("spec", "project"), description="Its AppProject.", priority=1),
+        Column("Release", cells.at("status", "release"), description="What the cluster runs.", priority=1),
+        _AGE,
+    ),
+    admit=_admit_application,
+    composed=True,
+)
+
+_SET_CONDITION = struct(
+    {
+        "type": TEXT,
+        "status": TEXT,
+        "reason": TEXT,
+        "message": TEXT,
+        "lastTransitionTime": TIME,
+    },
+    required=("type", "status", "reason", "message"),
+)
+_SET_STATUS = struct(
+    {
+        "conditions": many(
+            _SET_CONDITION, "ErrorOccurred, ParametersGenerated, ResourcesUpToDate, RolloutProgressing."
+        ),
+        "resources": many(_RESOURCE, "The Applications of the set."),
+        "resourcesCount": WHOLE,
+        "applicationStatus": many(ANY_OBJECT, "Where each Application is in a RollingSync."),
+        "health": _HEALTH,
+    },
+    description="What the last evaluation gave. Written by the hub only.",
+)
+
+APPLICATION_SET = Served(
+    kinds.custom(
+        GROUP,
+        VERSION,
+        "ApplicationSet",
+        "applicationsets",
+        _argo(
+            fields.APPLICATION_SET,
+            "applicationset",
+            _SET_STATUS,
+            "A template of Applications and the generators that fill it in, for example one per cluster.",
+        ),
+        status=True,
+        short_names=("appset", "appsets"),
+        categories=CATEGORIES,
+    ),
+    "applicationset",
+    (
+        _NAME,
+        Column(
+            "Up To Date",
+            cells.condition("ResourcesUpToDate"),
+            description="Are all Applications as generated?",
+        ),
+        Column(
+            "Applications",
+            cells.at("status", "resourcesCount"),
+            type="integer",
+            description="How many it has.",
+        ),
+        Column("Error", cells.condition("ErrorOccurred", "reason"), description="Why it is not.", priority=1),
+        _AGE,
+    ),
+    admit=_admit_set,
+)
+
+_GROUP_KIND = struct({"group": TEXT, "kind": TEXT, "name": TEXT}, required=("group", "kind"))
+_DESTINATION = struct({"server": TEXT, "name": TEXT, "namespace": TEXT})
+_TOKEN = struct({"iat": WHOLE, "exp": WHOLE, "id": TEXT}, required=("iat",))
+_PROJECT_SPEC = struct(
+    {
+        "description": TEXT,
+        "sourceRepos": shapes.described(TEXTS, "Repositories that applications may use; globs, `!` denies."),
+        "sourceNamespaces": TEXTS,
+        "destinations": many(_DESTINATION, "Clusters and namespaces that applications may go to."),
+        "destinationServiceAccounts": many(
+            struct({"server": TEXT, "namespace": TEXT, "defaultServiceAccount": TEXT})
+        ),
+        "permitOnlyProjectScopedClusters": FLAG,
+        "clusterResourceWhitelist": many(
+            _GROUP_KIND, "Cluster-scoped kinds that may be deployed; empty: none."
+        ),
+        "clusterResourceBlacklist": many(_GROUP_KIND),
+        "namespaceResourceWhitelist": many(_GROUP_KIND, "Namespaced kinds that may be deployed; unset: all."),
+        "namespaceResourceBlacklist": many(_GROUP_KIND),
+        "orphanedResources": struct(
+            {"warn": FLAG, "ignore": many(struct({"group": TEXT, "kind": TEXT, "name": TEXT}))}
+        ),
+        "roles": many(
+            struct(
+                {
+                    "name": TEXT,
+                    "description": TEXT,
+                    "policies": TEXTS,
+                    "groups": TEXTS,
+                    "jwtTokens": many(_TOKEN),
+                },
+                required=("name",),
+            )
+        ),
+        "syncWindows": many(
+            struct(
+                {
+                    "kind": TEXT,
+                    "schedule": TEXT,
+                    "duration": TEXT,
+                    "timeZone": TEXT,
+                    "applications": TEXTS,
+                    "clusters": TEXTS,
+                    "namespaces": TEXTS,
+                    "andOperator": FLAG,
+                    "manualSync": FLAG,
+                    "syncOverrun": FLAG,
+                    "description": TEXT,
+                }
+            ),
+            "When applications of the project may change.",
+        ),
+        "signatureKeys": many(struct({"keyID": TEXT}, required=("keyID",))),
+        "sourceIntegrity": ANY_OBJECT,
+    },
+    description="What the applications of the project may do.",
+)
+
+APP_PROJECT = Served(
+    kinds.custom(
+        GROUP,
+        VERSION,
+        "AppProject",
+        "appprojects",
+        root(
+            {
+                "spec": _PROJECT_SPEC,
+                "status": struct({"jwtTokensByRole": {"type": "object", "additionalProperties": ANY_OBJECT}}),
+            },
+            required=("metadata", "spec"),
+            description="Bounds what a group of applications may contain and where it may go.",
+        ),
+        short_names=("appproj", "appprojs"),
+        categories=CATEGORIES,
+    ),
+    "appproject",
+    (_NAME, Column("Description", cells.at("spec", "description"), description="What it is for."), _AGE),
+)

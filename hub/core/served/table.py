@@ -1,0 +1,26 @@
+"""All kinds that the hub's API serves: one row each."""
+
+from __future__ import annotations
+
+from hub.core.served.argo import APP_PROJECT, APPLICATION, APPLICATION_SET
+from hub.core.served.base import Served
+from hub.core.served.basic import CONFIG_MAP, EVENT, NAMESPACE, SECRET
+from hub.core.served.fleet import CLUSTER, JOIN_TOKEN, RELEASE
+
+SERVED: tuple[Served, ...] = (
+    NAMESPACE,
+    CONFIG_MAP,
+    SECRET,
+    EVENT,
+    APPLICATION,
+    APPLICATION_SET,
+    APP_PROJECT,
+    CLUSTER,
+    JOIN_TOKEN,
+    RELEASE,
+)
+
+BY_RESOURCE = {served.resource: served for served in SERVED}
+"""By the store's name, `argoproj.io/applications`."""
+BY_PATH = {(served.kind.group, served.kind.version, served.kind.plural): served for served in SERVED}
+"""By the URL's parts."""
