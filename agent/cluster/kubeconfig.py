@@ -129,7 +129,7 @@ def in_cluster() -> Credentials:
 
 
 def load(path: Path, context: str = "") -> Credentials:
-    """One context of a kubeconfig file, the current one by default. Raises `Invalid` naming file and field."""
+    """One context of a kubeconfig file, else its current one. Raises `Invalid` naming file and field."""
     try:
         documents = yamlio.load_all(path.read_bytes(), source=str(path))
     except OSError as error:

@@ -87,7 +87,9 @@ class Watcher:
             yield from (item for item in reflected.objects.values() if item.owner == assignment)
 
     def note(self, live: Manifest) -> Seen:
-        """Takes in an object the agent just wrote or read, so that it need not wait for the watch to say it."""
+        """Takes in an object the agent just wrote or read, so that it need not wait for the watch to say
+        it.
+        """
         item = marks.seen(live)
         found = self._kinds.get((item.key.group, item.key.kind))
         if found is not None:
@@ -156,14 +158,14 @@ class Watcher:
             if event.type == "DELETED":
                 self._remove(reflected, item.key)
             else:
-                if reflected.relisted is not None:
-                    reflected.relisted.add(item.key)
                 self._put(reflected, item)
         # During the first list the version is not yet one to go on from.
         if reflected.relisted is None and event.resource_version:
             reflected.version = event.resource_version
 
     def _put(self, reflected: _Reflected, item: Seen) -> None:
+        if reflected.relisted is not None:
+            reflected.relisted.add(item.key)
         before = reflected.objects.get(item.key)
         if before is not None and before.uid == item.uid and _older(item, before):
             return

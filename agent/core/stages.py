@@ -74,7 +74,9 @@ _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One object in one phase. `namespace` is where it goes: for objects without one the app's destination."""
+    """One object in one phase. `namespace` is where it goes: for objects without one the app's
+    destination.
+    """
 
     phase: Phase
     wave: int

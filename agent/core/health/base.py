@@ -1,0 +1,110 @@
+"""What a health check is: a pure function from a live object to Argo CD's word for how it is, and why.
+
+Rules and messages' meaning are those of Argo CD 3.6 (`gitops-engine/pkg/health`); they are generation aware:
+what a controller has not yet looked at is Progressing, never Healthy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from argosy.objects import Manifest
+from argosy.status import Health
+
+
+class Found(NamedTuple):
+    """`status` None says that Argo CD has no health for such an object."""
+
+    status: Health | None
+    message: str = ""
+
+
+Check = Callable[[Manifest], Found]
+"""Raises `Malformed` where a field is of a type that the kind does not allow."""
+
+
+class Malformed(Exception):
+    """A field that does not convert to the kind's type; the object's health is Unknown."""
+
+
+NONE = Found(None)
+
+
+def healthy(message: str = "") -> Found:
+    return Found(Health.HEALTHY, message)
+
+
+def progressing(message: str = "") -> Found:
+    return Found(Health.PROGRESSING, message)
+
+
+def degraded(message: str = "") -> Found:
+    return Found(Health.DEGRADED, message)
+
+
+def suspended(message: str = "") -> Found:
+    return Found(Health.SUSPENDED, message)
+
+
+def unknown(message: str = "") -> Found:
+    return Found(Health.UNKNOWN, message)
+
+
+def mapping(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A field that is an object; {} where it is absent."""
+    found = value.get(name)
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise Malformed(f"{name} is {type(found).__name__}, expected an object")
+    return found
+
+
+def number(value: Mapping[str, Any], name: str, default: int = 0) -> int:
+    """A field that is a whole number; the default where it is absent."""
+    found = value.get(name)
+    if found is None:
+        return default
+    if isinstance(found, bool) or not isinstance(found, int):
+        raise Malformed(f"{name} is {found!r}, expected a number")
+    return found
+
+
+def text(value: Mapping[str, Any], name: str) -> str:
+    """A field that is text; "" where it is absent."""
+    found = value.get(name)
+    if found is None:
+        return ""
+    if not isinstance(found, str):
+        raise Malformed(f"{name} is {found!r}, expected text")
+    return found
+
+
+def items(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """A field that is a list of objects; [] where it is absent."""
+    found = value.get(name)
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise Malformed(f"{name} is no list of objects")
+    return found
+
+
+def spec(live: Manifest) -> Mapping[str, Any]:
+    return mapping(live, "spec")
+
+
+def status(live: Manifest) -> Mapping[str, Any]:
+    return mapping(live, "status")
+
+
+def stale(live: Manifest) -> bool:
+    """Whether the controller has yet to look at the newest generation."""
+    return number(mapping(live, "metadata"), "generation") > number(status(live), "observedGeneration")
+
+
+def conditions(live: Manifest) -> Iterable[tuple[str, str, str, str]]:
+    """(type, status, reason, message) of each condition."""
+    for item in items(status(live), "conditions"):
+        yield text(item, "type"), text(item, "status"), text(item, "reason"), text(item, "message")

@@ -1,0 +1,104 @@
+"""Health of what the cluster itself is made of: custom kinds, API services, Ingresses, autoscalers,
+budgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import orjson
+
+from agent.core.health.base import (
+    Found,
+    Malformed,
+    conditions,
+    degraded,
+    healthy,
+    items,
+    mapping,
+    progressing,
+    status,
+    text,
+)
+from argosy.objects import Manifest
+
+HPA_CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
+_UNABLE = frozenset({"FailedGetScale", "FailedUpdateScale"})
+_INACTIVE = frozenset(
+    {
+        "FailedGetResourceMetric",
+        "FailedGetObjectMetric",
+        "FailedGetPodsMetric",
+        "FailedGetExternalMetric",
+        "FailedComputeMetricsReplicas",
+        "InvalidSelector",
+    }
+)
+
+
+def ingress(live: Manifest) -> Found:
+    return healthy() if items(mapping(status(live), "loadBalancer"), "ingress") else progressing()
+
+
+def api_service(live: Manifest) -> Found:
+    for kind, state, reason, message in conditions(live):
+        if kind == "Available":
+            said = f"{reason}: {message}"
+            return healthy(said) if state == "True" else progressing(said)
+    return progressing("Waiting to be processed")
+
+
+def autoscaler(live: Manifest) -> Found:
+    return _scaling(conditions(live))
+
+
+def autoscaler_v1(live: Manifest) -> Found:
+    """autoscaling/v1 has its conditions as JSON in an annotation."""
+    said = text(mapping(mapping(live, "metadata"), "annotations"), HPA_CONDITIONS)
+    if not said:
+        return progressing("Waiting to Autoscale")
+    try:
+        return _scaling(list(conditions({"status": {"conditions": orjson.loads(said)}})))
+    except orjson.JSONDecodeError:
+        raise Malformed(f"annotation {HPA_CONDITIONS} is no JSON") from None
+
+
+def _scaling(found: Iterable[tuple[str, str, str, str]]) -> Found:
+    able = ""
+    for kind, state, reason, message in found:
+        if (kind == "AbleToScale" and reason in _UNABLE) or (kind == "ScalingActive" and reason in _INACTIVE):
+            return degraded(message)
+        if kind in ("AbleToScale", "ScalingLimited") and state == "True":
+            able = message or kind
+    return healthy(able) if able else progressing("Waiting to Autoscale")
+
+
+def custom_resource_definition(live: Manifest) -> Found:
+    states = {kind: (state, message) for kind, state, _, message in conditions(live)}
+    if not states:
+        return progressing("Status conditions not found")
+    if states.get("Terminating", ("", ""))[0] == "True":
+        return progressing("CRD is terminating")
+    accepted, established = states.get("NamesAccepted"), states.get("Established")
+    if accepted is None or established is None:
+        return progressing("CRD is being installed")
+    if accepted[0] == "False":
+        return degraded(f"CRD names have not been accepted: {accepted[1]}")
+    if established[0] == "False":
+        for _, state, reason, message in conditions(live):
+            if reason == "Installing" and state == "False":
+                return progressing(f"CRD is being installed: {message}")
+        return degraded(f"CRD is not established: {established[1]}")
+    if "NonStructuralSchema" in states and states["NonStructuralSchema"][0] == "True":
+        return degraded(f"CRD's schema is not structural: {states['NonStructuralSchema'][1]}")
+    return healthy("CRD is healthy")
+
+
+def disruption_budget(live: Manifest) -> Found:
+    found = list(conditions(live))
+    if not found:
+        return progressing("Waiting for status")
+    for kind, state, reason, message in found:
+        if state == "False" and reason != "InsufficientPods":
+            return degraded(f"PodDisruptionBudget has {kind}: {reason}: {message}")
+    return healthy("PodDisruptionBudget has SufficientPods")

@@ -1,0 +1,74 @@
+"""Which check looks at which kind, and the procedure around every check. One row per kind.
+
+Kinds without a row have no health and do not count (ConfigMaps, RBAC, Namespaces, unknown custom kinds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent.core.health import apps, batch, cluster, core, workflow
+from agent.core.health.base import NONE, Check, Found, Malformed, progressing, unknown
+from agent.core.kinds import Gvk, gvk_of
+from argosy.objects import Manifest
+
+HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
+
+CHECKS: Mapping[tuple[str, str], tuple[frozenset[str], Check]] = {
+    ("apps", "Deployment"): (frozenset({"v1"}), apps.deployment),
+    ("apps", "StatefulSet"): (frozenset({"v1"}), apps.stateful_set),
+    ("apps", "DaemonSet"): (frozenset({"v1"}), apps.daemon_set),
+    ("apps", "ReplicaSet"): (frozenset({"v1"}), apps.replica_set),
+    ("", "Pod"): (frozenset({"v1"}), core.pod),
+    ("", "PersistentVolumeClaim"): (frozenset({"v1"}), core.persistent_volume_claim),
+    ("", "Service"): (frozenset({"v1"}), core.service),
+    ("batch", "Job"): (frozenset({"v1"}), batch.job),
+    ("networking.k8s.io", "Ingress"): (frozenset({"v1", "v1beta1"}), cluster.ingress),
+    ("extensions", "Ingress"): (frozenset({"v1beta1"}), cluster.ingress),
+    ("apiregistration.k8s.io", "APIService"): (frozenset({"v1", "v1beta1"}), cluster.api_service),
+    ("argoproj.io", "Workflow"): (frozenset({"v1alpha1"}), workflow.workflow),
+}
+"""(group, kind) -> (versions it knows, check). Other versions of these kinds are Unknown, as in Argo CD."""
+
+ANY_VERSION: Mapping[tuple[str, str], Check] = {
+    ("batch", "CronJob"): batch.cron_job,
+    ("policy", "PodDisruptionBudget"): cluster.disruption_budget,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): cluster.custom_resource_definition,
+}
+"""Checks that do not look at the version."""
+
+
+def check_for(gvk: Gvk) -> Check | None:
+    """The built-in check of a kind, None where it has none."""
+    name = gvk.group, gvk.kind
+    if name == ("autoscaling", "HorizontalPodAutoscaler"):
+        return {"v1": cluster.autoscaler_v1, "v2": cluster.autoscaler}.get(gvk.version, _unsupported)
+    if name in ANY_VERSION:
+        return ANY_VERSION[name]
+    if name not in CHECKS:
+        return None
+    versions, check = CHECKS[name]
+    return check if gvk.version in versions else _unsupported
+
+
+def assess(live: Manifest) -> Found:
+    """The health of a live object. What is being deleted is Progressing, unless its own check says
+    Unknown.
+    """
+    metadata = live["metadata"]
+    check = check_for(gvk_of(live))
+    found = NONE
+    if check is not None:
+        try:
+            found = check(live)
+        except Malformed as error:
+            return unknown(str(error))
+    finalizers = metadata.get("finalizers") or []
+    if not metadata.get("deletionTimestamp") or HOOK_FINALIZER in finalizers:
+        return found
+    blocking = f", waiting for finalizers: {', '.join(finalizers)}" if finalizers else ""
+    return progressing(f"Pending deletion{blocking}")
+
+
+def _unsupported(live: Manifest) -> Found:
+    return unknown(f"unsupported version {live['apiVersion']} of {live['kind']}")
