@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -82,6 +85,29 @@ def test_what_ships_is_what_is_tested(lock: str) -> None:
 )
 def test_the_agent_carries_nothing_of_the_hub(foreign: str) -> None:
     assert foreign not in pins("agent.txt")
+
+
+def imported(package: str) -> set[str]:
+    """The top-level names that a package's modules import anywhere, also inside functions."""
+    names: set[str] = set()
+    for module in (ROOT / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.add((node.module or "").partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize(
+    ("lock", "packages"), [("agent.txt", ("argosy", "agent")), ("hub.txt", ("argosy", "hub"))]
+)
+def test_what_an_image_imports_is_in_its_lock(lock: str, packages: tuple[str, ...]) -> None:
+    owners = importlib.metadata.packages_distributions()
+    foreign = {name for package in packages for name in imported(package)} - set(sys.stdlib_module_names)
+    for name in foreign - set(packages):
+        distributions = {canonicalize_name(each) for each in owners.get(name, [])}
+        assert distributions & set(pins(lock)), f"{name} of {sorted(distributions)} is not in {lock}"
 
 
 def test_the_hub_carries_no_cluster_client() -> None:
