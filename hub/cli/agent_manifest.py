@@ -1,7 +1,8 @@
-"""What has to be applied in a cluster so that its agent runs there: namespace, rights, join token, Deployment.
+"""What has to be applied in a cluster so that its agent runs there: namespace, rights, join token,
+Deployment.
 
-The objects in `agent.yaml` are what `kubectl kustomize deploy/agent/full` makes (a test compares them); here the token
-and the image are put in.
+The objects in `agent.yaml` are what `kubectl kustomize deploy/agent/full` makes (a test compares them); here
+the token and the image are put in.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def render(token: str, image: str) -> str:
     """The manifest as YAML, ready for `kubectl apply -f -`."""
     data = (importlib.resources.files("hub.cli") / "agent.yaml").read_bytes()
     objects = [_with_image(item, image) for item in yamlio.load_all(data, source="agent.yaml")]
-    # The namespace comes first, so that the Secret finds it; the Deployment, after the Secret, starts with it.
+    # The namespace comes first, so that the Secret finds it; the Deployment, after the Secret, starts with
+    # it.
     first = next(index for index, item in enumerate(objects) if item["kind"] == "Namespace") + 1
     return yamlio.dump_all([*objects[:first], _secret(token), *objects[first:]])
 

@@ -132,6 +132,15 @@ class Client:
     def delete(self, path: str) -> Manifest:
         return self._call("DELETE", path)
 
+    def text(self, path: str) -> str:
+        """What a page such as /readyz says."""
+        with self._guarded():
+            answer = self._send("GET", path, None, None, {"Accept": "*/*"})
+            data = answer.read()
+        if answer.status >= 400:
+            raise _failure(answer.status, data)
+        return data.decode("utf-8", "replace")
+
     def watch(self, path: str, query: Query) -> Iterator[tuple[str, Manifest]]:
         """(verb, object) pairs until the server ends the watch. Raises `Conflict` where the version is too
         old."""

@@ -44,7 +44,7 @@ def show(ctx: typer.Context, name: Name, form: session.OutputOption = Output.TAB
             ),
             ("Labels", labels.text(cluster["metadata"].get("labels"))),
             ("Server", str((cluster.get("spec") or {}).get("server") or status.get("server") or "")),
-            ("Agent", str((status.get("agent") or {}).get("version") or "")),
+            ("Agent", str(status.get("agentVersion") or "")),
             ("Kubernetes", str(status.get("kubernetesVersion") or "")),
             ("Last seen", str(status.get("lastSeen") or "")),
         ]
@@ -68,5 +68,5 @@ def label(
 @commands.command("revoke")
 def revoke(ctx: typer.Context, name: Name) -> None:
     """Cut a cluster's agent off: its certificates are refused, its open stream ends. Its objects stay."""
-    session.connect(ctx).merge(CLUSTERS.path(name=name), {"spec": {"revoked": True}})
+    session.connect(ctx).create(CLUSTERS.path(name=name, subresource="revoke"), {})
     print(f"cluster/{name} revoked")

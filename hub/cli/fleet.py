@@ -42,6 +42,9 @@ def summarise(clusters: list[Manifest], appsets: list[Manifest], apps: list[Mani
         if state != "Ready" or why
     ]
     problems += [(f"app/{app.name}", app.trouble) for app in found if app.trouble]
+    for item in appsets:
+        if held := states.held_removal(item):
+            problems.append((f"appset/{item['metadata']['name']}", held))
     stale = [
         (f"appset/{item['metadata']['name']}", trouble)
         for item in appsets

@@ -66,10 +66,11 @@ def where_is(
         raise Usage(f'expected at least {SHORTEST} hexadecimal digits of a commit, found "{commit}"')
     hub = session.connect(ctx)
     inside = namespace or hub.access.namespace
-    releases = hub.items(RELEASES.path(inside))
-    rows = where.account(commit.lower(), hub.items(CLUSTERS.path()), hub.items(APPS.path(inside)), releases)
-    if not where.known(commit.lower(), rows, releases):
+    short = commit.lower()
+    apps, releases = hub.items(APPS.path(inside)), hub.items(RELEASES.path(inside))
+    if not where.known(short, apps, releases):
         raise NotFound(f"no application and no release knows a commit {commit}")
+    rows = where.account(short, hub.items(CLUSTERS.path()), apps, releases)
     if form in (Output.JSON, Output.YAML):
         output.document([asdict(row) for row in rows], form)
     elif form is Output.NAME:

@@ -9,7 +9,6 @@ from argosy.objects import Manifest
 
 FAILED_PHASES = ("Failed", "Error")
 DEPLOYED_BY = "ApplicationSet"
-SET_FAILURES = ("ErrorOccurred",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,7 @@ class AppState:
     sync: str
     health: str
     revision: str
+    release: str
     phase: str
     message: str
     problems: tuple[str, ...]
@@ -81,6 +81,7 @@ def app_state(app: Manifest, cluster_names: dict[str, str]) -> AppState:
         sync=str(sync.get("status") or "Unknown"),
         health=str((status.get("health") or {}).get("status") or "Unknown"),
         revision=str(sync.get("revision") or next(iter(sync.get("revisions") or []), "")),
+        release=str(status.get("release") or ""),
         phase=str(operation.get("phase") or ""),
         message=str(operation.get("message") or ""),
         problems=problems,
@@ -112,17 +113,24 @@ def cluster_state(cluster: Manifest) -> tuple[str, str]:
         return "Ready", ""
     if reason == "Revoked":
         return "revoked", why
-    if not (cluster.get("status") or {}).get("lastSeen"):
+    if reason in ("NeverJoined", "NeverConnected", ""):
         return "waiting", why or "its agent has not joined yet"
     return "offline", why
 
 
 def set_trouble(appset: Manifest) -> str:
-    """Why a set could not be evaluated, "" where it could."""
-    found = condition(appset, "ErrorOccurred")
-    return (
-        str(found.get("message") or found.get("reason") or "failed") if found.get("status") == "True" else ""
-    )
+    """Why a set could not be evaluated completely, "" where it could."""
+    for kind in ("ErrorOccurred", "Stale"):
+        found = condition(appset, kind)
+        if found.get("status") == "True":
+            return str(found.get("message") or found.get("reason") or "failed")
+    return ""
+
+
+def held_removal(appset: Manifest) -> str:
+    """What a person has to decide before applications of the set go, "" where nothing waits."""
+    found = condition(appset, "RemovalHeld")
+    return str(found.get("message") or "") if found.get("status") == "True" else ""
 
 
 def set_evaluated(appset: Manifest) -> bool:

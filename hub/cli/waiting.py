@@ -58,6 +58,8 @@ def appset(item: Manifest | None, apps: list[Manifest], revision: str = "") -> V
         return Verdict(failed=trouble)
     if not states.set_evaluated(item):
         return Verdict(waiting="the set is not evaluated yet")
+    if held := states.held_removal(item):
+        return Verdict(waiting=held)
     members = [found for found in apps if states.set_of(found) == name]
     verdicts = {str(member["metadata"]["name"]): app(member, revision) for member in members}
     left = {name: verdict for name, verdict in verdicts.items() if not verdict.done}

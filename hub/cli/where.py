@@ -6,27 +6,22 @@ Pure: lists of API objects in, rows out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from argosy.objects import Manifest
 from hub.cli import states
 from hub.cli.states import AppState
 
-RUNS, MOVING, BEHIND, FAILED, UNCONCERNED = (
-    "runs it",
-    "on its way",
-    "still on another",
-    "failed",
-    "not concerned",
-)
-_WORST_FIRST = (FAILED, BEHIND, MOVING, RUNS, UNCONCERNED)
+RUNS, MOVING, BEHIND, FAILED = "runs it", "on its way", "still on another", "failed"
+PASSED, UNCONCERNED = "went past it", "not concerned"
+_WORST_FIRST = (FAILED, BEHIND, MOVING, RUNS, PASSED, UNCONCERNED)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One cluster: its answer, how many of its concerned apps run the commit, what they run instead, and
-    why."""
+    """One cluster: its answer, how many of its concerned applications run the commit, what else they run, and
+    why.
+    """
 
     cluster: str
     state: str
@@ -36,69 +31,89 @@ class Row:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The commit, the applications that its releases changed, and all releases that came after the first of
+    them.
+    """
+
+    commit: str
+    apps: frozenset[str]
+    later: frozenset[str]
+
+
+def known(commit: str, apps: list[Manifest], releases: list[Manifest]) -> bool:
+    """False where neither an application nor a release has ever heard of the commit (may be shortened)."""
+    running = any(states.app_state(app, {}).revision.startswith(commit) for app in apps)
+    return running or any(_of(commit, release) for release in releases)
+
+
 def account(
     commit: str, clusters: list[Manifest], apps: list[Manifest], releases: list[Manifest]
 ) -> list[Row]:
     """One row for each cluster, by name. `commit` may be shortened.
 
-    Concerned is every application that runs the commit, or that a release of the commit names, or whose set
-    has such a release on other clusters.
+    Concerned is every application that is at the commit, and every one that a release of the commit changed.
     """
+    asked = _ask(commit, releases)
     servers = states.names_by_server(clusters)
-    named = [states.app_state(app, servers) for app in apps]
-    released, sets = _released(commit, releases)
     found: dict[str, list[AppState]] = {str(cluster["metadata"]["name"]): [] for cluster in clusters}
-    for app in named:
-        if app.revision.startswith(commit) or app.name in released or (app.appset and app.appset in sets):
+    for app in (states.app_state(item, servers) for item in apps):
+        if app.revision.startswith(commit) or app.name in asked.apps:
             found.setdefault(app.cluster, []).append(app)
     reachable = {str(cluster["metadata"]["name"]): states.cluster_state(cluster) for cluster in clusters}
     return [
-        _row(commit, cluster, members, *reachable.get(cluster, ("waiting", "no such cluster has joined")))
+        _row(asked, cluster, members, *reachable.get(cluster, ("waiting", "no such cluster has joined")))
         for cluster, members in sorted(found.items())
     ]
 
 
-def known(commit: str, rows: Iterable[Row], releases: list[Manifest]) -> bool:
-    """False where neither an application nor a release has ever heard of the commit."""
-    return any(row.running for row in rows) or any(_of(commit, release) for release in releases)
-
-
 def _of(commit: str, release: Manifest) -> bool:
-    commits = release.get("spec", {}).get("commits") or []
-    return any(str(entry.get("revision") or "").startswith(commit) for entry in commits)
+    for entry in release.get("spec", {}).get("commits") or []:
+        if any(str(entry.get(field) or "").startswith(commit) for field in ("commit", "revision")):
+            return True
+    return False
 
 
-def _released(commit: str, releases: list[Manifest]) -> tuple[set[str], set[str]]:
-    """The names of the applications, and of the sets, that a release of the commit speaks of."""
-    apps: set[str] = set()
-    for release in releases:
-        if _of(commit, release):
-            apps |= {str(entry.get("name")) for entry in release["spec"].get("applications") or []}
-    return apps, set()
+def _ask(commit: str, releases: list[Manifest]) -> _Asked:
+    of_it = [release for release in releases if _of(commit, release)]
+    first = min((_made(release) for release in of_it), default="")
+    apps = {str(app.get("name")) for release in of_it for app in release["spec"].get("applications") or []}
+    names = {str(release["metadata"]["name"]) for release in of_it}
+    later = {
+        str(release["metadata"]["name"]) for release in releases if of_it and _made(release) >= first
+    } - names
+    return _Asked(commit, frozenset(apps), frozenset(later))
 
 
-def _row(commit: str, cluster: str, members: list[AppState], reachable: str, unreachable_why: str) -> Row:
-    running = [app for app in members if app.revision.startswith(commit) and app.done]
-    others = tuple(sorted({app.revision[:12] for app in members if app.revision and app not in running}))
-    answers = [_answer(commit, app, reachable, unreachable_why) for app in members]
+def _made(release: Manifest) -> str:
+    return str(release["metadata"].get("creationTimestamp") or "")
+
+
+def _row(asked: _Asked, cluster: str, members: list[AppState], reachable: str, unreachable_why: str) -> Row:
+    answers = [_answer(asked, app, reachable, unreachable_why) for app in members]
     state = next((word for word in _WORST_FIRST if any(word == found for found, _ in answers)), UNCONCERNED)
     why = "; ".join(dict.fromkeys(reason for found, reason in answers if found == state and reason))
     if state == UNCONCERNED:
         why = "no application of this commit is for this cluster"
-    return Row(cluster, state, len(running), len(members), others, why)
+    running = sum(found == RUNS for found, _ in answers)
+    elsewhere = {app.revision[:12] for app in members if app.revision}
+    others = tuple(sorted(revision for revision in elsewhere if not revision.startswith(asked.commit[:12])))
+    return Row(cluster, state, running, len(members), others, why)
 
 
-def _answer(commit: str, app: AppState, reachable: str, unreachable_why: str) -> tuple[str, str]:
-    if app.revision.startswith(commit):
+def _answer(asked: _Asked, app: AppState, reachable: str, unreachable_why: str) -> tuple[str, str]:
+    if app.revision.startswith(asked.commit):
         if app.done:
             return RUNS, ""
         if app.trouble:
             return FAILED, f"{app.name}: {app.trouble}"
         return MOVING, f"{app.name}: {app.sync}, {app.health}"
+    if app.release in asked.later:
+        return PASSED, f"{app.name}: now at {app.revision[:12]}"
     if reachable != "Ready":
         return BEHIND, f"cluster {reachable}: {unreachable_why}".rstrip(": ")
     if app.trouble:
         return FAILED, f"{app.name}: {app.trouble}"
-    return (
-        MOVING if app.sync != "Synced" else BEHIND
-    ), f"{app.name}: {app.sync} at {app.revision[:12] or 'nothing'}"
+    at = f"{app.name}: {app.sync} at {app.revision[:12] or 'nothing'}"
+    return (BEHIND if app.done else MOVING), at

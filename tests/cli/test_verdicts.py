@@ -15,14 +15,11 @@ from hub.cli.wait import duration
 OLD, NEW = "a" * 40, "b" * 40
 
 
-def cluster(
-    name: str, ready: str = "True", reason: str = "Connected", seen: str = "2026-01-01T00:00:00Z"
-) -> Manifest:
+def cluster(name: str, ready: str = "True", reason: str = "Connected") -> Manifest:
     return {
         "metadata": {"name": name, "uid": name},
         "spec": {"server": f"https://{name}"},
         "status": {
-            "lastSeen": seen,
             "conditions": [{"type": "Ready", "status": ready, "reason": reason, "message": reason}],
         },
     }
@@ -66,15 +63,15 @@ def appset(error: str = "False", message: str = "") -> Manifest:
     }
 
 
-def release(revision: str, *names: str) -> Manifest:
+def release(revision: str, *names: str, at: str = "2026-01-01T00:00:00Z") -> Manifest:
     return {
-        "metadata": {"name": "r"},
+        "metadata": {"name": f"release-{revision[:4]}", "creationTimestamp": at},
         "spec": {"commits": [{"revision": revision}], "applications": [{"name": name} for name in names]},
     }
 
 
 def test_every_cluster_is_accounted_for() -> None:
-    clusters = [cluster("on"), cluster("away", "False", "AgentOffline"), cluster("moving"), cluster("idle")]
+    clusters = [cluster("on"), cluster("away", "False", "Disconnected"), cluster("moving"), cluster("idle")]
     apps = [
         app("web-on", "on", NEW),
         app("web-away", "away", OLD),
@@ -101,9 +98,20 @@ def test_a_failing_app_makes_its_cluster_failed_and_says_why() -> None:
 
 
 def test_an_unknown_commit_is_told_from_one_that_runs_nowhere_yet() -> None:
-    rows = where.account(NEW, [cluster("on")], [app("web-on", "on", OLD)], [])
-    assert not where.known(NEW, rows, [])
-    assert where.known(NEW, rows, [release(NEW, "web-on")])
+    apps = [app("web-on", "on", OLD)]
+    assert not where.known(NEW, apps, [])
+    assert where.known(NEW, apps, [release(NEW, "web-on")])
+    assert where.known(OLD, apps, [])
+
+
+def test_a_cluster_that_went_on_to_a_later_release_is_not_behind() -> None:
+    releases = [
+        release(OLD, "web-on", at="2026-01-01T00:00:00Z"),
+        release(NEW, "web-on", at="2026-01-02T00:00:00Z"),
+    ]
+    apps = [app("web-on", "on", NEW, release=f"release-{NEW[:4]}")]
+    assert where.account(OLD, [cluster("on")], apps, releases)[0].state == where.PASSED
+    assert where.account(NEW, [cluster("on")], apps, releases)[0].state == where.RUNS
 
 
 def test_waiting_for_an_app_ends_at_the_commit_that_was_named() -> None:
@@ -125,13 +133,13 @@ def test_a_set_is_done_when_it_is_evaluated_and_all_its_apps_are() -> None:
 def test_a_cluster_is_done_when_ready_and_failed_when_revoked() -> None:
     assert waiting.cluster(cluster("on")).done
     assert waiting.cluster(cluster("on", "False", "Revoked")).failed
-    assert waiting.cluster(cluster("on", "False", "AgentOffline")).waiting.startswith("offline")
-    assert waiting.cluster(cluster("on", "Unknown", "NeverSeen", seen="")).waiting.startswith("waiting")
+    assert waiting.cluster(cluster("on", "False", "Disconnected")).waiting.startswith("offline")
+    assert waiting.cluster(cluster("on", "Unknown", "NeverJoined")).waiting.startswith("waiting")
 
 
 def test_the_fleet_counts_everything_and_names_each_problem() -> None:
     found = fleet.summarise(
-        [cluster("on"), cluster("away", "False", "AgentOffline")],
+        [cluster("on"), cluster("away", "False", "Disconnected")],
         [appset("True", "git says no")],
         [app("a", "on", NEW), app("b", "away", NEW, "Unknown", "Degraded")],
     )
