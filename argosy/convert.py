@@ -1,6 +1,6 @@
 """Records <-> the wire format.
 
-Nothing else fills or reads link messages, so the records stay free of protobuf.
+Nothing else turns the stream's messages into records, so the records stay free of protobuf.
 
 Messages larger than `PART` bytes are split where the protocol has parts. What comes off the wire is checked
 here for shape; whether it may be believed is its reader's business.

@@ -34,7 +34,9 @@ class EnrollRequest(_message.Message):
     PROTOCOL_MIN_FIELD_NUMBER: _builtins.int
     PROTOCOL_MAX_FIELD_NUMBER: _builtins.int
     secret: _builtins.str
-    """The secret part of the join token."""
+    """The secret part of the join token. Empty: the key in the request holds the identity already, and its certificate
+    ended while the agent was away.
+    """
     csr: _builtins.str
     """PKCS#10 request in PEM, P-256. The key never leaves the agent."""
     cluster_uid: _builtins.str
@@ -72,6 +74,7 @@ class EnrollResponse(_message.Message):
     CLUSTER_NAME_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     LINK_FIELD_NUMBER: _builtins.int
+    LIFETIME_SECONDS_FIELD_NUMBER: _builtins.int
     certificate: _builtins.str
     """The agent's certificate, PEM."""
     ca_bundle: _builtins.str
@@ -84,6 +87,8 @@ class EnrollResponse(_message.Message):
     """The life of the hub's database the agent enrolled in."""
     link: _builtins.str
     """Where the link listens, host:port, when it differs from what the token said; else empty."""
+    lifetime_seconds: _builtins.int
+    """How long the certificate lives from now on, in seconds: to be counted on the agent's own clock."""
     def __init__(
         self,
         *,
@@ -93,10 +98,11 @@ class EnrollResponse(_message.Message):
         cluster_name: _builtins.str = ...,
         epoch: _builtins.str = ...,
         link: _builtins.str = ...,
+        lifetime_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ca_bundle", b"ca_bundle", "certificate", b"certificate", "cluster_id", b"cluster_id", "cluster_name", b"cluster_name", "epoch", b"epoch", "link", b"link"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ca_bundle", b"ca_bundle", "certificate", b"certificate", "cluster_id", b"cluster_id", "cluster_name", b"cluster_name", "epoch", b"epoch", "lifetime_seconds", b"lifetime_seconds", "link", b"link"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -108,7 +114,7 @@ class RenewRequest(_message.Message):
 
     CSR_FIELD_NUMBER: _builtins.int
     csr: _builtins.str
-    """PKCS#10 request in PEM, P-256; may be for a new key."""
+    """PKCS#10 request in PEM, for the same key."""
     def __init__(
         self,
         *,
@@ -128,19 +134,23 @@ class RenewResponse(_message.Message):
 
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     CA_BUNDLE_FIELD_NUMBER: _builtins.int
+    LIFETIME_SECONDS_FIELD_NUMBER: _builtins.int
     certificate: _builtins.str
     """The new certificate, PEM."""
     ca_bundle: _builtins.str
     """All CA certificates to trust from now on, PEM."""
+    lifetime_seconds: _builtins.int
+    """How long the certificate lives from now on, in seconds."""
     def __init__(
         self,
         *,
         certificate: _builtins.str = ...,
         ca_bundle: _builtins.str = ...,
+        lifetime_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ca_bundle", b"ca_bundle", "certificate", b"certificate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ca_bundle", b"ca_bundle", "certificate", b"certificate", "lifetime_seconds", b"lifetime_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,53 @@
+"""How this agent's gRPC channels are tuned, and what a failed call means here."""
+
+from __future__ import annotations
+
+import grpc
+
+from agent.link.identity import Identity
+from argosy import convert
+from argosy.errors import ArgosyError, Conflict, Forbidden, Internal, Invalid, NotFound, Unavailable
+
+OPTIONS = [
+    ("grpc.max_receive_message_length", convert.MAX_MESSAGE),
+    # Finds a dead path within a minute, also while nothing is to be said; beats keep proxies' idle timers at rest.
+    ("grpc.keepalive_time_ms", 45_000),
+    ("grpc.keepalive_timeout_ms", 15_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.max_pings_without_data", 0),
+    # When to try again is decided in `stream`, with full jitter.
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+]
+
+_ERRORS: dict[grpc.StatusCode, type[ArgosyError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: Invalid,
+    grpc.StatusCode.FAILED_PRECONDITION: Conflict,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.PERMISSION_DENIED: Forbidden,
+    grpc.StatusCode.UNAUTHENTICATED: Forbidden,
+    grpc.StatusCode.INTERNAL: Internal,
+}
+
+
+def mutual(identity: Identity, key: bytes) -> grpc.aio.Channel:
+    """A channel to the link with this agent's certificate."""
+    credentials = grpc.ssl_channel_credentials(
+        identity.ca.encode(), private_key=key, certificate_chain=identity.certificate.encode()
+    )
+    return grpc.aio.secure_channel(identity.link, credentials, options=OPTIONS)
+
+
+def server_only(address: str, ca: bytes) -> grpc.aio.Channel:
+    """A channel to the enrolment listener, which proves itself by a certificate of this CA."""
+    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(ca), options=OPTIONS)
+
+
+def error_of(error: grpc.aio.AioRpcError) -> ArgosyError:
+    """A failed call as one of our errors; what is not the hub's own word is `Unavailable`."""
+    return error_for(error.code(), error.details() or "")
+
+
+def error_for(code: grpc.StatusCode, details: str) -> ArgosyError:
+    """The same for the status of a call that ended."""
+    return _ERRORS.get(code, Unavailable)(details or code.name)

@@ -1,0 +1,187 @@
+"""The agent's end of the link for as long as it runs: one stream is kept, renewed and resumed.
+
+When the certificate is renewed, the new connection is made before the old one goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import structlog
+
+from agent.link import channels, identity, join
+from agent.link.identity import Identity
+from agent.link.join import Self
+from agent.link.ledger import Ledger
+from agent.link.outbox import Outbox
+from agent.link.stream import Desk, Stream
+from argosy import backoff
+from argosy.errors import ArgosyError, Conflict, Forbidden, Internal
+
+log = structlog.get_logger("link")
+
+STEADY_SECONDS = 10.0
+"""A stream that lasted this long was a good one: the next break is tried again at once."""
+REFUSED_CAP = 300.0
+"""The longest wait where the hub itself refuses this agent."""
+
+
+@dataclass
+class LinkState:
+    """What the health page shows. `since` is Unix seconds of the last change of `connected`."""
+
+    connected: bool = False
+    since: float = 0.0
+    error: str = ""
+    attempts: int = 0
+    renewed: int = 0
+    streams: int = 0
+
+
+class Link:
+    """Keeps the stream to the hub. `folder` holds the identity, `clock` gives Unix seconds."""
+
+    def __init__(
+        self,
+        folder: Path,
+        who: Self,
+        ledger: Ledger,
+        outbox: Outbox,
+        *,
+        facts: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+        base: float = 0.5,
+        cap: float = 30.0,
+    ) -> None:
+        loaded = identity.load(folder)
+        if loaded is None:
+            raise Internal(f"{folder} has no identity: join first")
+        self._folder = folder
+        self._who = who
+        self._identity = loaded
+        self._key = identity.key_in(folder)
+        self._clock = clock
+        self._base, self._cap = base, cap
+        self.ledger = ledger
+        self.outbox = outbox
+        self._desk = Desk(who, dict(facts or {}), ledger, outbox, clock)
+        self.state = LinkState()
+        self._open: Stream | None = None
+        self._opened = asyncio.Event()
+        self._reload = asyncio.Event()
+
+    @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    async def channel(self) -> grpc.aio.Channel:
+        """The channel of the open stream; waits until there is one."""
+        while self._open is None:
+            await self._opened.wait()
+        return self._open.channel
+
+    async def run(self) -> None:
+        """Connects and connects again until cancelled."""
+        attempt = 0
+        while True:
+            began, wait = time.monotonic(), 0.0
+            try:
+                wait = await self._connected(attempt)
+            except ArgosyError as error:
+                self._note(error)
+                if isinstance(error, Forbidden | Conflict):
+                    wait = backoff.full_jitter(attempt, random.random(), base=5.0, cap=REFUSED_CAP)
+            attempt = 0 if time.monotonic() - began > STEADY_SECONDS else attempt + 1
+            self.state.attempts = attempt
+            pause = backoff.full_jitter(attempt, random.random(), base=self._base, cap=self._cap)
+            await asyncio.sleep(wait + pause)
+
+    async def renew(self) -> None:
+        """Gets a new certificate and moves the stream to it.
+
+        Raises as `join.renew` does; the old stream goes on.
+        """
+        channel = await self.channel()
+        self._identity = await join.renew(self._folder, self._identity, channel, clock=self._clock)
+        self.state.renewed += 1
+        self._reload.set()
+
+    async def _connected(self, attempt: int) -> float:
+        """One stream, and those that follow it without a gap, until one breaks.
+
+        Returns seconds the hub asked to wait.
+        """
+        if self._identity.ended(self._clock()) or attempt % 4 == 3:
+            # A certificate that ended looks like a line that is dead; the hub's clock decides, not ours.
+            await self._rejoin()
+        stream = await self._start()
+        try:
+            while not await self._until_reload(stream):
+                try:
+                    newer = await self._start()
+                except ArgosyError as error:
+                    log.warning("stream not renewed, the old one goes on", error=error.message)
+                    await asyncio.sleep(backoff.full_jitter(2, random.random()))
+                    self._reload.set()
+                    continue
+                await stream.close()
+                stream = newer
+            return stream.done.result()
+        except asyncio.CancelledError:
+            await stream.leave("shutdown")
+            raise
+        finally:
+            self._shut(stream)
+            await stream.close()
+
+    async def _until_reload(self, stream: Stream) -> bool:
+        """Waits until the stream is done (True) or there is a new certificate to go on with (False)."""
+        reload = asyncio.ensure_future(self._reload.wait())
+        try:
+            await asyncio.wait((stream.done, reload), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reload.cancel()
+        self._reload.clear()
+        return stream.done.done()
+
+    async def _rejoin(self) -> None:
+        try:
+            self._identity = await join.rejoin(self._folder, self._identity, self._who, clock=self._clock)
+        except ArgosyError as error:
+            if self._identity.ended(self._clock()):
+                raise
+            log.debug("no certificate by the old key", error=error.message)
+
+    async def _start(self) -> Stream:
+        """Opens a stream up to its Welcome and makes it the current one."""
+        stream = Stream(self._desk, channels.mutual(self._identity, self._key))
+        try:
+            await stream.open()
+        except BaseException:
+            await stream.close()
+            raise
+        self._open = stream
+        self._opened.set()
+        self.state.streams += 1
+        if not self.state.connected:
+            self.state.connected, self.state.since, self.state.error = True, self._clock(), ""
+            log.info("connected", hub=self._identity.link)
+        return stream
+
+    def _shut(self, stream: Stream) -> None:
+        if self._open is stream:
+            self._open = None
+            self._opened.clear()
+        if self.state.connected:
+            self.state.connected, self.state.since = False, self._clock()
+
+    def _note(self, error: ArgosyError) -> None:
+        if error.message != self.state.error:
+            log.warning("no stream to the hub", error=error.message)
+        self.state.error = error.message

@@ -1,0 +1,298 @@
+"""The one stream of each agent: `Connect`.
+
+The handler reads; what it learns is made durable before it is answered. A broken, hostile or over-eager
+peer ends its own stream and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import orjson
+import structlog
+
+from argosy import convert
+from argosy.convert import Delta
+from argosy.errors import ArgosyError, Conflict, Forbidden, Invalid
+from argosy.v1 import link_pb2 as pb
+from hub.core.clusters import Agent
+from hub.link import calls, limits, peers
+from hub.link.calls import Context
+from hub.link.limits import Meter, Quota
+from hub.link.peers import Peer
+from hub.link.session import Session
+from hub.store import agents, desired, reports
+from hub.store.base import Store, Tx
+from hub.store.desired import Head
+
+log = structlog.get_logger("link")
+
+MAX_FULL = 200_000
+"""Applications in one full report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What the store knows when an agent says Hello."""
+
+    agent: Agent
+    head: Head
+    state_digest: str
+    refusal: str = ""
+
+
+class Switchboard:
+    """All open streams of this hub, one per cluster, and the handler that serves each."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        trust_domain: str,
+        version: str,
+        beat_seconds: int,
+        quota: Quota,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._trust_domain = trust_domain
+        self._version = version
+        self._beat_seconds = beat_seconds
+        self._quota = quota
+        self._clock = clock
+        self.sessions: dict[str, Session] = {}
+        self.revocations = 0
+        """Grows with every revocation."""
+        self.lost: dict[str, float] = {}
+        """Clusters whose stream ended, and when (monotonic seconds): not written down before the grace is
+        over.
+        """
+
+    async def connect(self, _: object, context: Context) -> None:
+        try:
+            peer = peers.peer_of(context, self._trust_domain)
+        except ArgosyError as error:
+            await calls.refuse(context, error)
+        now = time.monotonic()
+        session = Session(context, peer.cluster, peer.expires, Meter(self._quota, now), now)
+        try:
+            await self._serve(session, peer, context)
+        except asyncio.CancelledError:
+            if not session.ended:
+                raise
+            # Cut on purpose: the peer shall read why.
+            _uncancel()
+            await context.abort(session.status, session.ended)
+        except ArgosyError as error:
+            log.warning("stream refused", cluster=peer.cluster, reason=error.message)
+            await calls.refuse(context, error)
+        finally:
+            session.close()
+            self._leave(session)
+
+    async def _serve(self, session: Session, peer: Peer, context: Context) -> None:
+        try:
+            async with asyncio.timeout(limits.HELLO_SECONDS):
+                raw = await _read(context)
+        except TimeoutError:
+            raise Invalid("no Hello came") from None
+        while raw is not None:
+            session.seen = time.monotonic()
+            if reason := session.meter.take(len(raw), session.seen):
+                session.end(reason, grpc.StatusCode.RESOURCE_EXHAUSTED, 30)
+            if session.ended:
+                # Only the Goodbye is still on its way; it cancels this handler.
+                await asyncio.sleep(2 * limits.BYE_SECONDS)
+            if not await self._take(session, peer, convert.request(raw)):
+                return
+            raw = await _read(context)
+
+    async def _take(self, session: Session, peer: Peer, message: pb.ConnectRequest) -> bool:
+        """Acts on one message. False where the agent ends the stream. Raises what ends it."""
+        kind = message.WhichOneof("message")
+        if kind == "hello":
+            await self._hello(session, peer, message.hello)
+        elif self.sessions.get(peer.cluster) is not session:
+            raise Invalid(f"the first message has to be a Hello, not {kind or 'an empty one'}")
+        elif kind == "report":
+            await self._report(session, message.report)
+        elif kind == "held":
+            await self._held(session, message.held)
+        elif kind == "goodbye":
+            return False
+        return True
+
+    async def _hello(self, session: Session, peer: Peer, hello: pb.Hello) -> None:
+        try:
+            convert.protocol_for(hello.protocol_min, hello.protocol_max)
+        except Invalid as error:
+            raise Conflict(error.message) from None
+        facts, revocations = _facts(hello), self.revocations
+        session.epoch, session.generation, session.set_digest = (
+            hello.epoch,
+            hello.generation,
+            hello.set_digest,
+        )
+        greeting = await self._store.read(lambda tx: _greet(tx, peer, hello.cluster_uid))
+        if greeting.refusal:
+            await self._store.write(lambda tx: agents.quarantine(tx, peer.cluster, greeting.refusal))
+            raise Forbidden(greeting.refusal)
+        self._enter(session)
+        if revocations != self.revocations:
+            # One that was revoked between the look and the entry would be missed by the cut.
+            await self._store.read(lambda tx: peers.admit(tx, peer))
+        await self._note(greeting.agent, hello, facts)
+        session.welcome(self._welcome(greeting, hello.state_digest))
+        await self.push([session.cluster])
+
+    def _enter(self, session: Session) -> None:
+        """The newest stream of a cluster is the one; an older one is told so."""
+        before = self.sessions.get(session.cluster)
+        self.sessions[session.cluster] = session
+        self.lost.pop(session.cluster, None)
+        if before is not None and before is not session:
+            before.end("replaced", grpc.StatusCode.ABORTED, self._beat_seconds)
+
+    def _leave(self, session: Session) -> None:
+        if self.sessions.get(session.cluster) is session:
+            del self.sessions[session.cluster]
+            self.lost[session.cluster] = time.monotonic()
+
+    async def _note(self, agent: Agent, hello: pb.Hello, facts: str) -> None:
+        """Writes down what a Hello says, where it differs."""
+        held = (
+            hello.epoch,
+            hello.generation,
+            hello.set_digest,
+            hello.holding_reason if hello.holding else "",
+        )
+        known = (agent.epoch, agent.generation, agent.set_digest, agent.holding)
+        news = not agent.connected or (agent.version, agent.facts) != (hello.version, facts)
+        if not news and held == known and not agent.confirmed_epoch:
+            return
+        now, life, cluster = self._clock(), self._store.epoch, agent.cluster
+
+        def write(tx: Tx) -> None:
+            if news:
+                agents.connected(tx, cluster, hello.version[:64], facts, now)
+            agents.held(tx, cluster, *held, life=life, now=now)
+
+        await self._store.write(write)
+
+    def _welcome(self, greeting: Greeting, state_digest: str) -> bytes:
+        return convert.welcome_to(
+            epoch=self._store.epoch,
+            generation=greeting.head.generation,
+            beat_seconds=self._beat_seconds,
+            version=self._version,
+            report_all=state_digest != greeting.state_digest,
+            confirmed_epoch=greeting.agent.confirmed_epoch,
+        )
+
+    async def _report(self, session: Session, report: pb.Report) -> None:
+        cluster, now = session.cluster, self._clock()
+        states = [reports.check(state) for state in convert.states_from(report)]
+        everything = self._gather(session, report)
+
+        def write(tx: Tx) -> None:
+            reports.put(tx, cluster, states, now)
+            if everything is not None:
+                reports.retain(tx, cluster, everything)
+
+        if states or everything is not None:
+            await self._store.write(write)
+        session.ack(report.number)
+
+    def _gather(self, session: Session, report: pb.Report) -> set[str] | None:
+        """The applications of a full report, once its last part is here."""
+        if not report.full:
+            session.full = None
+            return None
+        so_far = session.full or set()
+        so_far.update(app.assignment for app in report.apps)
+        if len(so_far) > MAX_FULL:
+            raise Invalid(f"a full report of more than {MAX_FULL} applications")
+        session.full = so_far if report.more else None
+        return None if report.more else so_far
+
+    async def _held(self, session: Session, held: pb.Held) -> None:
+        session.epoch, session.generation, session.set_digest = held.epoch, held.generation, held.set_digest
+        cluster, reason = session.cluster, held.holding_reason if held.holding else ""
+        life, now = self._store.epoch, self._clock()
+        await self._store.write(
+            lambda tx: agents.held(
+                tx, cluster, held.epoch, held.generation, held.set_digest, reason, life=life, now=now
+            )
+        )
+
+    async def push(self, clusters: list[str]) -> None:
+        """Reads the newest sets of these clusters in one go and hands each stream what its agent lacks."""
+        asked = [(cluster, session) for cluster in clusters if (session := self.sessions.get(cluster))]
+        bases = [
+            (cluster, session.generation if session.epoch == self._store.epoch else 0)
+            for cluster, session in asked
+        ]
+        found = await self._store.read(lambda tx: [_delta(tx, self._store.epoch, *base) for base in bases])
+        for (_, session), (delta, parts) in zip(asked, found, strict=True):
+            same = (session.epoch, session.generation, session.set_digest)
+            if (delta.epoch, delta.generation, delta.set_digest) != same:
+                session.push(parts)
+
+    async def confirm(self, cluster: str) -> None:
+        """Tells an agent that an operator confirmed this life of the hub."""
+        session = self.sessions.get(cluster)
+        if session is None:
+            return
+        agent, head = await self._store.read(lambda tx: (agents.get(tx, cluster), desired.head(tx, cluster)))
+        if agent is not None and agent.confirmed_epoch:
+            session.welcome(
+                convert.welcome_to(
+                    epoch=self._store.epoch,
+                    generation=head.generation,
+                    beat_seconds=self._beat_seconds,
+                    version=self._version,
+                    report_all=False,
+                    confirmed_epoch=agent.confirmed_epoch,
+                )
+            )
+            await self.push([cluster])
+
+
+async def _read(context: Context) -> bytes | None:
+    """The next message, None at the end of the stream."""
+    raw: Any = await context.read()
+    return None if raw is grpc.aio.EOF else raw
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.uncancel()
+
+
+def _delta(tx: Tx, epoch: str, cluster: str, base: int) -> tuple[Delta, list[bytes]]:
+    delta = desired.since(tx, cluster, epoch, base)
+    return delta, convert.delta_to(delta)
+
+
+def _greet(tx: Tx, peer: Peer, cluster_uid: str) -> Greeting:
+    agent = peers.admit(tx, peer)
+    refusal = ""
+    if agent.cluster_uid != cluster_uid:
+        name = agents.name_of(tx, peer.cluster)
+        refusal = (
+            f"cluster {name} is bound to the Kubernetes cluster with kube-system uid {agent.cluster_uid}, and its key is "
+            f"used by another one, with {cluster_uid[:128]}: was the agent's state copied? Revoke {name}, then join both anew"
+        )
+    return Greeting(agent, desired.head(tx, peer.cluster), reports.state_digest(tx, peer.cluster), refusal)
+
+
+def _facts(hello: pb.Hello) -> str:
+    if len(hello.facts) > limits.MAX_FACTS or any(len(k) + len(v) > 1024 for k, v in hello.facts.items()):
+        raise Invalid(f"facts: at most {limits.MAX_FACTS} of at most 1024 characters")
+    return orjson.dumps(dict(hello.facts), option=orjson.OPT_SORT_KEYS).decode()

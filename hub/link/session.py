@@ -1,0 +1,133 @@
+"""One agent's open stream: what is to be written to it, and how it ends.
+
+Nothing queues here. Of each kind of message only the newest waits, so a slow reader skips generations and
+costs what it takes to hold one. A task exists only while there is something to write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import structlog
+
+from argosy import convert
+from hub.link import limits
+from hub.link.calls import Context
+from hub.link.limits import Meter
+
+log = structlog.get_logger("link")
+
+
+class Session:
+    """`cluster` is the peer, `expires` when its certificate ends (Unix seconds), `seen` its last message
+    (monotonic).
+
+    `epoch`, `generation` and `set_digest` are what the agent said it holds.
+    """
+
+    __slots__ = (
+        "_ack",
+        "_acked",
+        "_context",
+        "_cut",
+        "_desired",
+        "_goodbye",
+        "_handler",
+        "_welcome",
+        "_writer",
+        "cluster",
+        "ended",
+        "epoch",
+        "expires",
+        "full",
+        "generation",
+        "meter",
+        "seen",
+        "set_digest",
+        "status",
+    )
+
+    def __init__(self, context: Context, cluster: str, expires: float, meter: Meter, now: float) -> None:
+        handler = asyncio.current_task()
+        assert handler is not None
+        self._handler = handler
+        self._context = context
+        self._welcome: bytes | None = None
+        self._desired: list[bytes] = []
+        self._ack = self._acked = 0
+        self._goodbye: bytes | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self.cluster = cluster
+        self.expires = expires
+        self.meter = meter
+        self.seen = now
+        self.epoch = ""
+        self.generation = 0
+        self.set_digest = ""
+        self.full: set[str] | None = None
+        self._cut: asyncio.TimerHandle | None = None
+        self.ended = ""
+        self.status = grpc.StatusCode.OK
+
+    def welcome(self, message: bytes) -> None:
+        self._welcome = message
+        self._kick()
+
+    def ack(self, number: int) -> None:
+        self._ack = max(self._ack, number)
+        self._kick()
+
+    def push(self, parts: list[bytes]) -> None:
+        """Puts a newer set in the place of one that is not written yet.
+
+        An unfinished one the agent throws away.
+        """
+        self._desired = parts
+        self._kick()
+
+    def end(self, reason: str, status: grpc.StatusCode, retry_after: int = 0) -> None:
+        """Says Goodbye and ends the stream; one that does not take it is cut after `limits.BYE_SECONDS`."""
+        if self.ended:
+            return
+        self.ended, self.status = reason, status
+        self._goodbye = convert.goodbye_to(reason, retry_after)
+        self._kick()
+        self._cut = self._handler.get_loop().call_later(limits.BYE_SECONDS, self._handler.cancel)
+
+    def close(self) -> None:
+        """The handler is through: nothing is written any more."""
+        if self._writer is not None:
+            self._writer.cancel()
+        if self._cut is not None:
+            self._cut.cancel()
+
+    def _kick(self) -> None:
+        if self._writer is None:
+            self._writer = self._handler.get_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while (message := self._next()) is not None:
+                await self._context.write(message)
+        except Exception as error:
+            log.debug("stream not writable", cluster=self.cluster, error=str(error))
+        finally:
+            self._writer = None
+        if self.ended and self._cut is not None:
+            self._cut.cancel()
+            self._handler.cancel()
+
+    def _next(self) -> bytes | None:
+        """What is written next: the end before all else, then answers, then the set."""
+        if self._goodbye is not None:
+            message, self._goodbye = self._goodbye, None
+            self._welcome, self._desired, self._ack = None, [], self._acked
+            return message
+        if self._welcome is not None:
+            message, self._welcome = self._welcome, None
+            return message
+        if self._ack > self._acked:
+            self._acked = self._ack
+            return convert.ack_to(self._ack)
+        return self._desired.pop(0) if self._desired else None

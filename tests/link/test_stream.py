@@ -1,0 +1,90 @@
+"""What hub and agent agree on over one stream: sets, reports, and what a reconnect costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import linkbed
+from agent.link import fetch
+from argosy import bundle
+from argosy.status import Health
+from hub.core import clusters
+from hub.store import agents, desired, reports
+from linkbed import Hub, until
+
+
+async def test_a_change_arrives_is_durable_and_is_known_to_the_hub_as_held(hub: Hub, tmp_path: Path) -> None:
+    async with linkbed.joined(hub, tmp_path) as spoke:
+        await hub.assign("id-one", "a", "b")
+        await hub.assign("id-one", "c", drop=("a",))
+        await until(lambda: spoke.generation == 2, "second generation")
+        assert spoke.keeper.desired is not None
+        assert [item.id for item in spoke.keeper.desired.assignments] == ["b", "c"]
+
+        async def known() -> bool:
+            row = await hub.agent_row("id-one")
+            head = await hub.store.read(lambda tx: desired.head(tx, "id-one"))
+            return (row.epoch, row.generation, row.set_digest) == (hub.store.epoch, 2, head.set_digest)
+
+        await until(known, "the hub knows what is held")
+
+
+async def test_a_change_without_difference_makes_no_generation(hub: Hub, tmp_path: Path) -> None:
+    cluster = await hub.cluster("one")
+    first = await hub.assign(cluster, "a")
+    assert await hub.assign(cluster, "a") == first
+    assert await hub.assign(cluster, "a", content="2") == first + 1
+
+
+async def test_a_bundle_comes_whole_and_only_to_whom_it_is_assigned(hub: Hub, tmp_path: Path) -> None:
+    async with linkbed.joined(hub, tmp_path) as spoke:
+        await hub.assign("id-one", "a")
+        await until(lambda: spoke.generation == 1, "generation")
+        assert spoke.keeper.desired is not None
+        digest = spoke.keeper.desired.assignments[0].bundle
+        assert spoke.link is not None
+        blob = await fetch.fetch(spoke.link, digest)
+        assert bundle.unpack(blob, digest) == [linkbed.config_map("a", "1")]
+
+
+async def test_a_report_is_acknowledged_when_it_is_durable_and_equal_ones_are_not_written(
+    hub: Hub, tmp_path: Path
+) -> None:
+    changes = []
+    hub.store.listen(changes.extend)
+    await hub.application("a")
+    async with linkbed.joined(hub, tmp_path) as spoke:
+        await hub.assign("id-one", "a")
+        await until(lambda: spoke.generation == 1, "generation")
+        spoke.outbox.put(linkbed.status("a", health=Health.PROGRESSING))
+        spoke.outbox.put(linkbed.status("a"))
+
+        async def written() -> bool:
+            row = await hub.store.read(lambda tx: reports.get(tx, "id-one", "a"))
+            return row is not None and row.health == "Healthy"
+
+        await until(written, "the report")
+        told = [c for c in changes if c.uid == "a" and c.composed]
+        assert told
+        assert {(c.namespace, c.name) for c in told} == {("argocd", "app-a")}
+        before = len(changes)
+        spoke.outbox.put(linkbed.status("a"))
+        spoke.outbox.put(linkbed.status("stranger"))
+        await hub.assign("id-one", "b")
+        await until(lambda: spoke.generation == 2, "generation")
+        assert [c for c in changes[before:] if c.composed and c.uid in ("a", "stranger")] == []
+        assert await hub.store.read(lambda tx: reports.get(tx, "id-one", "stranger")) is None
+
+
+async def test_ready_follows_the_stream(hub: Hub, tmp_path: Path) -> None:
+    async with linkbed.joined(hub, tmp_path):
+        row = await hub.agent_row("id-one")
+        ready = next(c for c in clusters.conditions(row, hub.now()) if c["type"] == "Ready")
+        assert (ready["status"], ready["reason"]) == ("True", "Connected")
+
+    async def not_ready() -> bool:
+        row = await hub.store.read(lambda tx: agents.get(tx, "id-one"))
+        ready = next(c for c in clusters.conditions(row, hub.now()) if c["type"] == "Ready")
+        return (ready["status"], ready["reason"]) == ("False", "Disconnected")
+
+    await until(not_ready, "Ready becomes False")
