@@ -40,7 +40,9 @@ def compile_text(text: str) -> FastTemplate | None:
     """None for a text without tags. Raises `TemplateFailed` for a tag that is never closed."""
     if not _TEMPLATED.search(text):
         return None
-    texts, tags, rest = [], [], text
+    texts: list[str] = []
+    tags: list[str] = []
+    rest = text
     while True:
         before, opening, rest = rest.partition("{{")
         texts.append(before)

@@ -15,14 +15,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gotpl import TypedMap
 from gotpl.funcs.sprig import generic_func_map
-from gotpl.runtime import INVALID, UNTYPED_NIL, TypedMap
 from gotpl.runtime.gofmt import sprintf
-from gotpl.runtime.sync_vm import format_value
+from gotpl.runtime.sync_vm import _builtin_functions, format_value
+from gotpl.runtime.values import INVALID, UNTYPED_NIL
 
 from argosy import yamlio
 from argosy.errors import ArgosyError
-from hub.core import params
+from hub.core import params, semver
 from hub.core.template import gojson, names
 
 Function = Callable[..., object]
@@ -239,7 +240,40 @@ def _slugify(*arguments: object) -> str:
     return names.slugify(text, longest, smart)
 
 
-def _untyped(name: str, value: Any) -> dict[str, Any]:
+NIL = "_"
+"""The function that hands an absent value on as nil."""
+
+
+def _pass_on(*value: object) -> object:
+    return value[0] if value else None
+
+
+def _equal(first: object, *others: object) -> object:
+    """Go's `eq`: nil equals nil only, and comparing it with anything else is no error."""
+    if not others:
+        raise TypeError("missing argument for comparison")
+    return any(_equal_pair(first, other) for other in others)
+
+
+def _equal_pair(one: object, other: object) -> object:
+    if one is None or other is None:
+        return one is other
+    return _builtin_functions("go")["eq"](one, other)
+
+
+def _index(value: object, *keys: object) -> object:
+    if any(key is None for key in keys):
+        raise TypeError("value is nil; should be of type string or int")
+    return _builtin_functions("go")["index"](value, *keys)
+
+
+def _not_equal(one: object, other: object) -> bool:
+    return not _equal_pair(one, other)
+
+
+def _untyped(name: str, value: Any, *, nil: bool = True) -> dict[str, Any]:
+    if value is None and nil:
+        return {}
     if type(value) is dict:
         return value
     what = "map[string]string" if isinstance(value, TypedMap) else type(value).__name__
@@ -250,13 +284,13 @@ def _dig(*arguments: Any) -> object:
     if len(arguments) < 3:
         raise TypeError("dig needs at least three arguments")
     *keys, fallback, value = arguments
-    current = _untyped("dig", value)
+    current = _untyped("dig", value, nil=False)
     for index, key in enumerate(keys):
         if key not in current:
             return fallback
         if index == len(keys) - 1:
             return current[key]
-        current = _untyped("dig", current[key])
+        current = _untyped("dig", current[key], nil=False)
     return current
 
 
@@ -291,7 +325,7 @@ def _pluck(key: str, *values: object) -> list[object]:
 
 
 def _set(value: object, key: str, item: object) -> dict[str, Any]:
-    found = _untyped("set", value)
+    found = _untyped("set", value, nil=False)
     found[key] = item
     return found
 
@@ -349,8 +383,44 @@ def _printed(value: object) -> str:
     return "<nil>" if value is None else format_value(value)
 
 
+_VERB = re.compile(r"%([-+# 0]*\d*(?:\.\d*)?)([a-zA-Z%])")
+
+
 def _printf(form: str, *values: object) -> str:
+    if any(isinstance(value, (list, Mapping)) for value in values) and "*" not in form and "[" not in form:
+        form, values = _elements_first(form, list(values))
     return sprintf(form, *[UNTYPED_NIL if value is None else value for value in values])
+
+
+def _elements_first(form: str, values: list[object]) -> tuple[str, tuple[object, ...]]:
+    """Verbs over lists and maps, which the library does not spread over their elements, done beforehand."""
+    position = 0
+
+    def replaced(found: re.Match[str]) -> str:
+        nonlocal position
+        flags, verb = found.groups()
+        if verb == "%":
+            return found[0]
+        value = values[position] if position < len(values) else None
+        if verb not in "vT" and isinstance(value, (list, Mapping)):
+            values[position] = _spread(found[0], value)
+            flags, verb = "", "s"
+        position += 1
+        return f"%{flags}{verb}"
+
+    return _VERB.sub(replaced, form), tuple(values)
+
+
+def _spread(verb: str, value: object) -> str:
+    if isinstance(value, Mapping):
+        return (
+            "map["
+            + " ".join(f"{_spread(verb, key)}:{_spread(verb, value[key])}" for key in sorted(value))
+            + "]"
+        )
+    if isinstance(value, list):
+        return "[" + " ".join(_spread(verb, item) for item in value) + "]"
+    return sprintf(verb, UNTYPED_NIL if value is None else value)
 
 
 _OWN: dict[str, Function] = {
@@ -382,4 +452,10 @@ _OWN: dict[str, Function] = {
     "print": _print,
     "println": _println,
     "printf": _printf,
+    "eq": _equal,
+    "ne": _not_equal,
+    "index": _index,
+    NIL: _pass_on,
+    "semver": semver.parse_version,
+    "semverCompare": semver.compare,
 }

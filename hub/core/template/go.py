@@ -8,7 +8,8 @@ objects.
 from __future__ import annotations
 
 import functools
-from typing import Any
+import re
+from typing import Any, Literal, TypeAlias
 
 import gotpl
 from gotpl.runtime.callables import PreparedFunctionRegistry
@@ -25,7 +26,8 @@ _BUDGET = gotpl.ExecutionBudget(
 )
 _TPL_DEPTH = 3
 """How deep `tpl` may stand inside `tpl` (Argo CD 3.6)."""
-_MODES = {"default": "default", "invalid": "default", "zero": "zero", "error": "error"}
+_Mode: TypeAlias = Literal["default", "zero", "error"]
+_MODES: dict[str, _Mode] = {"default": "default", "invalid": "default", "zero": "zero", "error": "error"}
 
 
 @functools.cache
@@ -36,7 +38,10 @@ def _functions() -> dict[str, functions.Function]:
 @functools.cache
 def _sandbox() -> gotpl.SandboxPolicy:
     return gotpl.SandboxPolicy.strict(
-        allow_functions=[*_functions(), "tpl"], max_template_chars=functions.MAX_TEXT, default_budget=_BUDGET
+        allow_functions=[*_functions(), "tpl"],
+        allow_custom_lookup=True,
+        max_template_chars=functions.MAX_TEXT,
+        default_budget=_BUDGET,
     )
 
 
@@ -45,9 +50,9 @@ def _registry() -> PreparedFunctionRegistry:
     return PreparedFunctionRegistry(_functions())
 
 
-def missing_key_mode(options: tuple[str, ...]) -> str:
+def missing_key_mode(options: tuple[str, ...]) -> _Mode:
     """The last `missingkey=` of the options. Raises `TemplateFailed` for an option that Go does not know."""
-    mode = "default"
+    mode: _Mode = "default"
     for option in options:
         name, equals, value = option.partition("=")
         if name != "missingkey" or not equals or value not in _MODES:
@@ -65,7 +70,7 @@ class GoTemplate:
 
     __slots__ = ("_depth", "_template", "_text")
 
-    def __init__(self, text: str, mode: str) -> None:
+    def __init__(self, text: str, mode: _Mode) -> None:
         self._text = text
         self._depth = 0
         registry = (
@@ -73,7 +78,12 @@ class GoTemplate:
         )
         try:
             self._template = gotpl.Template(
-                text, name="base", functions=registry, missing_key=mode, sandbox=_sandbox(), budget=_BUDGET
+                with_explicit_nil(text),
+                name="base",
+                functions=registry,
+                missing_key=mode,
+                sandbox=_sandbox(),
+                budget=_BUDGET,
             )
         except gotpl.TemplateError as error:
             raise TemplateFailed(f"failed to parse template {_short(text)}: {error}") from None
@@ -96,10 +106,32 @@ class GoTemplate:
             raise ValueError(f"tpl: nested more than {_TPL_DEPTH} deep")
         self._depth += 1
         try:
-            rendered = self._template.with_source(text, name="base").render(values)
+            rendered = self._template.with_source(with_explicit_nil(text), name="base").render(values)
         finally:
             self._depth -= 1
         return rendered.replace("<no value>", "")
+
+
+_TOKEN = re.compile(
+    r"\{\{|\}\}|/\*.*?\*/|\"(?:\\.|[^\"\\])*\"|`[^`]*`|'(?:\\.|[^'\\])*'|\|(?!\s*(?:-?\}\}|\)|$))", re.DOTALL
+)
+
+
+def with_explicit_nil(text: str) -> str:
+    """Puts the nil function into every pipe, since the library drops an absent value there where Go passes
+    nil on.
+    """
+    if "|" not in text:
+        return text
+    out, end, inside = [], 0, False
+    for token in _TOKEN.finditer(text):
+        sign = token[0]
+        if sign == "{{" or (sign == "}}" and inside):
+            inside = sign == "{{"
+        elif sign == "|" and inside:
+            out.append(text[end : token.end()] + f" {functions.NIL} |")
+            end = token.end()
+    return "".join(out) + text[end:]
 
 
 def _explained(text: str, error: str) -> str:
@@ -121,7 +153,7 @@ def _prepare(value: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=16384)
-def _compile(text: str, mode: str) -> GoTemplate:
+def _compile(text: str, mode: _Mode) -> GoTemplate:
     return GoTemplate(text, mode)
 
 
