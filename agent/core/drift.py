@@ -1,0 +1,140 @@
+"""What differs between a live object and what applying our manifest would make of it.
+
+The comparison is of the API server's own dry run with the live object, so defaults, conversions and other
+managers' fields never show up as drift. `ignoreDifferences` (Argo CD's form) is taken out of both sides
+first.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from agent.core import fieldpath
+from agent.core.marks import Seen
+from argosy.objects import Manifest, ObjectKey
+
+_SHOWN = 5
+_VOLATILE = ("managedFields", "resourceVersion", "generation", "selfLink", "uid", "creationTimestamp")
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """One entry of `spec.ignoreDifferences`. Group and kind are globs; name and namespace exact where given.
+
+    `jqPathExpressions` in the simple form `.a.b["c"]` are turned into pointers; others have no effect here.
+    """
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+    pointers: tuple[str, ...]
+    managers: frozenset[str]
+
+    def concerns(self, key: ObjectKey) -> bool:
+        return (
+            fnmatch.fnmatchcase(key.group, self.group)
+            and fnmatch.fnmatchcase(key.kind, self.kind)
+            and self.namespace in ("", key.namespace)
+            and self.name in ("", key.name)
+        )
+
+
+def ignores(text: str) -> tuple[Ignore, ...]:
+    """Reads `Policy.ignore_differences`; entries of a wrong shape are left out (the hub names them to
+    the user).
+    """
+    try:
+        parsed = orjson.loads(text or "[]")
+    except orjson.JSONDecodeError:
+        return ()
+    return (
+        tuple(_ignore(entry) for entry in parsed if isinstance(entry, dict))
+        if isinstance(parsed, list)
+        else ()
+    )
+
+
+def _ignore(entry: dict[str, Any]) -> Ignore:
+    simple = [_pointer_of(text) for text in entry.get("jqPathExpressions") or () if isinstance(text, str)]
+    return Ignore(
+        str(entry.get("group") or ""),
+        str(entry.get("kind") or ""),
+        str(entry.get("namespace") or ""),
+        str(entry.get("name") or ""),
+        (*(entry.get("jsonPointers") or ()), *(text for text in simple if text)),
+        frozenset(entry.get("managedFieldsManagers") or ()),
+    )
+
+
+def _pointer_of(expression: str) -> str:
+    """`.spec.replicas` -> `/spec/replicas`, "" for anything that is more than plain names."""
+    names = expression.removeprefix(".").split(".")
+    plain = expression.startswith(".") and all(
+        name.replace("_", "").replace("-", "").isalnum() for name in names
+    )
+    return "/" + "/".join(names) if plain else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """What is ignored of one object."""
+
+    pointers: tuple[str, ...] = ()
+    managers: frozenset[str] = frozenset()
+
+    def strip(self, manifest: Manifest) -> Manifest:
+        """The manifest without what is ignored."""
+        out: Any = manifest
+        for path in self.pointers:
+            out = fieldpath.pointer(out, path)
+        return out if isinstance(out, dict) else manifest
+
+
+NOTHING = Ignored()
+
+
+def ignored(rules: Sequence[Ignore], key: ObjectKey) -> Ignored:
+    """The parts of all rules that concern an object."""
+    fitting = [rule for rule in rules if rule.concerns(key)]
+    if not fitting:
+        return NOTHING
+    return Ignored(
+        tuple(path for rule in fitting for path in rule.pointers),
+        frozenset(name for rule in fitting for name in rule.managers),
+    )
+
+
+def differs(live: Seen, merged: Seen, ignore: Ignored = NOTHING) -> bool:
+    """Whether applying would change anything."""
+    if not ignore.pointers:
+        return live.mark != merged.mark
+    return any(True for _ in _paths(_content(live.body, ignore), _content(merged.body, ignore), ""))
+
+
+def paths(live: Seen, merged: Seen, ignore: Ignored = NOTHING) -> tuple[str, ...]:
+    """The first fields that differ, for people; lists are one field. Empty where only ownership differs."""
+    found = _paths(_content(live.body, ignore), _content(merged.body, ignore), "")
+    return tuple(path for _, path in zip(range(_SHOWN), found, strict=False))
+
+
+def _content(manifest: Manifest, ignore: Ignored) -> Manifest:
+    stripped = ignore.strip(manifest)
+    metadata = {name: value for name, value in stripped["metadata"].items() if name not in _VOLATILE}
+    return {**{name: value for name, value in stripped.items() if name != "status"}, "metadata": metadata}
+
+
+def _paths(left: Any, right: Any, path: str) -> Iterator[str]:
+    if isinstance(left, dict) and isinstance(right, dict):
+        for name in sorted(left.keys() | right.keys()):
+            if name not in left or name not in right:
+                yield f"{path}.{name}"
+            else:
+                yield from _paths(left[name], right[name], f"{path}.{name}")
+    elif left != right:
+        yield path

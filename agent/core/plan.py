@@ -1,0 +1,318 @@
+"""What to do with one object, and why not more: the agent's judgement, one step at a time.
+
+`first` gives the first step for an object, `then` the next one after a step's outcome; both are pure, and the
+end of the way is a `Verdict`. Steps are carried out elsewhere, by hands that decide nothing. Every step not
+taken carries a comparable reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from agent.core import contested, drift, fieldpath, marks, retry
+from agent.core.contested import Claim
+from agent.core.inventory import Entry
+from agent.core.marks import Seen, Wanted
+from agent.core.retry import Failure
+from argosy.objects import Manifest
+from argosy.status import Sync
+
+
+class Why(StrEnum):
+    """Why a step was not taken, or what came of it."""
+
+    APPLIED = "Applied"
+    UNCHANGED = "Unchanged"
+    IN_SYNC = "InSync"
+    DRIFT = "Drift"
+    MISSING = "Missing"
+    CONFLICT = "Conflict"
+    CONTESTED = "Contested"
+    SHARED = "Shared"
+    BACKOFF = "Backoff"
+    FAILED = "Failed"
+    WAITS = "WaitsForStage"
+    PROTECTED = "Protected"
+    EXPIRED = "Expired"
+    HOLDING = "Holding"
+    STILL_WANTED = "StillWanted"
+    NOT_OURS = "NotOurs"
+    NOT_IN_INVENTORY = "NotInInventory"
+    DELETING = "Deleting"
+    NOT_SYNCED = "NotSynced"
+    GONE = "Gone"
+
+
+class Reason(NamedTuple):
+    why: Why
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Apply it for real; `taken` says which fields are taken back from whom (then with force)."""
+
+    wanted: Wanted
+    manifest: Manifest = field(repr=False)
+    taken: tuple[Claim, ...] = ()
+    left: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Ask for the live object (where `live` is None) and for a dry run of the manifest."""
+
+    wanted: Wanted
+    manifest: Manifest = field(repr=False)
+    live: Seen | None = None
+    taken: tuple[Claim, ...] = ()
+    left: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The server took it."""
+
+    live: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`live` None: there is none. `merged` is what the dry run would make of it."""
+
+    live: Seen | None
+    merged: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted:
+    """Nothing was written: other managers own fields. `live` is the object as it is now."""
+
+    claims: tuple[Claim, ...]
+    message: str
+    live: Manifest | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Nothing was written. `permanent`: repeating it as it is cannot help. `again`: look at the object
+    anew first.
+    """
+
+    message: str
+    permanent: bool = False
+    retry_after: float = 0.0
+
+
+Step = Apply | Check
+Outcome = Applied | Checked | Conflicted | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was last found out about an object: for which content and live state, and the answer."""
+
+    digest: str
+    mark: str
+    sync: Sync
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that the judgement of one object rests on.
+
+    `absent` says that `seen` None means: there is none with our label. `may_write` is the policy's word.
+    `before` finds the manifest last applied by its digest, None where it is no longer known. `holder` is
+    another assignment that has the object and still wants it.
+    """
+
+    assignment: str
+    wanted: Wanted
+    seen: Seen | None
+    entry: Entry | None
+    verified: Verified | None
+    failure: Failure | None
+    corrections: contested.Corrections
+    may_write: bool
+    before: Callable[[str], Manifest | None]
+    ignored: drift.Ignored = drift.NOTHING
+    respect_ignored: bool = False
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The end for one object in this pass. `live` is the newest known state, as the server gave it where
+    it did.
+    """
+
+    reason: Reason
+    sync: Sync
+    live: Seen | None = None
+    verified: Verified | None = None
+    failure: Failure | None = None
+    corrections: contested.Corrections | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.reason.why in (Why.FAILED, Why.CONFLICT, Why.BACKOFF, Why.SHARED)
+
+
+def first(now: Situation, time: float) -> Step | Verdict:
+    """The first step for an object; a verdict at once where nothing needs to be asked of the server."""
+    wanted, seen = now.wanted, now.seen
+    if now.holder:
+        return Verdict(Reason(Why.SHARED, f"belongs to {now.holder}, which still wants it"), Sync.OUT_OF_SYNC)
+    if retry.waits(now.failure, _tried(now), time):
+        assert now.failure is not None
+        return Verdict(
+            Reason(Why.BACKOFF, now.failure.message),
+            Sync.OUT_OF_SYNC,
+            failure=now.failure,
+            verified=now.verified,
+        )
+    known = _known(now)
+    if known is not None and (known.sync is Sync.SYNCED or not now.may_write):
+        return Verdict(_reason(known), known.sync, verified=known)
+    if seen is not None and seen.applied == wanted.digest:
+        return Check(wanted, _manifest(now, live=True), seen)
+    if now.may_write:
+        return Apply(wanted, _manifest(now, live=seen is not None))
+    return Check(wanted, _manifest(now, live=True), seen)
+
+
+def _tried(now: Situation) -> str:
+    """What a failure is remembered for: this content on this live state. A change of either is a reason
+    to try again.
+    """
+    return f"{now.wanted.digest}/{now.seen.mark if now.seen is not None else ''}"
+
+
+def _known(now: Situation) -> Verified | None:
+    """What is known of exactly this content and this live state, from this process or from the inventory."""
+    state = now.seen.mark if now.seen is not None else ""
+    verified = now.verified
+    if verified is not None and (verified.digest, verified.mark) == (now.wanted.digest, state):
+        return verified
+    entry, seen = now.entry, now.seen
+    if seen is None or entry is None or not entry.mark:
+        return None
+    same = (entry.uid, entry.mark) == (seen.uid, seen.mark) and seen.applied == now.wanted.digest
+    return Verified(now.wanted.digest, seen.mark, Sync.SYNCED) if same else None
+
+
+def _reason(known: Verified) -> Reason:
+    if known.sync is Sync.SYNCED:
+        return Reason(Why.CONTESTED if known.message else Why.UNCHANGED, known.message)
+    return Reason(Why.MISSING if not known.mark else Why.DRIFT, known.message)
+
+
+def _manifest(now: Situation, *, live: bool, left: tuple[Claim, ...] = ()) -> Manifest:
+    """The manifest to apply: without fields left to others, and without ignored ones where they keep
+    their live value.
+    """
+    out: Any = now.wanted.manifest
+    if live and now.respect_ignored:
+        out = now.ignored.strip(out)
+    for claim in {*left, *(claim for claim, times in now.corrections.items() if contested.contested(times))}:
+        out = fieldpath.drop(out, claim.field)
+    manifest: Manifest = out
+    return manifest
+
+
+def then(now: Situation, step: Step, outcome: Outcome, time: float) -> Step | Verdict:
+    """What follows a step."""
+    if isinstance(outcome, Failed):
+        return _failed(
+            now, outcome.message, time, permanent=outcome.permanent, retry_after=outcome.retry_after
+        )
+    if isinstance(outcome, Conflicted):
+        return _conflicted(now, step, outcome, time)
+    if isinstance(outcome, Applied):
+        return _applied(now, step, outcome.live, time)
+    return _checked(now, step, outcome)
+
+
+def _failed(
+    now: Situation,
+    message: str,
+    time: float,
+    *,
+    permanent: bool,
+    retry_after: float = 0.0,
+    why: Why = Why.FAILED,
+) -> Verdict:
+    failure = retry.failed(
+        now.failure, _tried(now), message, time, permanent=permanent, retry_after=retry_after
+    )
+    return Verdict(Reason(why, message), Sync.OUT_OF_SYNC, failure=failure)
+
+
+def _conflicted(now: Situation, step: Step, outcome: Conflicted, time: float) -> Step | Verdict:
+    if step.taken:
+        # Forced, and refused all the same: somebody else took a field in between. The next pass looks anew.
+        return _failed(now, outcome.message, time, permanent=False)
+    answer = contested.answer(
+        outcome.claims, now.corrections, ours=_ours(now, outcome.live), yielding=now.ignored.managers
+    )
+    if answer.foreign:
+        message = f"conflict: {contested.describe(answer.foreign)}"
+        verdict = _failed(now, message, time, permanent=True, why=Why.CONFLICT)
+        return verdict if outcome.live is None else _with_live(verdict, outcome.live)
+    manifest = _manifest(now, live=True, left=answer.left)
+    if now.may_write and answer.taken:
+        return Apply(now.wanted, manifest, answer.taken, answer.left)
+    return Check(now.wanted, manifest, None, answer.taken, (*step.left, *answer.left))
+
+
+def _with_live(verdict: Verdict, live: Seen) -> Verdict:
+    return Verdict(verdict.reason, verdict.sync, live, verdict.verified, verdict.failure, verdict.corrections)
+
+
+def _ours(now: Situation, live: Seen | None) -> Callable[[str], bool]:
+    """Which fields we applied before: what the live object's own marks say was last applied to it."""
+    seen = live if live is not None else now.seen
+    if seen is None or seen.owner != now.assignment:
+        return lambda _: False
+    if seen.applied == now.wanted.digest:
+        return lambda _: True
+    old = now.before(seen.applied)
+    own = f".metadata.annotations.{marks.OWN_PREFIX}"
+    return lambda path: path.startswith(own) or (old is not None and fieldpath.has(old, path))
+
+
+def _applied(now: Situation, step: Step, live: Seen, time: float) -> Verdict:
+    corrections = contested.recorded(now.corrections, step.taken, time)
+    message = _left(now, step)
+    verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message)
+    reason = Reason(Why.CONTESTED if message else Why.APPLIED, message)
+    return Verdict(reason, Sync.SYNCED, live, verified, corrections=corrections)
+
+
+def _left(now: Situation, step: Step) -> str:
+    """What to say about fields that are left alone, "" where there are none."""
+    still = {claim for claim, times in now.corrections.items() if contested.contested(times)} | set(step.left)
+    still = {claim for claim in still if claim.manager not in now.ignored.managers}
+    return f"contested: {contested.describe(still)}" if still else ""
+
+
+def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
+    live, merged = outcome.live, outcome.merged
+    if live is not None and not step.taken and not drift.differs(live, merged, now.ignored):
+        message = _left(now, step)
+        verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message)
+        reason = Reason(Why.CONTESTED if message else Why.IN_SYNC, message)
+        return Verdict(reason, Sync.SYNCED, live, verified)
+    if now.may_write:
+        return Apply(now.wanted, step.manifest, step.taken, step.left)
+    state, why = ("", Why.MISSING) if live is None else (live.mark, Why.DRIFT)
+    differing = drift.paths(live, merged, now.ignored) if live is not None else ()
+    parts = [contested.describe(step.taken)] if step.taken else []
+    parts += [f"differs in {', '.join(differing)}"] if differing else []
+    message = "; ".join(parts)
+    verified = Verified(now.wanted.digest, state, Sync.OUT_OF_SYNC, message)
+    return Verdict(Reason(why, message), Sync.OUT_OF_SYNC, live, verified)

@@ -1,0 +1,126 @@
+"""How single states become an app's state, and what of all states the hub has not acknowledged yet.
+
+Roll-up is Argo CD 3.6's (`controller/health.go`, `controller/state.go`): hooks and objects without a check do
+not count for health, a missing object does not worsen the app unless all are missing; an extra object makes
+the app OutOfSync. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from agent.core import stages
+from agent.core.health import table
+from agent.core.kinds import Gvk
+from agent.core.marks import Seen
+from argosy import objects, status
+from argosy.objects import Manifest, ObjectKey
+from argosy.status import AppStatus, Health, ObjectStatus, Sync
+
+IGNORE_HEALTH = "argocd.argoproj.io/ignore-healthcheck"
+COMPARE = "argocd.argoproj.io/compare-options"
+_NAMED = 3
+
+
+def object_status(
+    key: ObjectKey,
+    gvk: Gvk,
+    sync: Sync,
+    message: str,
+    live: Seen | None,
+    *,
+    known: bool = True,
+    extra: bool = False,
+    hook: bool = False,
+) -> ObjectStatus:
+    """The line of one object. `known` False: its live state could not be learned; `extra`: the bundle
+    lacks it.
+    """
+    if live is not None:
+        found = table.assess(live.body)
+        health, said = found.status, found.message
+    else:
+        health, said = (Health.MISSING if known else None), ""
+    return ObjectStatus(
+        key.group, gvk.version, key.kind, key.namespace, key.name, sync, health, said, message, extra, hook
+    )
+
+
+def app_health(lines: Iterable[ObjectStatus], ignored: frozenset[ObjectKey]) -> tuple[Health, str]:
+    """The app's health and who caused it. `ignored` objects say that theirs shall not count."""
+    ordinary = [line for line in lines if not line.hook]
+    if ordinary and all(line.health is Health.MISSING for line in ordinary):
+        return Health.MISSING, ""
+    counted = [
+        line
+        for line in ordinary
+        if line.health not in (None, Health.MISSING) and _key(line) not in ignored and not _stray_child(line)
+    ]
+    worst = status.worst(line.health for line in counted if line.health is not None)
+    if worst is Health.HEALTHY:
+        return worst, ""
+    guilty = [str(_key(line)) for line in counted if line.health is worst]
+    more = f", and {len(guilty) - _NAMED} more" if len(guilty) > _NAMED else ""
+    return worst, f"Caused by {', '.join(guilty[:_NAMED])}{more}"
+
+
+def _key(line: ObjectStatus) -> ObjectKey:
+    return ObjectKey(line.group, line.kind, line.namespace, line.name)
+
+
+def _stray_child(line: ObjectStatus) -> bool:
+    return (line.group, line.kind) == ("argoproj.io", "Application") and line.health is Health.UNKNOWN
+
+
+def app_sync(lines: Iterable[ObjectStatus], extraneous: frozenset[ObjectKey]) -> Sync:
+    """The app's sync state. `extraneous` extra objects were told not to count (IgnoreExtraneous)."""
+    counted = [
+        line for line in lines if not line.hook and not (line.requires_pruning and _key(line) in extraneous)
+    ]
+    states = {line.sync for line in counted}
+    if Sync.UNKNOWN in states:
+        return Sync.UNKNOWN
+    return Sync.OUT_OF_SYNC if Sync.OUT_OF_SYNC in states else Sync.SYNCED
+
+
+def health_ignored(live: Manifest) -> bool:
+    return stages.annotations_of(live).get(IGNORE_HEALTH) == "true"
+
+
+def extraneous(live: Manifest) -> bool:
+    return "IgnoreExtraneous" in stages.listed(stages.annotations_of(live).get(COMPARE, ""))
+
+
+def detail(state: AppStatus) -> bytes:
+    """The canonical bytes of a state as they go over the link."""
+    return objects.canonical(asdict(state))
+
+
+def state_digest(digests: Mapping[str, str]) -> str:
+    """Digest over all states: assignment -> digest of its detail. See `Report.state_digest` in link.proto."""
+    lines = sorted(f"{assignment}={digest}" for assignment, digest in digests.items())
+    return objects.digest("\n".join(lines).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What to report. `digests` is what the hub will hold once it acknowledged: pass it on as
+    `acknowledged` then.
+    """
+
+    changed: tuple[AppStatus, ...]
+    digests: Mapping[str, str]
+
+    @property
+    def state_digest(self) -> str:
+        return state_digest(self.digests)
+
+
+def news(states: Sequence[AppStatus], acknowledged: Mapping[str, str]) -> News:
+    """Which states differ from what the hub acknowledged last (assignment -> digest of its detail)."""
+    digests = {state.assignment: objects.digest(detail(state)) for state in states}
+    changed = tuple(
+        state for state in states if acknowledged.get(state.assignment) != digests[state.assignment]
+    )
+    return News(changed, digests)
