@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -103,7 +103,9 @@ def removal_id(app: str, key: str, cause: str) -> str:
     return objects.digest(f"{app}\0{key}\0{cause}".encode())[7:23]
 
 
-def commits(wanted: Sequence[Wanted], repos: Mapping[str, str]) -> list[dict[str, str]]:
-    """The distinct (repo, revision) pairs a release comes from. `repos`: app -> repository URL."""
-    pairs = sorted({(repos[item.app], item.revision) for item in wanted})
-    return [{"repoURL": repo, "revision": revision} for repo, revision in pairs]
+def commits(sources: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
+    """The distinct (repository, revision asked for, commit) triples a release comes from, as its object shows them."""
+    return [
+        {"repo": repo, "revision": revision, "commit": commit}
+        for repo, revision, commit in sorted(set(sources))
+    ]

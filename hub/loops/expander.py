@@ -21,14 +21,14 @@ from argosy.objects import Manifest
 from hub.core import conditions, expand, generated, parse, removals
 from hub.core.expand import Evaluation
 from hub.core.generators.base import Inputs, ProviderRequest, Request, TreeRequest
-
+from hub.core.served import table
 from hub.core.tree import Tree
 from hub.core.types import VALIDATION_FAILED, Answer, ClusterFacts, Complete, Failed, SetProblem
-from hub.loops.ports import APPS, APPSETS, Objects
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.store import evaluations
 from hub.store.base import Store, Tx
+from hub.store.resources import NAMESPACE, Resources
 
 MANAGER = "argosy-applicationset"
 REFRESH = "argocd.argoproj.io/application-set-refresh"
@@ -88,7 +88,7 @@ class Expander:
     def __init__(
         self,
         store: Store,
-        objects: Objects,
+        resources: Resources,
         world: World,
         trees: Trees,
         provide: Provide,
@@ -97,7 +97,7 @@ class Expander:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._objects = objects
+        self._resources = resources
         self._world = world
         self._trees = trees
         self._provide = provide
@@ -109,7 +109,7 @@ class Expander:
         """Sets evaluated since the start: the cost of a change is counted here."""
 
     async def run(self) -> None:
-        sets = await self._world.listed(APPSETS, "argocd")
+        sets = await self._world.listed(table.APPLICATION_SET, NAMESPACE)
         uids = {item["metadata"]["uid"] for item in sets}
         self._known = {uid: known for uid, known in self._known.items() if uid in uids}
         await self._world.clusters()
@@ -161,7 +161,7 @@ class Expander:
         urls = {request.repo_url for request in known.inputs.trees} if known else set()
         if whole:
             uid = manifest["metadata"]["uid"]
-            for app in await self._store.read(lambda tx: self._objects.owned(tx, uid)):
+            for app in await self._store.read(lambda tx: self._resources.owned(tx, table.APPLICATION, uid)):
                 urls |= {source["repoURL"] for source in sources_of(app) if source.get("repoURL")}
         await asyncio.gather(*(self._trees.look(url) for url in urls))
 
@@ -180,7 +180,8 @@ class Expander:
 
     async def _fetch(self, asked: _Asked, requests: Sequence[Request]) -> None:
         for key in tuple(asked.missing):
-            asked.listed[key] = await self._world.listed(*key)
+            served = table.BY_RESOURCE.get(key[0])
+            asked.listed[key] = await self._world.listed(served, key[1]) if served else []
         asked.missing.clear()
 
         async def one(request: Request) -> None:
@@ -194,12 +195,12 @@ class Expander:
     def _write(self, tx: Tx, seen: Manifest, evaluation: Evaluation) -> tuple[bool, bool]:
         """Applies one evaluation; returns (look again soon, applications were written)."""
         metadata = seen["metadata"]
-        appset = self._objects.get(tx, APPSETS, metadata["namespace"], metadata["name"])
+        appset = self._resources.get(tx, table.APPLICATION_SET, metadata["namespace"], metadata["name"])
         if appset is None or appset["metadata"]["uid"] != metadata["uid"]:
             return False, False
         if appset["metadata"].get("generation") != metadata.get("generation"):
             return True, False
-        writer = _Writer(tx, self._objects, self._now(), appset)
+        writer = _Writer(tx, self._resources, self._now(), appset)
         problems = [*evaluation.problems, *writer.put(evaluation)]
         verdict = writer.remove(evaluation)
         writer.status(problems, evaluation.completeness, verdict.blocked)
@@ -209,13 +210,15 @@ class Expander:
 class _Writer:
     """The writes of one evaluation of one set in one transaction."""
 
-    def __init__(self, tx: Tx, objects: Objects, now: float, appset: Manifest) -> None:
+    def __init__(self, tx: Tx, resources: Resources, now: float, appset: Manifest) -> None:
         self._tx = tx
-        self._objects = objects
+        self._resources = resources
         self._now = now
         self._appset = appset
         self._uid = appset["metadata"]["uid"]
-        self._owned = {item["metadata"]["name"]: item for item in objects.owned(tx, self._uid)}
+        self._owned = {
+            item["metadata"]["name"]: item for item in resources.owned(tx, table.APPLICATION, self._uid)
+        }
         self.wrote = False
 
     def put(self, evaluation: Evaluation) -> list[SetProblem]:
@@ -233,7 +236,7 @@ class _Writer:
         metadata = app["metadata"]
         live = self._owned.get(metadata["name"])
         if live is None:
-            live = self._objects.get(self._tx, APPS, metadata["namespace"], metadata["name"])
+            live = self._resources.get(self._tx, table.APPLICATION, metadata["namespace"], metadata["name"])
             owner = generated.controller_of(live) if live else ""
             if owner and owner != self._uid:
                 raise Invalid("an Application of this name belongs to another ApplicationSet")
@@ -241,10 +244,10 @@ class _Writer:
             return
         wanted = generated.merge(live, app, self._appset)
         if live is None:
-            self._objects.create(self._tx, APPS, wanted, manager=MANAGER, now=self._now)
+            self._resources.create(self._tx, table.APPLICATION, wanted, manager=MANAGER, now=self._now)
             self.wrote = True
         elif wanted != live:
-            self._objects.update(self._tx, APPS, wanted, manager=MANAGER, now=self._now)
+            self._resources.update(self._tx, table.APPLICATION, wanted, manager=MANAGER, now=self._now)
             self.wrote = True
 
     def remove(self, evaluation: Evaluation) -> removals.Verdict:
@@ -268,9 +271,9 @@ class _Writer:
         evaluations.remember(self._tx, self._uid, verdict.pending)
         if deleting or generated.may(self._appset["spec"]).delete:
             for name in verdict.remove:
-                self._objects.delete(self._tx, APPS, self._owned[name], now=self._now)
+                self._resources.delete(self._tx, table.APPLICATION, NAMESPACE, name, now=self._now)
                 self.wrote = True
-        if deleting and not self._objects.owned(self._tx, self._uid):
+        if deleting and not self._resources.owned(self._tx, table.APPLICATION, self._uid):
             self._finish()
         return verdict
 
@@ -278,14 +281,18 @@ class _Writer:
         """The last application of a deleted set is gone: let the set go."""
         metadata = dict(self._appset["metadata"])
         metadata["finalizers"] = [name for name in metadata.get("finalizers") or () if name != FINALIZER]
-        self._objects.update(
-            self._tx, APPSETS, {**self._appset, "metadata": metadata}, manager=MANAGER, now=self._now
+        self._resources.update(
+            self._tx,
+            table.APPLICATION_SET,
+            {**self._appset, "metadata": metadata},
+            manager=MANAGER,
+            now=self._now,
         )
 
     def status(self, problems: Sequence[SetProblem], completeness: Answer[None], blocked: str) -> None:
         """The set's status, its answered refresh annotation and its finalizer. Writes nothing where nothing differs."""
         metadata = self._appset["metadata"]
-        live = self._objects.get(self._tx, APPSETS, metadata["namespace"], metadata["name"])
+        live = self._resources.get(self._tx, table.APPLICATION_SET, metadata["namespace"], metadata["name"])
         if live is None:
             return
         wanted = dict(live["metadata"])
@@ -294,14 +301,20 @@ class _Writer:
         if not wanted.get("deletionTimestamp") and FINALIZER not in (wanted.get("finalizers") or ()):
             wanted["finalizers"] = [*(wanted.get("finalizers") or ()), FINALIZER]
         if wanted != live["metadata"]:
-            live = self._objects.update(
-                self._tx, APPSETS, {**live, "metadata": wanted}, manager=MANAGER, now=self._now
+            live = self._resources.update(
+                self._tx, table.APPLICATION_SET, {**live, "metadata": wanted}, manager=MANAGER, now=self._now
             )
         before = live.get("status") or {}
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._now))
         found = conditions.of_set(problems, completeness, blocked, before.get("conditions") or (), stamp)
-        self._objects.set_status(
-            self._tx, APPSETS, live, {**before, "conditions": found}, manager=MANAGER, now=self._now
+        self._resources.set_status(
+            self._tx,
+            table.APPLICATION_SET,
+            metadata["namespace"],
+            metadata["name"],
+            {**before, "conditions": found},
+            manager=MANAGER,
+            now=self._now,
         )
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-
 from argosy.objects import Manifest
 from hub.core import expand, generated, releases
-from hub.loops.ports import APPS, Objects
+from hub.core.served import table
 from hub.store import apps, desired, reports
 from hub.store.base import Store, Tx
+from hub.store.resources import Resources
 
 MANAGER = "argosy-remover"
 
@@ -21,9 +21,9 @@ MANAGER = "argosy-remover"
 class Remover:
     """`now` tells the time in Unix seconds."""
 
-    def __init__(self, store: Store, objects: Objects, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, resources: Resources, now: Callable[[], float]) -> None:
         self._store = store
-        self._objects = objects
+        self._resources = resources
         self._now = now
 
     async def run(self) -> None:
@@ -39,7 +39,7 @@ class Remover:
                 desired.change(tx, cluster, close=finished)
 
     def _see_off(self, tx: Tx, uid: str) -> None:
-        app = self._objects.by_uid(tx, uid)
+        app = self._resources.by_uid(tx, uid)
         if app is None:
             apps.forget(tx, uid)
             return
@@ -48,7 +48,8 @@ class Remover:
         state = apps.get(tx, uid)
         clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())
         cascade = expand.FINALIZER in (app["metadata"].get("finalizers") or ())
-        if not all([self._left(tx, uid, cluster, cascade=cascade) for cluster in sorted(clusters)]):
+        left = [self._left(tx, uid, cluster, cascade=cascade) for cluster in sorted(clusters)]
+        if not all(left):
             return
         for cluster in clusters:
             reports.forget(tx, cluster, uid)
@@ -56,7 +57,7 @@ class Remover:
 
     def _left(self, tx: Tx, uid: str, cluster: str, *, cascade: bool) -> bool:
         """True when nothing of the app is left to do on the cluster; writes the removal where there is none yet."""
-        if self._objects.by_uid(tx, cluster) is None:
+        if self._resources.by_uid(tx, cluster) is None:
             return True
         farewells = [one for one in desired.removals(tx, cluster) if one.assignment == uid and not one.key]
         if not farewells:
@@ -80,4 +81,6 @@ class Remover:
         kept = (expand.FINALIZER, generated.OURS)
         metadata["finalizers"] = [name for name in metadata.get("finalizers") or () if name not in kept]
         apps.forget(tx, metadata["uid"])
-        self._objects.update(tx, APPS, {**app, "metadata": metadata}, manager=MANAGER, now=self._now())
+        self._resources.update(
+            tx, table.APPLICATION, {**app, "metadata": metadata}, manager=MANAGER, now=self._now()
+        )

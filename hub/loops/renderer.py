@@ -21,14 +21,15 @@ from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
 from hub.core import conditions, destinations, expand, generated, policy, releases, repos
 from hub.core.destinations import Directory
+from hub.core.served import table
 from hub.core.tree import Tree
 from hub.core.types import Failed
-from hub.loops.ports import APPS, Objects
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.store import apps, bundles, recipes
 from hub.store.apps import AppState
 from hub.store.base import Change, Store, Tx
+from hub.store.resources import Resources
 
 MANAGER = "argosy-renderer"
 REFRESH = "argocd.argoproj.io/refresh"
@@ -86,7 +87,7 @@ class Renderer:
     def __init__(
         self,
         store: Store,
-        objects: Objects,
+        resources: Resources,
         world: World,
         trees: Trees,
         kitchen: Kitchen,
@@ -94,7 +95,7 @@ class Renderer:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._objects = objects
+        self._resources = resources
         self._world = world
         self._trees = trees
         self._kitchen = kitchen
@@ -113,7 +114,11 @@ class Renderer:
 
     def note(self, changes: Sequence[Change]) -> bool:
         """Takes in committed changes; True where an Application itself was written."""
-        found = [change.uid for change in changes if change.resource == APPS and not change.composed]
+        found = [
+            change.uid
+            for change in changes
+            if change.resource == table.APPLICATION.resource and not change.composed
+        ]
         self._touched.update(dict.fromkeys(found))
         return bool(found)
 
@@ -139,7 +144,10 @@ class Renderer:
 
     async def _load(self) -> None:
         found, states = await self._store.read(
-            lambda tx: (self._objects.every(tx, APPS), {state.app: state for state in apps.every(tx)})
+            lambda tx: (
+                self._resources.list(tx, table.APPLICATION),
+                {state.app: state for state in apps.every(tx)},
+            )
         )
         for manifest in found:
             uid = manifest["metadata"]["uid"]
@@ -151,7 +159,7 @@ class Renderer:
         wanted = tuple(touched)
 
         def read(tx: Tx) -> list[tuple[str, Manifest | None]]:
-            return [(uid, self._objects.by_uid(tx, uid)) for uid in wanted]
+            return [(uid, self._resources.by_uid(tx, uid)) for uid in wanted]
 
         for uid, manifest in await self._store.read(read) if wanted else []:
             if manifest is None:
@@ -293,7 +301,7 @@ class Renderer:
             if outcome.fresh:
                 bundles.put(tx, *outcome.fresh, now)
             if outcome.recipe:
-                kind, _, text = state.problem.partition(": ")
+                _, _, text = state.problem.partition(": ")
                 recipes.record(tx, outcome.recipe, state.bundle if not text else "", text, now)
             if before is None or replace(state, rolled=before.rolled) != before:
                 rolls = before is None or _rolls(state) != _rolls(before)
@@ -305,7 +313,7 @@ class Renderer:
 
     def _answer(self, tx: Tx, outcome: _Outcome, now: float) -> None:
         """What the Application's object shows of it: conditions, an answered refresh, a taken-up operation, finalizer."""
-        live = self._objects.by_uid(tx, outcome.state.app)
+        live = self._resources.by_uid(tx, outcome.state.app)
         if live is None or live["metadata"].get("deletionTimestamp"):
             return
         metadata = dict(live["metadata"])
@@ -318,7 +326,7 @@ class Renderer:
             wanted.pop("operation", None)
         try:
             if wanted != live:
-                live = self._objects.update(tx, APPS, wanted, manager=MANAGER, now=now)
+                live = self._resources.update(tx, table.APPLICATION, wanted, manager=MANAGER, now=now)
             self._show(tx, live, outcome.state.problem, now)
         except ApiFailure as error:
             # Written before a stricter admission: what it deploys goes on, only its own object stays as it is.
@@ -330,7 +338,16 @@ class Renderer:
         found = conditions.of_app(problem, before.get("conditions") or (), stamp)
         if found != (before.get("conditions") or []):
             status = {**before, "conditions": found}
-            self._objects.set_status(tx, APPS, live, status, manager=MANAGER, now=now)
+            metadata = live["metadata"]
+            self._resources.set_status(
+                tx,
+                table.APPLICATION,
+                metadata["namespace"],
+                metadata["name"],
+                status,
+                manager=MANAGER,
+                now=now,
+            )
 
 
 def source_key(manifest: Manifest) -> SourceKey | None:

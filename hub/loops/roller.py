@@ -16,15 +16,14 @@ from argosy import objects as manifests
 from argosy.bundle import Assignment, Removal
 from hub.core import releases
 from hub.core.releases import Wanted
+from hub.loops import announcer
 from hub.store import apps, bundles, desired
 from hub.store.apps import AppState
 from hub.store.base import Store, Tx
+from hub.store.resources import Resources
 
 BATCH = 500
 """Applications per transaction: bounds how long other writers wait."""
-
-Announce = Callable[[Tx, str, list[AppState], list[dict[str, str]], float], None]
-"""Writes the Release object: (tx, release id, changed apps, commits, now)."""
 
 
 @dataclass
@@ -40,9 +39,9 @@ class _Changes:
 class Roller:
     """`now` tells the time in Unix seconds."""
 
-    def __init__(self, store: Store, announce: Announce, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, resources: Resources, now: Callable[[], float]) -> None:
         self._store = store
-        self._announce = announce
+        self._resources = resources
         self._now = now
 
     async def run(self) -> None:
@@ -80,14 +79,8 @@ class Roller:
             change.put.append(releases.assignment(wanted, current, release))
             _leave_others(tx, state, changes, now)
         if released:
-            commits = releases.commits(
-                [_wanted(state) for state in released], {s.app: s.repo for s in released}
-            )
-            self._announce(tx, release, released, commits, now)
-            tx.many(
-                "INSERT INTO release_changes (release, app, cluster, bundle, revision) VALUES (?, ?, ?, ?, ?)",
-                ((release, s.app, s.cluster, s.bundle, s.revision) for s in released),
-            )
+            commits = releases.commits((s.repo, s.target, s.revision) for s in released)
+            announcer.announce(tx, self._resources, release, released, commits, now)
 
     def _prunes(self, tx: Tx, wanted: Wanted, current: Assignment, release: str, now: float) -> list[Removal]:
         """Removals of what left the bundle. What another app of the cluster has now is handed over instead."""

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from argosy.objects import Manifest
+from hub.core.served import table
+from hub.core.served.base import Served
 from hub.core.types import ClusterFacts
-from hub.loops.ports import CLUSTERS, Objects
 from hub.store.base import Change, Store
-
-DEFAULT_SERVER = "https://{name}.clusters.argosy.dev"
-"""The stable `server` of a cluster that was joined without one."""
+from hub.store.resources import Resources
 
 
 @dataclass
@@ -20,7 +19,7 @@ class World:
     """Clusters and other objects, with a version for each resource that grows when one of its objects is written."""
 
     store: Store
-    objects: Objects
+    resources: Resources
     versions: dict[str, int] = field(default_factory=dict)
     _kept: dict[tuple[str, str], tuple[int, list[Manifest]]] = field(default_factory=dict)
     _clusters: tuple[int, tuple[ClusterFacts, ...]] = (-1, ())
@@ -35,9 +34,9 @@ class World:
 
     async def clusters(self) -> tuple[ClusterFacts, ...]:
         """All clusters in name order, from memory where none was written since."""
-        version = self.versions.get(CLUSTERS, 0)
+        version = self.versions.get(table.CLUSTER.resource, 0)
         if self._clusters[0] != version:
-            found = await self.store.read(lambda tx: self.objects.every(tx, CLUSTERS))
+            found = await self.store.read(lambda tx: self.resources.list(tx, table.CLUSTER))
             facts = tuple(facts_of(item) for item in found if not item["metadata"].get("deletionTimestamp"))
             if facts != self._clusters[1]:
                 self._fleet += 1
@@ -49,13 +48,13 @@ class World:
         """Grows when what generators may know of any cluster changes, and not with a mere status."""
         return self._fleet
 
-    async def listed(self, resource: str, namespace: str) -> list[Manifest]:
+    async def listed(self, served: Served, namespace: str) -> list[Manifest]:
         """All objects of a resource in a namespace, from memory where none was written since."""
-        version = self.versions.get(resource, 0)
-        kept = self._kept.get((resource, namespace))
+        version = self.versions.get(served.resource, 0)
+        kept = self._kept.get((served.resource, namespace))
         if kept is None or kept[0] != version:
-            found = await self.store.read(lambda tx: self.objects.every(tx, resource, namespace))
-            kept = self._kept[resource, namespace] = (version, found)
+            found = await self.store.read(lambda tx: self.resources.list(tx, served, namespace))
+            kept = self._kept[served.resource, namespace] = (version, found)
         return kept[1]
 
 
@@ -65,7 +64,7 @@ def facts_of(cluster: Manifest) -> ClusterFacts:
     spec = cluster.get("spec") or {}
     return ClusterFacts(
         name=metadata["name"],
-        server=spec.get("server") or DEFAULT_SERVER.format(name=metadata["name"]),
+        server=spec["server"],
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
         project=spec.get("project") or "",

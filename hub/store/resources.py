@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,6 +80,15 @@ class Resources:
     def list(self, tx: Tx, served: Served, namespace: str | None = None) -> list[Manifest]:
         """All objects of a kind in (namespace, name) order, of one namespace or (None) of all."""
         return [self.read(row) for row in objects.page(tx, served.resource, namespace)]
+
+    def by_uid(self, tx: Tx, uid: str) -> Manifest | None:
+        """The object of this uid, whatever its kind and name; None where there is none."""
+        row = objects.by_uid(tx, uid)
+        return self.read(row) if row is not None else None
+
+    def owned(self, tx: Tx, served: Served, uid: str) -> Sequence[Manifest]:
+        """Objects of a kind whose controlling owner has this uid, in name order."""
+        return [self.read(row) for row in objects.owned_by(tx, uid) if row.resource == served.resource]
 
     # --- writing ---
 

@@ -32,6 +32,12 @@ CORE_TABLES = [
     )""",
     "CREATE INDEX app_states_waiting ON app_states (owner) WHERE rolled = 0",
     "CREATE INDEX app_states_leaving ON app_states (app) WHERE deleting <> ''",
+    # One row for each release of a set or a lone Application; its object in the API has the same name.
+    """CREATE TABLE releases (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, number INTEGER NOT NULL, namespace TEXT NOT NULL,
+        name TEXT NOT NULL, created REAL NOT NULL
+    )""",
+    "CREATE UNIQUE INDEX releases_owner ON releases (owner, number)",
     # What each release changed, so that a release of one app in a set of thousands costs one row.
     """CREATE TABLE release_changes (
         release TEXT NOT NULL, app TEXT NOT NULL, cluster TEXT NOT NULL, bundle TEXT NOT NULL,

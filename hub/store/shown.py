@@ -1,0 +1,64 @@
+"""What is joined to objects when they are read: agents' reports for Applications, agents for Clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from hub.core.clusters import Agent
+from hub.core.views import AppView
+from hub.store import agents
+from hub.store.base import Tx
+
+_CHUNK = 400
+"""Parameters of one query; SQLite takes 32,766, but long lists are read whole."""
+
+_STATES = "SELECT app, cluster, bundle, revision, problem FROM app_states"
+_REPORTS = "SELECT app, cluster, detail, rv, time FROM reports"
+
+
+def applications(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[AppView, int]]:
+    """By Application uid: what is joined to it, and the resourceVersion of its report (0 for none)."""
+    states = {row[0]: row for row in _rows(tx, _STATES, uids)}
+    reports: dict[str, tuple[Any, ...]] = {}
+    for row in _rows(tx, _REPORTS, uids):
+        before = reports.get(row[0])
+        state = states.get(row[0])
+        wanted = state[1] if state is not None else ""
+        if before is None or (row[1] == wanted, row[3]) > (before[1] == wanted, before[3]):
+            reports[row[0]] = row
+    out = {}
+    for uid in uids:
+        state, report = states.get(uid), reports.get(uid)
+        if state is None and report is None:
+            continue
+        view = AppView(
+            bundle=state[2] if state else "",
+            revision=state[3] if state else "",
+            problem=state[4] if state else "",
+            report=orjson.loads(report[2]) if report else None,
+            reported=report[4] if report else 0.0,
+        )
+        out[uid] = (view, report[3] if report else 0)
+    return out
+
+
+def clusters(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[Agent | None, int]]:
+    """By Cluster uid: its agent, and how many applications are assigned to it."""
+    found = agents.every(tx) if len(uids) > _CHUNK else [agents.get(tx, uid) for uid in uids]
+    by_uid = {agent.cluster: agent for agent in found if agent is not None}
+    counts = _rows(tx, "SELECT cluster, count(*) FROM assignments", uids, "cluster", " GROUP BY cluster")
+    numbers = {row[0]: int(row[1]) for row in counts}
+    return {uid: (by_uid.get(uid), numbers.get(uid, 0)) for uid in uids}
+
+
+def _rows(tx: Tx, sql: str, uids: Sequence[str], column: str = "app", tail: str = "") -> list[tuple[Any, ...]]:
+    if len(uids) > _CHUNK:
+        wanted = set(uids)
+        return [row for row in tx.all(sql + tail) if row[0] in wanted]
+    if not uids:
+        return []
+    places = ", ".join("?" * len(uids))
+    return tx.all(f"{sql} WHERE {column} IN ({places}){tail}", list(uids))
