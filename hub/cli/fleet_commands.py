@@ -22,7 +22,7 @@ SHORTEST = 4
 def status(
     ctx: typer.Context, namespace: session.NamespaceOption = "", form: session.OutputOption = Output.TABLE
 ) -> None:
-    """The fleet at a glance: clusters, applications, problems, sets that could not be evaluated."""
+    """The fleet at a glance: clusters, applications, problems, stale sets."""
     hub = session.connect(ctx)
     inside = namespace or hub.access.namespace
     found = fleet.summarise(
@@ -61,7 +61,10 @@ def where_is(
     namespace: session.NamespaceOption = "",
     form: session.OutputOption = Output.TABLE,
 ) -> None:
-    """Where a commit is: every cluster accounted for, which run it, which do not yet, and why."""
+    """Where a commit is: every cluster accounted for.
+
+    Which clusters run it, which are on their way or still on another, and why.
+    """
     if len(commit) < SHORTEST or not all(digit in "0123456789abcdef" for digit in commit.lower()):
         raise Usage(f'expected at least {SHORTEST} hexadecimal digits of a commit, found "{commit}"')
     hub = session.connect(ctx)

@@ -44,7 +44,9 @@ def join(
     ] = "",
     form: Annotated[Form, typer.Option("--output", "-o", help="What to print.")] = Form.MANIFEST,
 ) -> None:
-    """Register a cluster and print how its agent joins: apply the manifest there, or run the command.
+    """Register a cluster and print how its agent joins.
+
+    Apply the manifest in that cluster, or run the command.
 
     The token inside works once, within its life, for this cluster only. A cluster that exists gets a new
     token.
