@@ -7,6 +7,7 @@ Only kinds people deploy by hand are covered; all others come back as they were 
 from __future__ import annotations
 
 import zlib
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -344,7 +345,12 @@ def _claim(manifest: Manifest) -> Manifest:
 
 
 def _secret(manifest: Manifest) -> Manifest:
-    return _over({"type": "Opaque"}, manifest)
+    out = _over({"type": "Opaque"}, manifest)
+    plain = out.pop("stringData", None)
+    if isinstance(plain, dict) and plain:
+        encoded = {name: base64.b64encode(str(value).encode()).decode() for name, value in plain.items()}
+        out["data"] = _over(out.get("data") or {}, encoded)
+    return out
 
 
 def _network_policy(manifest: Manifest) -> Manifest:

@@ -218,7 +218,7 @@ def strategic_patch(document: dict[str, Any], patch: dict[str, Any], kind: Type)
 def _strategic_map(original: dict[str, Any], patch: dict[str, Any], kind: Type | None) -> dict[str, Any]:
     directive = patch.get(_PATCH)
     if directive == "replace":
-        return _clean({name: value for name, value in patch.items() if name != _PATCH})
+        return {name: _clean(value) for name, value in patch.items() if name != _PATCH and value is not None}
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):

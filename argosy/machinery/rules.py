@@ -217,6 +217,12 @@ def _definition(new: Manifest, live: Manifest | None) -> list[FieldError]:
     if new["metadata"].get("name") != expected:
         detail = 'must be spec.names.plural+"."+spec.group'
         out.append(failure.invalid_value("metadata.name", new["metadata"].get("name"), detail))
+    for path, value in (("spec.group", spec.get("group")), ("spec.scope", spec.get("scope"))):
+        if not value:
+            out.append(failure.required(path))
+    for name in ("plural", "kind"):
+        if not (spec.get("names") or {}).get(name):
+            out.append(failure.required(f"spec.names.{name}"))
     if not spec.get("versions"):
         out.append(failure.required("spec.versions"))
     if live is not None and spec.get("scope") != _spec(live).get("scope"):

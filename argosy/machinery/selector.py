@@ -124,7 +124,7 @@ def _values(tokens: list[str], at: int, text: str) -> tuple[tuple[str, ...], int
         found = tokens[at] if at < len(tokens) else ""
         raise _unparsable(text, f"found '{found}' expected: '('")
     at += 1
-    out = []
+    out: list[str] = []
     last = "("
     while at < len(tokens):
         token = tokens[at]

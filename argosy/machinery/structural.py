@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -246,11 +246,11 @@ def _list_errors(value: list[Any], schema: Schema, path: str, live: Any) -> Iter
             yield from _errors(item, items, f"{path}[{index}]", old)
 
 
-def _key(item: Any, keys: list[str]) -> bytes:
+def _key(item: Any, keys: Sequence[str]) -> bytes:
     return orjson.dumps([item.get(key) for key in keys]) if isinstance(item, dict) else b""
 
 
-def _by_keys(items: list[Any], keys: list[str]) -> dict[bytes, Any]:
+def _by_keys(items: list[Any], keys: Sequence[str]) -> dict[bytes, Any]:
     return {_key(item, keys): item for item in items}
 
 
