@@ -48,6 +48,10 @@ class Stopped(Exception):
     """The process was ended because it went beyond its bounds; the text says which."""
 
 
+class TimedOut(Stopped):
+    """It took too long by the clock, which may be the machine's fault and not the input's."""
+
+
 async def run(
     args: Sequence[str], *, env: Mapping[str, str], bounds: Bounds, cwd: str | None = None, stdin: bytes = b""
 ) -> Outcome:
@@ -73,7 +77,7 @@ async def run(
             out = await _bounded(process.stdout, bounds.output)
             code = await process.wait()
     except TimeoutError:
-        raise Stopped(f"it did not end within {bounds.seconds:g} s") from None
+        raise TimedOut(f"it did not end within {bounds.seconds:g} s") from None
     finally:
         await _end(process, bounds.grace)
         tail = await err

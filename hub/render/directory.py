@@ -1,0 +1,230 @@
+"""Plain manifests: the YAML and JSON files of a folder, as Argo CD's directory sources read them (3.6).
+
+Which files count, what is skipped without a word and what is an error follows
+`reposerver/repository.findManifests`, with two exceptions on the strict side: a document that is evidently
+meant as an object but lacks its kind, and the same key twice in a mapping, are problems here.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+
+import yaml
+
+from argosy import yamlio
+from argosy.errors import Invalid
+from argosy.objects import Manifest
+from hub.core.sources import Source
+from hub.core.tree import Tree
+from hub.render import files
+from hub.render.base import Renderer
+from hub.render.sandbox import Sandbox
+
+MAX_BYTES = 10 * 1024 * 1024
+"""Of all files of one source together, as Argo CD's default."""
+_MANIFEST = re.compile(r".+\.(ya?ml|json|jsonnet)\Z")
+_SKIP = b"+argocd:skip-file-rendering"
+_MARKS = (b"apiVersion:", b"kind:", b"metadata:")
+_OWN = re.compile(r"\.argocd-source(-.+)?\.yaml\Z")
+
+
+def inputs(source: Source, tree: Tree) -> Collection[str]:
+    """The folder itself. Raises `Invalid` where it is not there, or for Jsonnet options."""
+    if source.options.get("jsonnet"):
+        raise Invalid(f"{source.where}.directory.jsonnet: Jsonnet is not supported")
+    folder = files.real(tree, source.path, f"{source.where}.path")
+    if not files.is_folder(tree, folder):
+        raise Invalid(f"{source.where}.path: {source.path}: no such folder at {tree.commit}")
+    return {folder}
+
+
+async def render(source: Source, tree: Tree, sandbox: Sandbox) -> list[Manifest]:
+    """In a thread of the pool: parsing is work, and reading waits for Git."""
+    return await sandbox.call(functools.partial(read, source, tree))
+
+
+def read(source: Source, tree: Tree) -> list[Manifest]:
+    """All objects of the selected files, by path and then by document. Raises `Invalid` naming file and
+    document.
+    """
+    (folder,) = inputs(source, tree)
+    found: list[Manifest] = []
+    left = MAX_BYTES
+    for path in selected(source, tree, folder):
+        data = tree.read(files.real(tree, path, path))
+        if _SKIP in data:
+            continue
+        left -= len(data)
+        if left < 0:
+            raise Invalid(
+                f"{path}: the manifests of {source.path or '.'} are larger than {MAX_BYTES} bytes in all"
+            )
+        if path.endswith(".jsonnet"):
+            raise Invalid(
+                f"{path}: Jsonnet is not supported; leave it out with {source.where}.directory.exclude"
+            )
+        documents = _json(data, path) if path.endswith(".json") else _yaml(data, path)
+        found.extend(_flat(documents, path))
+    return found
+
+
+def selected(source: Source, tree: Tree, folder: str) -> Iterator[str]:
+    """The paths of a source's files. Raises `Invalid` for a malformed glob."""
+    options = source.options
+    include = _pattern(options.get("include"), f"{source.where}.directory.include")
+    exclude = _pattern(options.get("exclude"), f"{source.where}.directory.exclude")
+    start = len(folder) + 1 if folder else 0
+    for path in files.below(tree, folder):
+        name = path[start:]
+        if "/" in name and not options.get("recurse"):
+            continue
+        last = name.rpartition("/")[2]
+        if _OWN.match(last) or not (options.get("disableExtensionFilter") or _MANIFEST.match(last)):
+            continue
+        if (include and not include(name)) or (exclude and exclude(name)):
+            continue
+        yield path
+
+
+def _json(data: bytes, path: str) -> list[Any]:
+    """Exactly one value. JSON has its own reader since escapes of surrogate pairs mean nothing in YAML."""
+    try:
+        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        raise Invalid(f"{path}: not UTF-8") from None
+    except RecursionError:
+        raise Invalid(f"{path}: nested too deeply") from None
+    except json.JSONDecodeError as error:
+        raise Invalid(f"{path}:{error.lineno}: {error.msg}") from None
+    except ValueError as error:
+        raise Invalid(f"{path}: {error}") from None
+    return [value]
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
+        raise ValueError(f"the key {twice!r} stands twice in one mapping")
+    return found
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _yaml(data: bytes, path: str) -> list[Any]:
+    try:
+        documents = yamlio.load_all(data, source=path)
+    except Invalid as error:
+        # Argo CD passes over files that are no YAML and do not look like objects: templates, values, notes.
+        if isinstance(error.__context__, yaml.YAMLError) and not all(mark in data for mark in _MARKS):
+            return []
+        raise
+    if not any(_meant(document) for document in documents):
+        return []
+    return documents
+
+
+def _meant(document: Any) -> bool:
+    """Whether a document is meant as an object: it has at least two of what every object has."""
+    return (
+        isinstance(document, dict)
+        and sum(name in document for name in ("apiVersion", "kind", "metadata")) > 1
+    )
+
+
+def _flat(documents: Iterable[Any], path: str) -> Iterator[Manifest]:
+    for number, document in enumerate(documents, start=1):
+        where = f"{path}: document {number}"
+        yield from flatten(document, where)
+
+
+def flatten(document: Any, where: str) -> Iterator[Manifest]:
+    """An object, or the items where it is a list of them. Raises `Invalid` for what is neither."""
+    if not isinstance(document, dict):
+        raise Invalid(f"{where}: an object is expected, found {_called(document)}")
+    for name in ("apiVersion", "kind"):
+        value = document.get(name)
+        if value is None or value == "":
+            raise Invalid(f"{where}: {name} is missing")
+        if not isinstance(value, str):
+            raise Invalid(f"{where}: {name}: {value!r} is no text")
+    items = document.get("items")
+    if isinstance(items, list) and document["kind"].endswith("List"):
+        for at, item in enumerate(items):
+            yield from flatten(item, f"{where}: items[{at}]")
+    else:
+        yield document
+
+
+def _called(value: Any) -> str:
+    names = {list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "nothing")
+
+
+@functools.lru_cache(maxsize=1024)
+def glob(pattern: str) -> Callable[[str], bool]:
+    """A gobwas/glob pattern without separators: `*` and `?` also match `/`, `{a,b}` and `[a-c]`, `[!a-c]`
+    choose.
+
+    Raises `ValueError` for a malformed one.
+    """
+    text, at, depth = "", 0, 0
+    while at < len(pattern):
+        sign = pattern[at]
+        at += 1
+        if sign == "\\":
+            text += re.escape(pattern[at : at + 1])
+            at += 1
+        elif sign == "*":
+            text += ".*"
+        elif sign == "?":
+            text += "."
+        elif sign == "[":
+            end = pattern.find("]", at + 1)
+            if end < 0:
+                raise ValueError("[ without ]")
+            inside = pattern[at:end]
+            negated = inside.startswith("!")
+            text += f"[{'^' if negated else ''}{_class(inside[negated:])}]"
+            at = end + 1
+        elif sign == "{":
+            text, depth = text + "(?:", depth + 1
+        elif sign == "}" and depth:
+            text, depth = text + ")", depth - 1
+        elif sign == "," and depth:
+            text += "|"
+        else:
+            text += re.escape(sign)
+    if depth:
+        raise ValueError("{ without }")
+    compiled = re.compile(text, re.DOTALL)
+    return lambda path: compiled.fullmatch(path) is not None
+
+
+def _class(inside: str) -> str:
+    if len(inside) == 3 and inside[1] == "-":
+        return f"{re.escape(inside[0])}-{re.escape(inside[2])}"
+    return re.escape(inside)
+
+
+def _pattern(given: Any, where: str) -> Callable[[str], bool] | None:
+    if not given:
+        return None
+    try:
+        return glob(str(given))
+    except (ValueError, re.error) as error:
+        raise Invalid(f"{where}: {given!r}: {error}") from None
+
+
+async def version(sandbox: Sandbox) -> str:
+    """Our own reader's: counted up when it reads the same files differently."""
+    return "1"
+
+
+DIRECTORY = Renderer("directory", inputs, render, version)

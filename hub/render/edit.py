@@ -1,0 +1,148 @@
+"""An Application's `kustomize` block put into a kustomization, as `kustomize edit` would do it for Argo CD
+(3.6).
+
+Argo CD changes the kustomization of the source's folder and builds that; an overlay on top would give other
+results (a prefix would be added to the one that is there, not replace it). The given kustomization is not
+changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from argosy.errors import Invalid
+
+_IMAGE = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<image>.+)\Z")
+_UNSUPPORTED = ("version", "kubeVersion", "apiVersions")
+
+
+def check(options: Mapping[str, Any], where: str) -> None:
+    """Raises `Invalid` for fields that are not supported."""
+    for name in _UNSUPPORTED:
+        if options.get(name):
+            raise Invalid(f"{where}.kustomize.{name} is not supported")
+
+
+def applied(kustomization: Mapping[str, Any], options: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The kustomization with everything set that the options ask for; components are put in by
+    `with_components`.
+
+    Raises `Invalid` where a label or annotation is there already and is not to be forced, or an option is
+    malformed.
+    """
+    result = dict(kustomization)
+    for name in ("namePrefix", "nameSuffix", "namespace"):
+        if options.get(name):
+            result[name] = options[name]
+    if options.get("images"):
+        result["images"] = _images(result.get("images"), options["images"], f"{where}.kustomize.images")
+    if options.get("replicas"):
+        result["replicas"] = _replicas(
+            result.get("replicas"), options["replicas"], f"{where}.kustomize.replicas"
+        )
+    _labels(result, options, f"{where}.kustomize.commonLabels")
+    if options.get("commonAnnotations"):
+        result["commonAnnotations"] = _added(
+            result.get("commonAnnotations"),
+            options["commonAnnotations"],
+            bool(options.get("forceCommonAnnotations")),
+            f"{where}.kustomize.commonAnnotations",
+        )
+    if options.get("patches"):
+        result["patches"] = [*(result.get("patches") or []), *options["patches"]]
+    return result
+
+
+def with_components(kustomization: Mapping[str, Any], components: list[str]) -> dict[str, Any]:
+    """Components that are not listed yet, after those that are."""
+    listed = list(kustomization.get("components") or [])
+    return {
+        **kustomization,
+        "components": listed + [name for name in dict.fromkeys(components) if name not in listed],
+    }
+
+
+def image(text: str) -> dict[str, str]:
+    """`[old=]new[:tag][@digest]` as an entry of `images`. Raises `ValueError` where it says nothing."""
+    found = _IMAGE.match(text)
+    if not found:
+        raise ValueError(f"{text!r} is no image")
+    whole, _, digest = found["image"].partition("@")
+    slash = whole.rfind("/")
+    colon = whole.find(":", slash + 1)
+    repository, tag = (whole[:colon], whole[colon + 1 :]) if colon >= 0 else (whole, "")
+    entry = {"name": found["name"] or repository}
+    if found["name"] and repository:
+        entry["newName"] = repository
+    if tag:
+        entry["newTag"] = tag
+    if digest:
+        entry["digest"] = digest
+    if len(entry) == 1:
+        raise ValueError(f"{text!r} sets neither name nor tag nor digest")
+    return entry
+
+
+def _images(known: Any, wanted: Any, where: str) -> list[dict[str, str]]:
+    new: dict[str, dict[str, str]] = {}
+    for at, text in enumerate(wanted):
+        try:
+            entry = image(str(text))
+        except ValueError as error:
+            raise Invalid(f"{where}[{at}]: {error}") from None
+        new[entry["name"]] = entry
+    kept: list[dict[str, str]] = []
+    for entry in known or []:
+        if isinstance(entry, dict) and entry.get("name") in new:
+            replaced = new[entry["name"]]
+            for name in ("newName", "newTag", "digest"):
+                if replaced.get(name) == "*":
+                    replaced.pop(name)
+                    if entry.get(name):
+                        replaced[name] = entry[name]
+        else:
+            kept.append(entry)
+    return sorted([*kept, *new.values()], key=lambda entry: str(entry.get("name")))
+
+
+def _replicas(known: Any, wanted: Any, where: str) -> list[dict[str, Any]]:
+    new: dict[str, dict[str, Any]] = {}
+    for at, entry in enumerate(wanted):
+        try:
+            new[str(entry["name"])] = {"name": str(entry["name"]), "count": int(entry["count"])}
+        except (KeyError, TypeError, ValueError):
+            raise Invalid(f"{where}[{at}]: name and count (a whole number) are expected") from None
+    kept = [entry for entry in known or [] if not (isinstance(entry, dict) and entry.get("name") in new)]
+    return sorted([*kept, *new.values()], key=lambda entry: str(entry.get("name")))
+
+
+def _labels(result: dict[str, Any], options: Mapping[str, Any], where: str) -> None:
+    wanted, force = options.get("commonLabels"), bool(options.get("forceCommonLabels"))
+    if not wanted:
+        return
+    if not options.get("labelWithoutSelector"):
+        if options.get("labelIncludeTemplates"):
+            raise Invalid(f"{where}: labelIncludeTemplates needs labelWithoutSelector")
+        result["commonLabels"] = _added(result.get("commonLabels"), wanted, force, where)
+        return
+    listed = [dict(entry) for entry in result.get("labels") or []]
+    templates = bool(options.get("labelIncludeTemplates"))
+    for entry in listed:
+        same = bool(entry.get("includeTemplates")) == templates
+        if same and not entry.get("includeSelectors") and not entry.get("fields"):
+            entry["pairs"] = _added(entry.get("pairs"), wanted, force, where)
+            break
+    else:
+        listed.append({"pairs": _added(None, wanted, force, where), "includeTemplates": templates})
+    result["labels"] = listed
+
+
+def _added(known: Any, wanted: Any, force: bool, where: str) -> dict[str, str]:
+    result = dict(known or {})
+    for key, value in wanted.items():
+        if key in result and not force:
+            raise Invalid(f"{where}: {key} is already in the kustomization; the force field replaces it")
+        result[key] = str(value)
+    return result

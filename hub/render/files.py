@@ -1,0 +1,75 @@
+"""Paths inside a tree: what lies below a folder, and where a path leads once symbolic links are followed.
+
+Nothing here follows a link out of the tree.
+"""
+
+from __future__ import annotations
+
+import bisect
+import posixpath
+from collections.abc import Sequence
+
+from argosy.errors import Invalid
+from hub.core.tree import Tree
+
+_HOPS = 40
+
+
+def below(tree: Tree, folder: str) -> Sequence[str]:
+    """All files at any depth below a folder ("" is the root), in the order of `Tree.paths`."""
+    paths = tree.paths()
+    if not folder:
+        return paths
+    first = bisect.bisect_left(paths, f"{folder}/".encode(), key=_bytes)
+    # "0" is the character after "/".
+    last = bisect.bisect_left(paths, f"{folder}0".encode(), lo=first, key=_bytes)
+    return paths[first:last]
+
+
+def _bytes(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
+
+
+def is_file(tree: Tree, path: str) -> bool:
+    """Whether a path without links is a file or a link of the tree."""
+    paths = tree.paths()
+    at = bisect.bisect_left(paths, _bytes(path), key=_bytes)
+    return at < len(paths) and paths[at] == path
+
+
+def is_folder(tree: Tree, path: str) -> bool:
+    return not path or len(below(tree, path)) > 0
+
+
+def real(tree: Tree, path: str, where: str) -> str:
+    """The path without `.`, `..` and links, whether or not something is there.
+
+    Raises `Invalid`, beginning with `where`, for one that leaves the tree on its way or goes in circles.
+    """
+    links = tree.symlinks()
+    todo = path.split("/")[::-1]
+    done: list[str] = []
+    hops = 0
+    while todo:
+        name = todo.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            if not done:
+                raise Invalid(f"{where}: {path} leads out of the repository")
+            done.pop()
+            continue
+        here = "/".join([*done, name])
+        if here not in links:
+            done.append(name)
+            continue
+        hops += 1
+        if hops > _HOPS:
+            raise Invalid(f"{where}: {path} is a circle of symbolic links")
+        target = tree.read(here).decode("utf-8", "surrogateescape")
+        if target.startswith("/"):
+            raise Invalid(f"{where}: the symbolic link {here} leads out of the repository, to {target}")
+        if posixpath.normpath(posixpath.join(*done, target)).startswith(".."):
+            raise Invalid(f"{where}: the symbolic link {here} leads out of the repository, to {target}")
+        todo += target.split("/")[::-1]
+    return "/".join(done)

@@ -1,0 +1,110 @@
+"""Renders each ingredient once, however many Applications share it and however many ask at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from argosy import objects
+from argosy.objects import Manifest
+from hub.core import recipe, sources
+from hub.core.recipe import Ingredient
+from hub.core.sources import Source
+from hub.core.tree import Tree
+from hub.render import table
+from hub.render.sandbox import Sandbox
+
+_INGREDIENTS_KEPT = 4096
+_OBJECTS_KEPT = 20_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A source that is ready to be rendered: overrides read, variables put in, its tool and its recipe's
+    part known.
+    """
+
+    source: Source
+    tree: Tree
+    ingredient: Ingredient
+
+
+class Rendering:
+    """The caches in front of the renderers. For one event loop."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.renders = 0
+        """Renders done so far; what came from the caches is not counted."""
+        self._ingredients: OrderedDict[tuple[str, str, str], Prepared] = OrderedDict()
+        self._objects: OrderedDict[str, list[Manifest]] = OrderedDict()
+        self._held = 0
+        self._running: dict[str, asyncio.Task[list[Manifest]]] = {}
+
+    async def prepare(self, application: Manifest, source: Source, tree: Tree) -> Prepared:
+        """Reads what the recipe needs. Raises `Invalid` for what cannot be rendered, `Unavailable` where
+        Git cannot be read or the tool is missing.
+        """
+        variables = sources.environment(application, source, tree.commit)
+        app = variables["ARGOCD_APP_NAME"]
+        own = functools.partial(tree.tree_id, sources.override_path(source, app))
+        named = await self.sandbox.call(own) is not None
+        before = sources.substituted(source, variables)
+        key = (
+            f"{source.repo} {tree.commit} {app if named else ''}",
+            source.path,
+            objects.canonical([source.tool, before.options, source.where]).decode(),
+        )
+        known = self._ingredients.get(key)
+        if known is not None:
+            self._ingredients.move_to_end(key)
+            return known
+        found = await self.sandbox.call(functools.partial(_ready, source, tree, app, variables))
+        renderer = table.RENDERERS[found.tool]
+        version = await renderer.version(self.sandbox)
+        paths = await self.sandbox.call(functools.partial(renderer.inputs, found, tree))
+        part = await self.sandbox.call(
+            functools.partial(recipe.ingredient, found, renderer.name, version, tree, paths)
+        )
+        prepared = Prepared(found, tree, part)
+        self._ingredients[key] = prepared
+        while len(self._ingredients) > _INGREDIENTS_KEPT:
+            self._ingredients.popitem(last=False)
+        return prepared
+
+    async def objects(self, prepared: Prepared) -> list[Manifest]:
+        """What the tool makes of the source; not to be changed, others share it. Raises as `prepare` does."""
+        key = prepared.ingredient.digest
+        known = self._objects.get(key)
+        if known is not None:
+            self._objects.move_to_end(key)
+            return known
+        task = self._running.get(key)
+        if task is None:
+            task = asyncio.create_task(self._render(key, prepared))
+            task.add_done_callback(functools.partial(self._done, key))
+            self._running[key] = task
+        return await asyncio.shield(task)
+
+    async def _render(self, key: str, prepared: Prepared) -> list[Manifest]:
+        self.renders += 1
+        renderer = table.RENDERERS[prepared.ingredient.tool]
+        found = await renderer.render(prepared.source, prepared.tree, self.sandbox)
+        self._objects[key] = found
+        self._held += len(found)
+        while self._held > _OBJECTS_KEPT and len(self._objects) > 1:
+            self._held -= len(self._objects.popitem(last=False)[1])
+        return found
+
+    def _done(self, key: str, task: asyncio.Task[list[Manifest]]) -> None:
+        del self._running[key]
+        if not task.cancelled():
+            task.exception()
+
+
+def _ready(source: Source, tree: Tree, app: str, variables: dict[str, str]) -> Source:
+    """The source with its overrides, its variables and the tool it gets."""
+    found = sources.substituted(sources.overridden(source, tree, app), variables)
+    return sources.with_tool(found, table.detect(found, tree).name)
