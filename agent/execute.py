@@ -38,6 +38,10 @@ def failure(error: ArgosyError) -> Failed:
         return Failed(error.message, retry_after=error.retry_after or 1.0)
     if isinstance(error, Unavailable | base.Changed):
         return Failed(error.message, retry_after=1.0)
+    if isinstance(error, base.KindMissing):
+        return Failed(error.message, missing="kind")
+    if isinstance(error, base.NamespaceMissing):
+        return Failed(error.message, missing="namespace")
     return Failed(error.message, permanent=isinstance(error, base.Refused))
 
 
@@ -55,6 +59,8 @@ async def _check(api: ClusterApi, todo: Check) -> Outcome:
     live = todo.live
     if live is None:
         live = await observe(api, todo.wanted.gvk, todo.wanted.key)
+        if live is None:
+            return Checked(None)
     merged = await _dry_run(api, todo)
     if live is not None and merged.resource_version not in ("", live.resource_version):
         # What we hold is older than what the server compared with.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from agent.core import contested, drift, fieldpath, marks, retry
 from agent.core.contested import Claim
@@ -84,7 +84,7 @@ class Checked:
     """`live` None: there is none. `merged` is what the dry run would make of it."""
 
     live: Seen | None
-    merged: Seen
+    merged: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Conflicted:
 
     claims: tuple[Claim, ...]
     message: str
-    live: Manifest | None = field(default=None, repr=False)
+    live: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,7 @@ class Failed:
     message: str
     permanent: bool = False
     retry_after: float = 0.0
+    missing: Literal["", "kind", "namespace"] = ""
 
 
 Step = Apply | Check
@@ -302,7 +303,8 @@ def _left(now: Situation, step: Step) -> str:
 
 def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
     live, merged = outcome.live, outcome.merged
-    if live is not None and not step.taken and not drift.differs(live, merged, now.ignored):
+    same = live is not None and merged is not None and not drift.differs(live, merged, now.ignored)
+    if live is not None and same and not step.taken:
         message = _left(now, step)
         verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message)
         reason = Reason(Why.CONTESTED if message else Why.IN_SYNC, message)
@@ -310,7 +312,7 @@ def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
     if now.may_write:
         return Apply(now.wanted, step.manifest, step.taken, step.left)
     state, why = ("", Why.MISSING) if live is None else (live.mark, Why.DRIFT)
-    differing = drift.paths(live, merged, now.ignored) if live is not None else ()
+    differing = drift.paths(live, merged, now.ignored) if live is not None and merged is not None else ()
     parts = [contested.describe(step.taken)] if step.taken else []
     parts += [f"differs in {', '.join(differing)}"] if differing else []
     message = "; ".join(parts)

@@ -1,0 +1,144 @@
+"""From a bundle to tasks: namespaces settled by the kinds' scopes, marks put on, everything in its order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agent.core import marks, stages
+from agent.core.kinds import CRD, Gvk, Kinds, by_name, gvk_of
+from agent.core.marks import Wanted
+from agent.core.stages import Phase, Task
+from argosy import objects
+from argosy.bundle import Assignment
+from argosy.objects import Manifest, ObjectKey
+
+DEFAULT_NAMESPACE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One bundle for one assignment. `stages` hold ordinary objects and hooks of a sync, `after_failure` the hooks of
+    phase SyncFail. `defines` are the (group, kind) pairs that CRDs of the bundle bring."""
+
+    stages: tuple[tuple[Task, ...], ...] = ()
+    wanted: Mapping[ObjectKey, Wanted] = field(default_factory=dict)
+    after_failure: tuple[Task, ...] = ()
+    hooks: frozenset[ObjectKey] = frozenset()
+    defines: frozenset[tuple[str, str]] = frozenset()
+    problems: tuple[str, ...] = ()
+    creates_namespace: bool = False
+
+    @property
+    def gvks(self) -> frozenset[Gvk]:
+        """All kinds that occur."""
+        tasks = (task for stage in self.stages for task in stage)
+        return frozenset(gvk_of(task.manifest) for task in tasks)
+
+
+def prepare(manifests: Sequence[Any], assignment: Assignment, kinds: Kinds) -> Prepared:
+    """The tasks of a bundle. Objects that cannot be objects at all are named in `problems` and left out."""
+    good: list[Manifest] = []
+    problems = []
+    for number, manifest in enumerate(manifests):
+        problem = _problem(manifest)
+        if problem:
+            problems.append(f"object {number + 1} of the bundle {problem}")
+        else:
+            good.append(manifest)
+    scopes = _defined_scopes(good)
+    destination = assignment.destination_namespace or DEFAULT_NAMESPACE
+    settled = [_settle(manifest, kinds, scopes, destination) for manifest in good]
+    tasks = [_named(task) for task in stages.tasks(settled, destination)]
+    wanted = {
+        task.key: marks.marked(task.manifest, task.key, assignment.id) for task in tasks if not task.hook
+    }
+    # Of two objects with one key the last one wins, as in Argo CD; it keeps the place of the last one.
+    last = {task.key: task for task in tasks if not task.hook}
+    kept = [task for task in tasks if task.hook or last[task.key] is task]
+    namespaces = {task.key.name for task in kept if (task.key.group, task.key.kind) == ("", "Namespace")}
+    return Prepared(
+        stages=tuple(stages.stages(task for task in kept if task.phase is not Phase.SYNC_FAIL)),
+        wanted=wanted,
+        after_failure=tuple(task for task in kept if task.phase is Phase.SYNC_FAIL),
+        hooks=frozenset(task.key for task in kept if task.hook),
+        defines=frozenset(scopes),
+        problems=tuple(problems),
+        creates_namespace="CreateNamespace=true" in assignment.policy.sync_options
+        and bool(assignment.destination_namespace)
+        and assignment.destination_namespace not in namespaces,
+    )
+
+
+def hook(task: Task, assignment: Assignment, operation: str, started: float) -> Wanted:
+    """A hook as it is created in one operation; a nameless one gets Argo CD's name for it."""
+    metadata: dict[str, Any] = task.manifest["metadata"]
+    name = metadata.get("name") or (
+        f"{metadata['generateName']}{assignment.revision[:7]}-{task.phase.word}-{int(started)}".lower()
+    )
+    manifest = {
+        **task.manifest,
+        "metadata": {
+            **{key: value for key, value in metadata.items() if key != "generateName"},
+            "name": name,
+        },
+    }
+    return marks.marked(manifest, objects.key_of(manifest), assignment.id, operation=operation)
+
+
+def _problem(manifest: Any) -> str:
+    """What makes it no Kubernetes object, "" where nothing does."""
+    if not isinstance(manifest, dict):
+        return f"is {type(manifest).__name__}, expected an object"
+    metadata = manifest.get("metadata")
+    for name in ("apiVersion", "kind"):
+        if not isinstance(manifest.get(name), str) or not manifest[name]:
+            return f"has no {name}"
+    if not isinstance(metadata, dict):
+        return "has no metadata"
+    has_name = isinstance(metadata.get("name"), str) and metadata["name"]
+    generated = stages.role(manifest).hook and isinstance(metadata.get("generateName"), str)
+    if not (has_name or generated):
+        return f"({manifest['kind']}) has no metadata.name"
+    parts_fit = all(isinstance(metadata.get(part) or {}, dict) for part in ("labels", "annotations"))
+    return (
+        ""
+        if parts_fit
+        else f"({manifest['kind']} {metadata.get('name')}) has labels or annotations that are no map"
+    )
+
+
+def _defined_scopes(manifests: Iterable[Manifest]) -> dict[tuple[str, str], bool]:
+    """(group, kind) -> namespaced, of the CRDs in a bundle: their kinds are not served yet at the first sync."""
+    found = {}
+    for manifest in manifests:
+        if manifest["kind"] == CRD.kind and objects.split_api_version(manifest["apiVersion"])[0] == CRD.group:
+            pair = stages.defined_kind(manifest)
+            if all(pair):
+                found[pair] = (manifest.get("spec") or {}).get("scope") != "Cluster"
+    return found
+
+
+def _settle(
+    manifest: Manifest, kinds: Kinds, scopes: Mapping[tuple[str, str], bool], destination: str
+) -> Manifest:
+    gvk = gvk_of(manifest)
+    known = kinds.get(gvk) or by_name(kinds.values(), gvk.group, gvk.kind)
+    namespaced = known.namespaced if known is not None else scopes.get((gvk.group, gvk.kind), True)
+    metadata = manifest["metadata"]
+    if namespaced:
+        if metadata.get("namespace"):
+            return manifest
+        return {**manifest, "metadata": {**metadata, "namespace": destination}}
+    if "namespace" not in metadata:
+        return manifest
+    return {**manifest, "metadata": {name: value for name, value in metadata.items() if name != "namespace"}}
+
+
+def _named(task: Task) -> Task:
+    """The task under the object's true key: ordering uses the destination as the namespace of cluster-scoped objects."""
+    key = ObjectKey(
+        task.key.group, task.key.kind, task.manifest["metadata"].get("namespace") or "", task.key.name
+    )
+    return replace(task, key=key)
