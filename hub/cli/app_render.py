@@ -10,12 +10,10 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from argosy import yamlio
-from argosy.errors import ArgosyError, Invalid
+from argosy.errors import ArgosyError, Invalid, NotFound
 from argosy.objects import Manifest
 
 if TYPE_CHECKING:
@@ -49,21 +47,6 @@ def render(file: str, *, repos: Sequence[str] = (), output: str = "yaml") -> int
     return OK
 
 
-def command(
-    file: Annotated[
-        str, typer.Option("-f", "--filename", help="file with the Application, - for standard input")
-    ],
-    repo: Annotated[
-        list[str] | None, typer.Option("--repo", metavar="URL=DIR", help="a repository's folder")
-    ] = None,
-    output: Annotated[str, typer.Option("-o", "--output", metavar="json|yaml")] = "yaml",
-) -> None:
-    """Print the objects of an Application, offline."""
-    if output not in ("json", "yaml"):
-        raise typer.BadParameter("json or yaml is expected", param_hint="-o")
-    raise typer.Exit(render(file, repos=repo or (), output=output))
-
-
 async def _render(
     application: Manifest, found: Sequence[Any], folders: Mapping[str, str]
 ) -> tuple[list[Manifest], list[str]]:
@@ -89,13 +72,20 @@ async def _render(
 
 
 def _tree(source: Any, folders: Mapping[str, str]) -> Tree:
-    from hub.core import repos, semver
-    from hub.git import local
+    """A repository at the source's revision; a plain folder stands for every revision."""
+    from hub.core import repos
+    from hub.sources import offline
 
     folder = folders.get(repos.location(source.repo))
     if folder is None:
         raise Invalid(f"{source.where}.repoURL: {source.repo}: say where it is with --repo {source.repo}=DIR")
-    return local.open_tree(folder, source.revision, highest=semver.highest, tag_prefix=source.tag_prefix)
+    if not Path(folder).is_dir():
+        raise NotFound(f"--repo {source.repo}={folder}: no such folder")
+    if not offline.is_repository(folder):
+        return offline.folder_tree(folder)
+    from hub.sources import local_git
+
+    return local_git.at_revision(folder, source.revision)
 
 
 def _application(file: str) -> Manifest:
