@@ -164,7 +164,7 @@ def _render_all(
     apps: list[Manifest] = []
     problems: list[SetProblem] = []
     for batch in batches:
-        renderer = Renderer(appset, batch.template, context.engine)
+        renderer = Renderer(appset, batch.template, context.engine, strict=context.strict)
         for one in batch.sets:
             try:
                 apps.append(renderer.render(one))
@@ -179,7 +179,10 @@ def _render_all(
 class Renderer:
     """A set's template and patch, compiled once."""
 
-    def __init__(self, appset: AppSet, template: dict[str, Any], engine: Engine) -> None:
+    def __init__(
+        self, appset: AppSet, template: dict[str, Any], engine: Engine, *, strict: bool = False
+    ) -> None:
+        self._strict = strict
         self._appset = appset
         self._engine = engine
         self._template = template
@@ -189,8 +192,11 @@ class Renderer:
         self._failure: FieldFailed | None = None
         try:
             self._node = render.compile_value(kinds.TEMPLATE, template, engine, "spec.template")
+            engine.check()
         except FieldFailed as failure:
             self._failure = failure
+        except TemplateFailed as failure:
+            self._failure = FieldFailed("spec.goTemplateOptions", failure)
 
     def render(self, params: Params) -> Manifest:
         """One Application. Raises `FieldFailed`. An empty parameter set leaves the template as it is."""
@@ -210,7 +216,8 @@ class Renderer:
     def _patched(self, app: Manifest, text: str, scope: Scope) -> Manifest:
         try:
             template = self._engine.compile(text)
-            return patch.apply(app, text if template is None else template.render(scope))
+            rendered = text if template is None else template.render(scope)
+            return patch.apply(app, rendered, strict=self._strict)
         except TemplateFailed as failure:
             raise FieldFailed("spec.templatePatch", failure) from None
 

@@ -257,4 +257,6 @@ def fill(shape: Shape, value: Any, base: Any) -> Any:
         return {**base, **{key: item for key, item in value.items() if key not in base or not is_empty(item)}}
     if isinstance(shape, Free):
         return base if value is None else value
+    if base is None:
+        return value
     return base if is_empty(value) else value

@@ -260,10 +260,21 @@ def compare(constraint: str, version: str) -> bool:
 
 
 def highest(constraint: str, tags: Iterable[str]) -> str | None:
-    """The tag with the highest version that the constraint admits; tags that are no versions are passed
-    over.
+    """The tag with the highest version that a constraint admits, as Argo CD resolves `targetRevision`.
+
+    None where nothing is admitted, and for a text that is no constraint: a single version is a pin, not a
+    range.
     """
-    wanted = compile_range(constraint)
+    try:
+        parse_version(constraint)
+    except ValueError:
+        pass
+    else:
+        return None
+    try:
+        wanted = compile_range(constraint)
+    except ValueError:
+        return None
     best: tuple[Version, str] | None = None
     for tag in tags:
         try:

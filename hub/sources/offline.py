@@ -18,6 +18,9 @@ from hub.core.types import Answer, ClusterFacts, Complete, Failed
 _KIND_LABEL = "argocd.argoproj.io/secret-type"
 
 
+CONTROL_NAMESPACE = "argocd"
+
+
 class OfflineSources:
     """A `Sources` over manifests and folders. `fetch` answers requests; what it cannot answer is `Failed`."""
 
@@ -29,7 +32,8 @@ class OfflineSources:
         repos: Mapping[str, str],
         budget: float,
     ) -> None:
-        self._clusters = [facts for manifest in clusters if (facts := cluster_facts(manifest)) is not None]
+        in_order = sorted(clusters, key=_name)
+        self._clusters = [facts for manifest in in_order if (facts := cluster_facts(manifest)) is not None]
         self._objects = [manifest for manifest in (*objects, *clusters) if isinstance(manifest, dict)]
         self._repos = {_same(url): folder for url, folder in repos.items()}
         self._budget = budget
@@ -68,7 +72,9 @@ class OfflineSources:
         from hub.providers import table
 
         began = time.monotonic()
-        self._answers.update(asyncio.run(table.answer_all(requests, seconds=max(self._budget, 0.0))))
+        answers = asyncio.run(table.answer_all(requests, seconds=max(self._budget, 0.0)))
+        for request, answer in answers.items():
+            self._answers[request] = answer
         self._budget -= time.monotonic() - began
 
     def _open(self, request: TreeRequest) -> Answer[Tree]:
@@ -78,13 +84,32 @@ class OfflineSources:
                 f"repository {request.repo_url} is not known: name it with --repo {request.repo_url}=DIR"
             )
         try:
-            return Complete(folder_tree(folder))
+            if is_repository(folder):
+                from hub.sources import local_git
+
+                tree: Tree = local_git.at_revision(folder, request.revision)
+            else:
+                tree = folder_tree(folder)
         except ArgosyError as error:
             return Failed(f"repository {request.repo_url}: {error.message}")
+        return Complete(tree, tree.commit)
+
+
+def _name(manifest: Any) -> str:
+    """The API server lists in this order."""
+    return str((manifest.get("metadata") or {}).get("name")) if isinstance(manifest, dict) else ""
 
 
 def _same(url: str) -> str:
     return url.rstrip("/").removesuffix(".git")
+
+
+def is_repository(folder: str) -> bool:
+    """True for a working tree or a bare repository, False for a plain folder (also one inside a
+    repository).
+    """
+    place = Path(folder)
+    return (place / ".git").exists() or ((place / "HEAD").is_file() and (place / "objects").is_dir())
 
 
 def folder_tree(folder: str) -> MemoryTree:
@@ -120,7 +145,8 @@ def cluster_facts(manifest: Any) -> ClusterFacts | None:
         return ClusterFacts(
             name, server, labels, annotations, spec.get("project", ""), metadata.get("uid", "")
         )
-    if manifest.get("kind") != "Secret" or labels.get(_KIND_LABEL) != "cluster":
+    here = metadata.get("namespace", CONTROL_NAMESPACE) == CONTROL_NAMESPACE
+    if manifest.get("kind") != "Secret" or labels.get(_KIND_LABEL) != "cluster" or not here:
         return None
     data = secret_texts(manifest)
     return ClusterFacts(

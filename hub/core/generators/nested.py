@@ -64,8 +64,7 @@ class Interpolated:
             self._node = render.compile_value(self._shape, self._fixed, context.engine, self._kind)
         except FieldFailed as failure:
             self._failure = failure
-        templated = any("{{" in key or "{{" in text for key, text in self._values.items())
-        self._constant = self._node is None and self._failure is None and not templated
+        self._constant = not render.has_template(spec)
         self._known: list[Params] | None = None
 
     def evaluate(self, first: Params) -> list[Params]:

@@ -43,6 +43,10 @@ class Engine(Protocol):
         """None for a text that every parameter set leaves as it is. Raises `TemplateFailed` for a bad one."""
         ...
 
+    def check(self) -> None:
+        """Raises `TemplateFailed` for options that the engine does not know."""
+        ...
+
     def deferring(self) -> Engine:
         """The same, but absent keys are errors that say so: for `values` of a matrix's second child."""
         ...

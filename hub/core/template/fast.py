@@ -62,6 +62,9 @@ class FastEngine:
     def compile(self, text: str) -> FastTemplate | None:
         return compile_text(text)
 
+    def check(self) -> None:
+        """There are no options."""
+
     def deferring(self) -> Engine:
         return self
 

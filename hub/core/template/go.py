@@ -170,5 +170,8 @@ class GoEngine:
             return None
         return _compile(text, missing_key_mode(self._options))
 
+    def check(self) -> None:
+        missing_key_mode(self._options)
+
     def deferring(self) -> GoEngine:
         return GoEngine((*self._options, "missingkey=error"))

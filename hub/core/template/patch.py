@@ -22,8 +22,11 @@ _DELETE_FROM = "$deleteFromPrimitiveList/"
 _ORDER = "$setElementOrder/"
 
 
-def apply(app: Manifest, text: str) -> Manifest:
-    """The app with the rendered patch applied. The project never changes. Raises `TemplateFailed`."""
+def apply(app: Manifest, text: str, *, strict: bool) -> Manifest:
+    """The app with the rendered patch applied. The project never changes. Raises `TemplateFailed`.
+
+    `strict` fails, as Argo CD does, where a map or a list inside `valuesObject` meets another one.
+    """
     try:
         wanted = yamlio.load_first(text, source="templatePatch")
     except Invalid as error:
@@ -34,6 +37,8 @@ def apply(app: Manifest, text: str) -> Manifest:
         raise TemplateFailed(f"the rendered patch must be an object, found {described(wanted)}")
     _check_types(wanted)
     project = app["spec"].get("project", "")
+    if strict:
+        _check_values_objects(app, wanted)
     patched: Manifest = _merged(app, wanted, ("",))
     spec = decode(kinds.APPLICATION_SPEC, patched.get("spec") or {})
     return {"metadata": patched.get("metadata") or {}, "spec": {**spec, "project": project}}
@@ -51,6 +56,21 @@ def _check_types(wanted: dict[str, Any]) -> None:
         for problem in check(shape, value, name):
             if not problem.message.startswith(("unknown field", "required field")):
                 raise TemplateFailed(f"the rendered patch: {problem}")
+
+
+def _check_values_objects(app: Manifest, wanted: dict[str, Any]) -> None:
+    present = _at(app, "spec", "source", "helm", "valuesObject")
+    added = _at(wanted, "spec", "source", "helm", "valuesObject")
+    for key, item in added.items():
+        if isinstance(item, (dict, list)) and isinstance(present.get(key), type(item)):
+            message = f"unable to find api field in struct RawExtension for the json field {key!r}"
+            raise TemplateFailed(f"the rendered patch: spec.source.helm.valuesObject.{key}: {message}")
+
+
+def _at(value: Any, *names: str) -> dict[str, Any]:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def _without_directives(value: Any) -> Any:

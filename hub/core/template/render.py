@@ -99,6 +99,15 @@ def _list(value: list[Any], nodes: list[Node | None]) -> Node | None:
     return lambda scope: [item if node is None else node(scope) for item, node in pairs]
 
 
+def has_template(value: Any) -> bool:
+    """True where some string, or key, below the value may be a template."""
+    if isinstance(value, str):
+        return "{{" in value
+    if isinstance(value, dict):
+        return any("{{" in key or has_template(item) for key, item in value.items())
+    return isinstance(value, list) and any(has_template(item) for item in value)
+
+
 def render_values(values: dict[str, str], scope: Scope, engine: Engine, path: str) -> dict[str, str]:
     """A generator's `values` against the parameters of that generator. Raises `FieldFailed`."""
     rendered = {}
