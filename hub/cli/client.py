@@ -134,8 +134,15 @@ class Client:
 
     def text(self, path: str) -> str:
         """What a page such as /readyz says."""
+        return self._said("GET", path, None, {"Accept": "*/*"})
+
+    def notify(self, path: str, body: Manifest, headers: Mapping[str, str]) -> str:
+        """Posts JSON to a page that is no API object, such as a webhook's; returns what it says."""
+        return self._said("POST", path, body, {"Content-Type": "application/json", **headers})
+
+    def _said(self, method: str, path: str, body: Manifest | None, headers: dict[str, str]) -> str:
         with self._guarded():
-            answer = self._send("GET", path, None, None, {"Accept": "*/*"})
+            answer = self._send(method, path, None, body, headers)
             data = answer.read()
         if answer.status >= 400:
             raise _failure(answer.status, data)

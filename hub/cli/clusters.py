@@ -70,3 +70,13 @@ def revoke(ctx: typer.Context, name: Name) -> None:
     """Cut a cluster's agent off: its certificates are refused, its open stream ends. Its objects stay."""
     session.connect(ctx).create(CLUSTERS.path(name=name, subresource="revoke"), {})
     print(f"cluster/{name} revoked")
+
+
+@commands.command("confirm")
+def confirm(ctx: typer.Context, name: Name) -> None:
+    """Confirm this hub's present state to a cluster that holds removals since a restore.
+
+    From then on its agent follows this hub again and carries out what it lists as removals.
+    """
+    session.connect(ctx).create(CLUSTERS.path(name=name, subresource="confirm"), {})
+    print(f"cluster/{name} confirmed")
