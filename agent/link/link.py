@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import grpc
 import structlog
@@ -20,11 +21,14 @@ from agent.link.identity import Identity
 from agent.link.join import Self
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
-from agent.link.stream import Desk, Stream
+from agent.link.stream import ACK_SECONDS, Desk, Stream
 from argosy import backoff
 from argosy.errors import ArgosyError, Conflict, Forbidden, Internal
 
 log = structlog.get_logger("link")
+
+Dial: TypeAlias = Callable[[Identity, bytes], grpc.aio.Channel]
+"""Makes the channel to the link from an identity and its key."""
 
 STEADY_SECONDS = 10.0
 """A stream that lasted this long was a good one: the next break is tried again at once."""
@@ -45,7 +49,11 @@ class LinkState:
 
 
 class Link:
-    """Keeps the stream to the hub. `folder` holds the identity, `clock` gives Unix seconds."""
+    """Keeps the stream to the hub.
+
+    `folder` holds the identity, `clock` gives Unix seconds, `base` and `cap` bound the pause between two
+    tries.
+    """
 
     def __init__(
         self,
@@ -56,8 +64,10 @@ class Link:
         *,
         facts: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
+        dial: Dial = channels.mutual,
         base: float = 0.5,
         cap: float = 30.0,
+        patience: float = ACK_SECONDS,
     ) -> None:
         loaded = identity.load(folder)
         if loaded is None:
@@ -68,9 +78,10 @@ class Link:
         self._key = identity.key_in(folder)
         self._clock = clock
         self._base, self._cap = base, cap
+        self._dial = dial
         self.ledger = ledger
         self.outbox = outbox
-        self._desk = Desk(who, dict(facts or {}), ledger, outbox, clock)
+        self._desk = Desk(who, dict(facts or {}), ledger, outbox, clock, patience)
         self.state = LinkState()
         self._open: Stream | None = None
         self._opened = asyncio.Event()
@@ -160,7 +171,7 @@ class Link:
 
     async def _start(self) -> Stream:
         """Opens a stream up to its Welcome and makes it the current one."""
-        stream = Stream(self._desk, channels.mutual(self._identity, self._key))
+        stream = Stream(self._desk, self._dial(self._identity, self._key))
         try:
             await stream.open()
         except BaseException:

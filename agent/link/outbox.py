@@ -28,6 +28,7 @@ class Outbox:
         self._awaited: frozenset[str] = frozenset()
         self._noted: dict[str, str] = {}
         self._number = 0
+        self._sent = 0.0
         self._full_owed = False
         self.changed = asyncio.Event()
 
@@ -73,9 +74,7 @@ class Outbox:
         Where it does not, the hub has what the Hello's digest covered, and only what changed since is to be
         sent.
         """
-        for flying in self._flying.values():
-            self._waiting.update(dict.fromkeys(a for a in flying if a in self._states))
-        self._flying.clear()
+        self._resend()
         self._full_owed = report_all
         if report_all:
             self._waiting = dict.fromkeys(self._states)
@@ -85,18 +84,31 @@ class Outbox:
         self.changed.set()
 
     def ack(self, number: int) -> None:
-        """Everything up to this report is durable at the hub."""
-        for done in [one for one in self._flying if one <= number]:
-            del self._flying[done]
-        self.changed.set()
+        """That report is durable at the hub."""
+        if self._flying.pop(number, None) is not None:
+            self.changed.set()
 
-    def next(self) -> list[pb.Report]:
-        """What to send now: nothing while a report is on its way or all is said."""
+    def overdue(self, now: float, patience: float) -> None:
+        """Sends again what was sent more than `patience` seconds before `now` (monotonic) and not
+        acknowledged.
+        """
+        if self._flying and now - self._sent > patience:
+            self._resend()
+            self.changed.set()
+
+    def _resend(self) -> None:
+        for flying in self._flying.values():
+            self._waiting.update(dict.fromkeys(a for a in flying if a in self._states))
+        self._flying.clear()
+
+    def next(self, now: float) -> list[pb.Report]:
+        """What to send at `now` (monotonic seconds): nothing while a report is on its way or all is said."""
         if self._flying or not (self._waiting or (self._full_owed and self.complete)):
             return []
         full = self._full_owed and self.complete
         names = list(self._states) if full else list(self._waiting)
         self._waiting.clear()
+        self._sent = now
         if full:
             self._full_owed = False
         reports = list(

@@ -28,6 +28,8 @@ from argosy.v1 import link_pb2_grpc as rpc
 log = structlog.get_logger("link")
 
 WELCOME_SECONDS = 15.0
+ACK_SECONDS = 30.0
+"""How long a report may go without an answer before it is sent again."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Desk:
     ledger: Ledger
     outbox: Outbox
     clock: Callable[[], float]
+    patience: float = ACK_SECONDS
 
     def hello(self, *, whole: bool = False) -> pb.ConnectRequest:
         """`whole` asks for the whole set, as an agent that holds nothing of this hub's."""
@@ -156,13 +159,14 @@ class Stream:
             while True:
                 outbox.changed.clear()
                 messages, self._outgoing = self._outgoing, []
-                messages += [pb.ConnectRequest(report=report) for report in outbox.next()]
+                messages += [pb.ConnectRequest(report=report) for report in outbox.next(time.monotonic())]
                 for message in messages:
                     await self._call.write(message)
                     next_beat = time.monotonic() + self._pause()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(max(0.0, next_beat - time.monotonic())):
                         await outbox.changed.wait()
+                outbox.overdue(time.monotonic(), self._desk.patience)
                 if time.monotonic() >= next_beat:
                     self._outgoing.append(pb.ConnectRequest(beat=pb.Beat(time=self._desk.clock())))
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:

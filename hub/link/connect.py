@@ -123,6 +123,8 @@ class Switchboard:
             await self._report(session, message.report)
         elif kind == "held":
             await self._held(session, message.held)
+        elif kind == "beat":
+            await self._beat(session)
         elif kind == "goodbye":
             return False
         return True
@@ -138,6 +140,7 @@ class Switchboard:
             hello.generation,
             hello.set_digest,
         )
+        session.holding = hello.holding
         greeting = await self._store.read(lambda tx: _greet(tx, peer, hello.cluster_uid))
         if greeting.refusal:
             await self._store.write(lambda tx: agents.quarantine(tx, peer.cluster, greeting.refusal))
@@ -222,6 +225,7 @@ class Switchboard:
 
     async def _held(self, session: Session, held: pb.Held) -> None:
         session.epoch, session.generation, session.set_digest = held.epoch, held.generation, held.set_digest
+        session.holding = held.holding
         cluster, reason = session.cluster, held.holding_reason if held.holding else ""
         life, now = self._store.epoch, self._clock()
         await self._store.write(
@@ -229,6 +233,12 @@ class Switchboard:
                 tx, cluster, held.epoch, held.generation, held.set_digest, reason, life=life, now=now
             )
         )
+
+    async def _beat(self, session: Session) -> None:
+        """Offers a set again that was not answered: on a stream nothing gets lost, beside it much can."""
+        unanswered = session.generation < session.offered and not session.holding
+        if unanswered and time.monotonic() - session.pushed > self._beat_seconds:
+            await self.push([session.cluster])
 
     async def push(self, clusters: list[str]) -> None:
         """Reads the newest sets of these clusters in one go and hands each stream what its agent lacks."""
@@ -241,7 +251,7 @@ class Switchboard:
         for (_, session), (delta, parts) in zip(asked, found, strict=True):
             same = (session.epoch, session.generation, session.set_digest)
             if (delta.epoch, delta.generation, delta.set_digest) != same:
-                session.push(parts)
+                session.push(delta.generation, parts, time.monotonic())
 
     async def confirm(self, cluster: str) -> None:
         """Tells an agent that an operator confirmed this life of the hub."""

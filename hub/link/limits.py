@@ -15,6 +15,7 @@ HELLO_SECONDS = 15.0
 BYE_SECONDS = 1.0
 """How long a peer has to take a Goodbye before its stream is cut without."""
 MAX_FACTS = 64
+MAX_ACKS = 64
 MAX_FETCHES = 8
 """Transfers at once for one cluster."""
 

@@ -20,15 +20,15 @@ log = structlog.get_logger("link")
 
 
 class Session:
-    """`cluster` is the peer, `expires` when its certificate ends (Unix seconds), `seen` its last message
-    (monotonic).
+    """One stream from its first byte to its end.
 
-    `epoch`, `generation` and `set_digest` are what the agent said it holds.
+    `expires` is when the peer's certificate ends (Unix seconds), `seen` when it was last heard (monotonic).
+    `epoch`, `generation`, `set_digest` and `holding` are what the agent said of what it holds; it was offered
+    generation `offered` at `pushed` (monotonic). `full` are the applications in a full report's parts so far.
     """
 
     __slots__ = (
-        "_ack",
-        "_acked",
+        "_acks",
         "_context",
         "_cut",
         "_desired",
@@ -42,7 +42,10 @@ class Session:
         "expires",
         "full",
         "generation",
+        "holding",
         "meter",
+        "offered",
+        "pushed",
         "seen",
         "set_digest",
         "status",
@@ -55,9 +58,10 @@ class Session:
         self._context = context
         self._welcome: bytes | None = None
         self._desired: list[bytes] = []
-        self._ack = self._acked = 0
+        self._acks: list[int] = []
         self._goodbye: bytes | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._cut: asyncio.TimerHandle | None = None
         self.cluster = cluster
         self.expires = expires
         self.meter = meter
@@ -65,8 +69,10 @@ class Session:
         self.epoch = ""
         self.generation = 0
         self.set_digest = ""
+        self.holding = False
+        self.offered = 0
+        self.pushed = now
         self.full: set[str] | None = None
-        self._cut: asyncio.TimerHandle | None = None
         self.ended = ""
         self.status = grpc.StatusCode.OK
 
@@ -75,15 +81,20 @@ class Session:
         self._kick()
 
     def ack(self, number: int) -> None:
-        self._ack = max(self._ack, number)
+        """Says that a report is durable.
+
+        Of many that the peer does not read the oldest are left out: it asks again.
+        """
+        self._acks.append(number)
+        del self._acks[: -limits.MAX_ACKS]
         self._kick()
 
-    def push(self, parts: list[bytes]) -> None:
-        """Puts a newer set in the place of one that is not written yet.
+    def push(self, generation: int, parts: list[bytes], now: float) -> None:
+        """Offers a set, in the place of one not written yet.
 
-        An unfinished one the agent throws away.
+        The parts of an unfinished one the agent throws away.
         """
-        self._desired = parts
+        self._desired, self.offered, self.pushed = parts, generation, now
         self._kick()
 
     def end(self, reason: str, status: grpc.StatusCode, retry_after: int = 0) -> None:
@@ -92,8 +103,8 @@ class Session:
             return
         self.ended, self.status = reason, status
         self._goodbye = convert.goodbye_to(reason, retry_after)
-        self._kick()
         self._cut = self._handler.get_loop().call_later(limits.BYE_SECONDS, self._handler.cancel)
+        self._kick()
 
     def close(self) -> None:
         """The handler is through: nothing is written any more."""
@@ -114,7 +125,7 @@ class Session:
             log.debug("stream not writable", cluster=self.cluster, error=str(error))
         finally:
             self._writer = None
-        if self.ended and self._cut is not None:
+        if self._cut is not None:
             self._cut.cancel()
             self._handler.cancel()
 
@@ -122,12 +133,11 @@ class Session:
         """What is written next: the end before all else, then answers, then the set."""
         if self._goodbye is not None:
             message, self._goodbye = self._goodbye, None
-            self._welcome, self._desired, self._ack = None, [], self._acked
+            self._welcome, self._desired, self._acks = None, [], []
             return message
         if self._welcome is not None:
             message, self._welcome = self._welcome, None
             return message
-        if self._ack > self._acked:
-            self._acked = self._ack
-            return convert.ack_to(self._ack)
+        if self._acks:
+            return convert.ack_to(self._acks.pop(0))
         return self._desired.pop(0) if self._desired else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import linkbed
+from linkbed import Hub, until
+
 from agent.link import fetch
 from argosy import bundle
 from argosy.status import Health
 from hub.core import clusters
 from hub.store import agents, desired, reports
-from linkbed import Hub, until
+from hub.store.base import Change
 
 
 async def test_a_change_arrives_is_durable_and_is_known_to_the_hub_as_held(hub: Hub, tmp_path: Path) -> None:
@@ -50,7 +52,7 @@ async def test_a_bundle_comes_whole_and_only_to_whom_it_is_assigned(hub: Hub, tm
 async def test_a_report_is_acknowledged_when_it_is_durable_and_equal_ones_are_not_written(
     hub: Hub, tmp_path: Path
 ) -> None:
-    changes = []
+    changes: list[Change] = []
     hub.store.listen(changes.extend)
     await hub.application("a")
     async with linkbed.joined(hub, tmp_path) as spoke:

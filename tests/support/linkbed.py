@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -17,11 +19,12 @@ from agent.link.join import Self
 from agent.link.ledger import Ledger
 from agent.link.link import Link
 from agent.link.outbox import Outbox
-from argosy import bundle, token, tls
+from argosy import bundle, tls, token
 from argosy.bundle import Assignment, Desired
 from argosy.status import AppStatus, Health, Sync
 from argosy.token import JoinToken
 from hub.ca.authority import Authority, open_authority
+from hub.core.clusters import Agent
 from hub.link.server import LinkConfig, LinkServer
 from hub.store import agents, bundles, desired, grants, objects
 from hub.store.objects import Row
@@ -96,11 +99,11 @@ class Hub:
         put = []
         for name in names:
             digest, blob = bundle.pack([config_map(name, content)])
-            await self.store.write(lambda tx, d=digest, b=blob: bundles.put(tx, d, b, self.now()))
+            await self.store.write(functools.partial(bundles.put, digest=digest, blob=blob, now=self.now()))
             put.append(assignment(name, digest))
         return await self.store.write(lambda tx: desired.change(tx, cluster, put=put, drop=drop))
 
-    async def agent_row(self, cluster: str) -> agents.Agent:
+    async def agent_row(self, cluster: str) -> Agent:
         found = await self.store.read(lambda tx: agents.get(tx, cluster))
         assert found is not None
         return found
@@ -112,10 +115,11 @@ class Hub:
 
 async def open_hub(folder: Path, config: LinkConfig | None = None, *, shift: float = 0.0) -> Hub:
     config = config or LinkConfig(beat=5, grace=0.5)
-    folder.mkdir(parents=True, exist_ok=True)
     store = open_store(folder / "hub.db")
     ca = open_authority(folder / "ca", time.time())
-    hub = Hub(folder, config, store, ca, LinkServer(store, ca, config, clock=lambda: time.time() + shift), shift)
+    hub = Hub(
+        folder, config, store, ca, LinkServer(store, ca, config, clock=lambda: time.time() + shift), shift
+    )
     await hub.server.start()
     return hub
 
@@ -167,16 +171,15 @@ class Spoke:
     async def join(self, text: str) -> None:
         await join.join(self.folder, text, self.who, clock=time.time)
 
-    async def start(self, **more: float) -> Link:
+    async def start(self, **more: Any) -> Link:
         held, wanted = self.keeper.load()
-        options = {"base": 0.05, "cap": 0.3, **more}
         self.link = Link(
             self.folder,
             self.who,
             Ledger(self.keeper, held, wanted),
             Outbox(),
             facts={"kubernetes.version": "v1.37.2"},
-            **options,
+            **{"base": 0.05, "cap": 0.3, **more},
         )
         self.task = asyncio.create_task(self.link.run())
         return self.link
