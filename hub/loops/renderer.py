@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -19,11 +19,13 @@ from argosy import objects as manifests
 from argosy.errors import ArgosyError, Invalid
 from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
-from hub.core import conditions, destinations, expand, generated, policy, releases, repos
+from hub.core import conditions, destinations, expand, generated, policy, releases, sources
 from hub.core.destinations import Directory
 from hub.core.served import table
+from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.core.types import Failed
+from hub.loops.kitchen import Dish, Kitchen
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.store import apps, bundles, recipes
@@ -38,27 +40,17 @@ AT_ONCE = 8
 log = structlog.get_logger("renderer")
 
 SourceKey = tuple[str, str]
-"""(repository identity, target revision)."""
-
-
-class Kitchen(Protocol):
-    """What this needs of `hub.render`. Raises `Invalid` for a user's mistake, `Unavailable` for trouble of ours."""
-
-    def recipe(self, app: Manifest, tree: Tree) -> str:
-        """The digest of everything the render depends on."""
-
-    async def cook(self, app: Manifest, tree: Tree) -> Sequence[Manifest]:
-        """The finished objects."""
+"""(repository address, target revision)."""
 
 
 @dataclass
 class Entry:
-    """One Application as this loop knows it. `checked` is the newest commit that its bundle is right for."""
+    """One Application as this loop knows it. `wrong` says why its sources cannot be used, "" where they can."""
 
     manifest: Manifest
-    source: SourceKey | None
+    sources: tuple[Source, ...]
+    wrong: str
     state: AppState | None
-    checked: str = ""
 
 
 @dataclass
@@ -69,7 +61,6 @@ class _Outcome:
     state: AppState
     recipe: str = ""
     fresh: tuple[str, bytes] | None = None
-    checked: str = ""
 
 
 @dataclass
@@ -105,6 +96,7 @@ class Renderer:
         self._members: dict[SourceKey, set[str]] = {}
         self._seen: dict[SourceKey, tuple[str, bool]] = {}
         self._touched: dict[str, None] = {}
+        self._confirmed: dict[SourceKey, str] = {}
         self._fleet = -1
         self._loaded = False
         self._cooking: dict[str, _Cook] = {}
@@ -122,11 +114,6 @@ class Renderer:
         self._touched.update(dict.fromkeys(found))
         return bool(found)
 
-    def checked(self, uid: str) -> str:
-        """The newest commit for which an Application's present bundle is known to be right, "" where unknown."""
-        entry = self._entries.get(uid)
-        return entry.checked if entry else ""
-
     async def run(self) -> None:
         if not self._loaded:
             await self._load()
@@ -139,6 +126,9 @@ class Renderer:
         due.update(dict.fromkeys(await self._moved_sources()))
         if due:
             await self._work(list(due), directory)
+            await self._confirm(
+                {key for uid in due if (e := self._entries.get(uid)) for key in _keys(e.sources)}
+            )
 
     # --- what is due ----------------------------------------------------------------------------------------------
 
@@ -166,24 +156,24 @@ class Renderer:
                 self._leave(uid)
             else:
                 old = self._entries.get(uid)
-                self._enter(manifest, old.state if old else None, old.checked if old else "")
+                self._enter(manifest, old.state if old else None)
 
-    def _enter(self, manifest: Manifest, state: AppState | None, checked: str = "") -> None:
+    def _enter(self, manifest: Manifest, state: AppState | None) -> None:
         uid = manifest["metadata"]["uid"]
         self._leave(uid)
-        source = source_key(manifest)
-        self._entries[uid] = Entry(manifest, source, state, checked or (state.revision if state else ""))
-        if source is not None:
-            self._members.setdefault(source, set()).add(uid)
+        found, wrong = _sources(manifest)
+        self._entries[uid] = Entry(manifest, found, wrong, state)
+        for key in _keys(found):
+            self._members.setdefault(key, set()).add(uid)
 
     def _leave(self, uid: str) -> None:
         entry = self._entries.pop(uid, None)
-        if entry is not None and entry.source is not None:
-            members = self._members[entry.source]
+        for key in dict.fromkeys(_keys(entry.sources if entry else ())):
+            members = self._members[key]
             members.discard(uid)
             if not members:
-                del self._members[entry.source]
-                self._seen.pop(entry.source, None)
+                del self._members[key]
+                self._seen.pop(key, None)
 
     def _moved_destinations(self, directory: Directory) -> dict[str, None]:
         if self._world.fleet == self._fleet:
@@ -201,13 +191,11 @@ class Renderer:
 
     async def _moved_sources(self) -> list[str]:
         due: list[str] = []
-        for source, members in self._members.items():
-            entry = self._entries[next(iter(members))]
-            url, revision = _where(entry.manifest)
-            state = self._trees.state(url, revision)
-            if source in self._seen and self._seen[source] != state:
+        for key, members in self._members.items():
+            state = self._trees.state(*key)
+            if key in self._seen and self._seen[key] != state:
                 due += sorted(members)
-            self._seen[source] = state
+            self._seen[key] = state
         return due
 
     # --- the work -------------------------------------------------------------------------------------------------
@@ -219,9 +207,8 @@ class Renderer:
             wrote = await self._store.write(lambda tx, found=outcomes: self._write(tx, found))  # type: ignore[misc]
             for outcome in outcomes:
                 outcome.entry.state = outcome.state
-                outcome.entry.checked = outcome.checked
-                if outcome.entry.source is not None:
-                    self._seen[outcome.entry.source] = self._trees.state(*_where(outcome.entry.manifest))
+                for key in _keys(outcome.entry.sources):
+                    self._seen[key] = self._trees.state(*key)
             if wrote:
                 self._changed()
 
@@ -229,44 +216,53 @@ class Renderer:
         manifest, before = entry.manifest, entry.state
         state = _described(manifest, before)
         if state.deleting:
-            return _Outcome(entry, state, checked=entry.checked)
+            return _Outcome(entry, state)
         try:
             cluster = destinations.resolve(manifest["spec"].get("destination") or {}, directory)
             state = replace(state, cluster=cluster.id)
-            if entry.source is None:
-                raise Invalid(_unusable(manifest))
+            if entry.wrong:
+                raise Invalid(entry.wrong)
         except Invalid as error:
             return _Outcome(entry, replace(state, problem=f"InvalidSpecError: {error.message}"))
-        url, revision = _where(manifest)
+        keys = dict.fromkeys(_keys(entry.sources))
         if _annotated(manifest):
-            await self._trees.look(url)
-        answer = await self._trees.tree(url, revision)
-        if isinstance(answer, Failed):
-            return _Outcome(entry, replace(state, problem=f"ComparisonError: {answer.reason}"))
-        return await self._render(entry, state, answer.value)
+            await asyncio.gather(*(self._trees.look(url) for url in {url for url, _ in keys}))
+        trees: dict[SourceKey, Tree] = {}
+        for key in keys:
+            answer = await self._trees.tree(*key)
+            if isinstance(answer, Failed):
+                problem = f"ComparisonError: {answer.reason}"
+                return _Outcome(entry, replace(state, problem=problem))
+            trees[key] = answer.value
+        return await self._render(entry, state, trees)
 
-    async def _render(self, entry: Entry, state: AppState, tree: Tree) -> _Outcome:
+    async def _render(self, entry: Entry, state: AppState, trees: dict[SourceKey, Tree]) -> _Outcome:
         state = replace(state, problem="")
+        commit = trees[_keys(entry.sources)[0]].commit
         try:
             async with self._limit:
-                recipe = await asyncio.to_thread(self._kitchen.recipe, entry.manifest, tree)
+                parts = [
+                    (source, trees[key])
+                    for source, key in zip(entry.sources, _keys(entry.sources), strict=True)
+                ]
+                dish = await self._kitchen.prepare(entry.manifest, parts)
+            recipe = dish.digest
             if recipe == state.recipe and state.bundle:
-                return _Outcome(entry, state, checked=tree.commit)
-            digest, problem, fresh = await self._cook(recipe, entry.manifest, tree)
+                return _Outcome(entry, state)
+            digest, problem, fresh = await self._cook(dish)
         except ArgosyError as error:
             return _Outcome(
                 entry, replace(state, problem=f"ComparisonError: {error.message}"), checked=entry.checked
             )
         if problem:
             state = replace(state, problem=f"ComparisonError: {problem}")
-            return _Outcome(entry, state, recipe, checked=entry.checked)
-        state = replace(state, recipe=recipe, bundle=digest, revision=tree.commit)
-        return _Outcome(entry, state, recipe, fresh, tree.commit)
+            return _Outcome(entry, state, recipe)
+        state = replace(state, recipe=recipe, bundle=digest, revision=commit)
+        return _Outcome(entry, state, recipe, fresh)
 
-    async def _cook(
-        self, recipe: str, manifest: Manifest, tree: Tree
-    ) -> tuple[str, str, tuple[str, bytes] | None]:
+    async def _cook(self, dish: Dish) -> tuple[str, str, tuple[str, bytes] | None]:
         """(bundle digest, problem, the bundle where it is new); waits for a render of the recipe that is under way."""
+        recipe = dish.digest
         if (cook := self._cooking.get(recipe)) is not None:
             return await cook.done
         known = await self._store.read(lambda tx: recipes.find(tx, recipe))
@@ -277,7 +273,7 @@ class Renderer:
         cook = self._cooking[recipe] = _Cook()
         try:
             async with self._limit:
-                found = await self._kitchen.cook(manifest, tree)
+                found = await self._kitchen.cook(dish)
                 fresh = await asyncio.to_thread(bundle_format.pack, found)
             self.rendered += 1
             outcome: tuple[str, str, tuple[str, bytes] | None] = (fresh[0], "", fresh)
@@ -291,6 +287,30 @@ class Renderer:
             del self._cooking[recipe]
         cook.done.set_result(outcome)
         return outcome
+
+    async def _confirm(self, looked_at: Iterable[SourceKey]) -> None:
+        """Notes which commits the renders are right for: one row for each moved source, however many apps share it."""
+        moved = []
+        for key in looked_at:
+            commit = self._trees.known(*key)
+            if commit and self._confirmed.get(key) != commit:
+                self._confirmed[key] = commit
+                moved.append((key, commit))
+        if not moved:
+            return
+
+        def write(tx: Tx) -> None:
+            for (repo, target), commit in moved:
+                if apps.confirm(tx, repo, target, commit):
+                    for uid in sorted(self._members.get((repo, target), ())):
+                        self._tell(tx, uid)
+
+        await self._store.write(write)
+
+    def _tell(self, tx: Tx, uid: str) -> None:
+        metadata = self._entries[uid].manifest["metadata"]
+        where = (table.APPLICATION.resource, metadata["namespace"], metadata["name"], uid)
+        tx.emit(Change(tx.next_rv(), "MODIFIED", *where, composed=True))
 
     # --- what is written ------------------------------------------------------------------------------------------
 
@@ -350,33 +370,18 @@ class Renderer:
             )
 
 
-def source_key(manifest: Manifest) -> SourceKey | None:
-    """What an Application's trees are looked up by; None where its source cannot be used."""
-    spec = manifest["spec"]
-    source = spec.get("source") or {}
-    if spec.get("sources") or not source.get("repoURL") or source.get("chart"):
-        return None
+def _keys(found: Sequence[Source]) -> list[SourceKey]:
+    """What the sources' trees are looked up by."""
+    return [(source.repo, source.revision or "HEAD") for source in found]
+
+
+def _sources(manifest: Manifest) -> tuple[tuple[Source, ...], str]:
+    """(the Application's sources, why they cannot be used)."""
     try:
-        return repos.identity(source["repoURL"]), source.get("targetRevision") or "HEAD"
-    except Invalid:
-        return None
-
-
-def _where(manifest: Manifest) -> tuple[str, str]:
-    source = manifest["spec"]["source"]
-    return source["repoURL"], source.get("targetRevision") or "HEAD"
-
-
-def _unusable(manifest: Manifest) -> str:
-    spec = manifest["spec"]
-    if spec.get("sources"):
-        return "spec.sources: several sources are not supported yet; use spec.source"
-    source = spec.get("source") or {}
-    if source.get("chart"):
-        return "spec.source.chart: Helm charts are not supported yet"
-    if not source.get("repoURL"):
-        return "spec.source.repoURL: required field is missing"
-    return f"spec.source.repoURL: {source['repoURL']!r} is not the address of a Git repository"
+        found = sources.of(manifest)
+    except Invalid as error:
+        return (), error.message
+    return found, "" if found else "spec.source: required field is missing"
 
 
 def _annotated(manifest: Manifest) -> bool:
@@ -386,7 +391,7 @@ def _annotated(manifest: Manifest) -> bool:
 def _described(manifest: Manifest, before: AppState | None) -> AppState:
     """The state as the object itself says it; what was rendered last stays."""
     metadata, spec = manifest["metadata"], manifest["spec"]
-    source = spec.get("source") or {}
+    first = next(iter(_sources(manifest)[0]), None)
     state = before or AppState(metadata["uid"], metadata["name"], metadata["namespace"])
     request = policy_request(before)
     if manifest.get("operation"):
@@ -399,8 +404,8 @@ def _described(manifest: Manifest, before: AppState | None) -> AppState:
         project=spec.get("project") or "default",
         owner=generated.controller_of(manifest),
         destination_namespace=(spec.get("destination") or {}).get("namespace") or "",
-        repo=source.get("repoURL") or "",
-        target=source.get("targetRevision") or "HEAD",
+        repo=first.repo if first else "",
+        target=(first.revision or "HEAD") if first else "",
         policy=manifests.canonical(asdict(policy.of(spec, request))).decode(),
         deleting=deleting,
     )

@@ -71,5 +71,20 @@ def rolled(tx: Tx, apps: Iterable[str]) -> None:
     tx.many("UPDATE app_states SET rolled = 1 WHERE app = ?", ((app,) for app in apps))
 
 
+def confirm(tx: Tx, repo: str, target: str, commit: str) -> bool:
+    """Notes that every render of a source is right for a commit. True where that is new."""
+    sql = (
+        "INSERT INTO source_commits (repo, target, commit_id) VALUES (?, ?, ?) ON CONFLICT (repo, target) "
+        "DO UPDATE SET commit_id = excluded.commit_id WHERE commit_id <> excluded.commit_id"
+    )
+    return tx.run(sql, (repo, target, commit)) > 0
+
+
+def confirmed(tx: Tx) -> dict[tuple[str, str], str]:
+    """(repo, target) -> the commit of `confirm`."""
+    rows = tx.all("SELECT repo, target, commit_id FROM source_commits")
+    return {(repo, target): commit for repo, target, commit in rows}
+
+
 def forget(tx: Tx, app: str) -> None:
     tx.run("DELETE FROM app_states WHERE app = ?", (app,))

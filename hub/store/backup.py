@@ -30,6 +30,9 @@ LOCK = "lock"
 WITH_DATABASE = ("seal.key",)
 """Files that are useless without the database and it without them."""
 
+KEYS = (*WITH_DATABASE, "ca/ca.key", "ca/ca.crt")
+"""What a backup takes along, where it exists."""
+
 RV_LEAP = 1 << 24
 """A restore moves the resourceVersion further than the lost life can have, so that no watcher confuses the two."""
 
@@ -98,6 +101,22 @@ def restore(data: Path, source: Path) -> str:
         incoming.chmod(0o600)
         incoming.replace(data / DATABASE)
     return epoch
+
+
+def check(path: Path) -> tuple[str, int]:
+    """(newest schema step, number of objects) of a sound database. Raises `Unavailable` for a damaged one."""
+    try:
+        connection = connect(path, readonly=True)
+        try:
+            verdict = connection.execute("PRAGMA quick_check").fetchone()[0]
+            if verdict != "ok":
+                raise Unavailable(f"damaged: {verdict}")
+            schema = connection.execute("SELECT max(name) FROM _sqlite_migrations").fetchone()[0]
+            return schema, connection.execute("SELECT count(*) FROM objects").fetchone()[0]
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Unavailable(f"cannot be read: {error}") from None
 
 
 def _begin_life(path: Path, source: Path) -> str:

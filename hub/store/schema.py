@@ -32,6 +32,10 @@ CORE_TABLES = [
     )""",
     "CREATE INDEX app_states_waiting ON app_states (owner) WHERE rolled = 0",
     "CREATE INDEX app_states_leaving ON app_states (app) WHERE deleting <> ''",
+    # The newest commit of each source that all renders are right for.
+    """CREATE TABLE source_commits (
+        repo TEXT NOT NULL, target TEXT NOT NULL, commit_id TEXT NOT NULL, PRIMARY KEY (repo, target)
+    )""",
     # One row for each release of a set or a lone Application; its object in the API has the same name.
     """CREATE TABLE releases (
         id TEXT PRIMARY KEY, owner TEXT NOT NULL, number INTEGER NOT NULL, namespace TEXT NOT NULL,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from hub.core.clusters import Agent
 from hub.core.views import AppView
-from hub.store import agents
+from hub.store import agents, apps
 from hub.store.base import Tx
 
 _CHUNK = 400
 """Parameters of one query; SQLite takes 32,766, but long lists are read whole."""
 
-_STATES = "SELECT app, cluster, bundle, revision, problem FROM app_states"
+_STATES = "SELECT app, cluster, bundle, revision, problem, repo, target FROM app_states"
 _REPORTS = "SELECT app, cluster, detail, rv, time FROM reports"
 
 
@@ -29,6 +29,7 @@ def applications(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[AppView, int]]:
         wanted = state[1] if state is not None else ""
         if before is None or (row[1] == wanted, row[3]) > (before[1] == wanted, before[3]):
             reports[row[0]] = row
+    confirmed = apps.confirmed(tx)
     out = {}
     for uid in uids:
         state, report = states.get(uid), reports.get(uid)
@@ -36,13 +37,21 @@ def applications(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[AppView, int]]:
             continue
         view = AppView(
             bundle=state[2] if state else "",
-            revision=state[3] if state else "",
+            revision=_revision(state, confirmed) if state else "",
             problem=state[4] if state else "",
             report=orjson.loads(report[2]) if report else None,
             reported=report[4] if report else 0.0,
         )
         out[uid] = (view, report[3] if report else 0)
     return out
+
+
+def _revision(state: tuple[Any, ...], confirmed: Mapping[tuple[str, str], str]) -> str:
+    """The newest commit that the app's bundle is right for, which may be later than the one it was rendered from."""
+    _, _, bundle, revision, problem, repo, target = state
+    if not bundle or problem:
+        return str(revision)
+    return confirmed.get((repo, target), str(revision))
 
 
 def clusters(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[Agent | None, int]]:
@@ -54,7 +63,9 @@ def clusters(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[Agent | None, int]]
     return {uid: (by_uid.get(uid), numbers.get(uid, 0)) for uid in uids}
 
 
-def _rows(tx: Tx, sql: str, uids: Sequence[str], column: str = "app", tail: str = "") -> list[tuple[Any, ...]]:
+def _rows(
+    tx: Tx, sql: str, uids: Sequence[str], column: str = "app", tail: str = ""
+) -> list[tuple[Any, ...]]:
     if len(uids) > _CHUNK:
         wanted = set(uids)
         return [row for row in tx.all(sql + tail) if row[0] in wanted]
