@@ -21,6 +21,7 @@ from hub.cli.kubeconfig import Access
 
 WATCH_SECONDS = 240
 AGAIN_SECONDS = 1.0
+PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,10 @@ class _Mirror:
         while not self._ended:
             try:
                 self._once()
+                # A server (or a proxy) may end watches early; that must not become a storm of lists.
+                time.sleep(PAUSE_SECONDS)
             except Conflict:
-                continue
+                time.sleep(PAUSE_SECONDS)
             except Unavailable as error:
                 # A hub that was there and restarts is waited for; one that never answered is the caller's
                 # mistake.
