@@ -22,7 +22,7 @@ from agent.core.kinds import WATCHABLE, ApiKind
 from agent.core.marks import Seen
 from argosy import backoff
 from argosy.errors import ArgosyError
-from argosy.objects import Manifest, ObjectKey
+from argosy.objects import ObjectKey
 
 log = structlog.get_logger("watch")
 
@@ -86,15 +86,11 @@ class Watcher:
         for reflected in self._kinds.values():
             yield from (item for item in reflected.objects.values() if item.owner == assignment)
 
-    def note(self, live: Manifest) -> Seen:
-        """Takes in an object the agent just wrote or read, so that it need not wait for the watch to say
-        it.
-        """
-        item = marks.seen(live)
+    def keep(self, item: Seen) -> None:
+        """Takes in an object the agent just wrote or read, so that it need not wait for the watch to say it."""
         found = self._kinds.get((item.key.group, item.key.kind))
-        if found is not None:
-            self._put(found, item)
-        return item
+        if found is not None and item.owner:
+            self._put(found, item, told=False)
 
     def forget(self, key: ObjectKey) -> None:
         """The object is known to be gone."""
@@ -163,14 +159,14 @@ class Watcher:
         if reflected.relisted is None and event.resource_version:
             reflected.version = event.resource_version
 
-    def _put(self, reflected: _Reflected, item: Seen) -> None:
+    def _put(self, reflected: _Reflected, item: Seen, *, told: bool = True) -> None:
         if reflected.relisted is not None:
             reflected.relisted.add(item.key)
         before = reflected.objects.get(item.key)
         if before is not None and before.uid == item.uid and _older(item, before):
             return
         reflected.objects[item.key] = item
-        if before is None or before.resource_version != item.resource_version:
+        if told and (before is None or before.resource_version != item.resource_version):
             for owner in {item.owner, before.owner if before is not None else ""} - {""}:
                 self._changed(owner)
 

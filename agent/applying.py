@@ -1,0 +1,288 @@
+"""Applies the stages of one app in their order: objects side by side, stages one after the other, hooks between.
+
+One bad object never stops the others of its stage; later stages wait for it. Whatever the hands are told comes from
+`agent.core`. Stopped at any await, the next pass goes on from what the cluster says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from agent import execute
+from agent.cluster.base import ClusterApi, Refused
+from agent.cluster.reflector import Watcher
+from agent.core import drift, operations, plan, prepare, stages
+from agent.core.health import table
+from agent.core.inventory import Inventory, Operation
+from agent.core.kinds import CRD, gvk_of, served
+from agent.core.marks import Seen, Wanted
+from agent.core.plan import Applied, Failed, Outcome, Reason, Situation, Step, Verdict, Why
+from agent.core.prepare import Prepared
+from agent.core.stages import Task
+from agent.memory import Memory
+from argosy.bundle import Assignment
+from argosy.errors import ArgosyError, Unavailable
+from argosy.objects import Manifest, ObjectKey
+from argosy.status import Health, Sync
+
+ESTABLISH_SECONDS = 5.0
+"""How long one pass waits for a CRD; measured: 0.04 s until Established, 0.06 s until discovery knows."""
+_ROUNDS = 6
+
+
+@dataclass
+class Surroundings:
+    """What a pass works with. `holder(owner, key)`: does that other assignment still want the object."""
+
+    api: ClusterApi
+    watcher: Watcher
+    slots: asyncio.Semaphore
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    holder: Callable[[str, ObjectKey], Awaitable[bool]]
+    before: Callable[[str, Inventory, ObjectKey], Callable[[str], Manifest | None]]
+
+
+@dataclass
+class Application:
+    """One run over an app's stages, and what it found out. `blocked` says why later stages were not run."""
+
+    around: Surroundings
+    assignment: Assignment
+    prepared: Prepared
+    memory: Memory
+    inventory: Inventory
+    due: operations.Due
+    operation: Operation
+    verdicts: dict[ObjectKey, Verdict] = field(default_factory=dict)
+    created: dict[ObjectKey, Wanted] = field(default_factory=dict)
+    """Hooks of this operation, under their final keys."""
+    hook_live: dict[ObjectKey, tuple[Seen | None, str]] = field(default_factory=dict)
+    blocked: str = ""
+    waiting: bool = False
+    """True where `blocked` is only a matter of time."""
+    hook_failed: bool = False
+    _namespace: asyncio.Task[str] | None = None
+
+    async def run(self) -> None:
+        """All stages, as far as they may go now."""
+        self._ignores = drift.ignores(self.assignment.policy.ignore_differences)
+        self._respect = "RespectIgnoreDifferences=true" in self.assignment.policy.sync_options
+        for number, stage in enumerate(self.prepared.stages):
+            if self.blocked:
+                self._skip(stage)
+                continue
+            last = number == len(self.prepared.stages) - 1
+            await self._stage(stage, last=last)
+        if self.hook_failed:
+            for task in self.prepared.after_failure:
+                await self._hook(task)
+
+    async def _stage(self, stage: tuple[Task, ...], *, last: bool) -> None:
+        plain = [task for task in stage if not task.hook]
+        hooks = [task for task in stage if task.hook] if self.due.pending else []
+        for kind, group in groupby(plain, key=lambda task: (task.key.group, task.key.kind)):
+            tasks = list(group)
+            await asyncio.gather(*(self._settle(task) for task in tasks))
+            if kind == (CRD.group, CRD.kind):
+                await self._establish(tasks)
+        bad = [task for task in plain if self.verdicts[task.key].failed]
+        outcomes = [await self._hook(task) for task in hooks]
+        place = f"{stage[0].phase.word} wave {stage[0].wave}"
+        if bad:
+            named = ", ".join(f"{task.key}" for task in bad[:3])
+            self.blocked = f"{place}: {len(bad)} of {len(plain)} objects failed: {named}"
+        elif False in outcomes:
+            self.hook_failed = True
+            failed = [str(task.key) for task, good in zip(hooks, outcomes, strict=True) if good is False]
+            self.blocked = f"{place}: hook failed: {', '.join(failed)}"
+        elif self.due.pending and (hooks or not last):
+            self._wait(
+                place, plain, [task for task, good in zip(hooks, outcomes, strict=True) if good is None]
+            )
+
+    def _wait(self, place: str, plain: Iterable[Task], running: list[Task]) -> None:
+        """Holds later stages back until this one is healthy; a Degraded object fails the sync, as in Argo CD."""
+        for task in plain:
+            live = self.verdicts[task.key].live or self.around.watcher.get(task.key)
+            health = table.assess(live.body).status if live is not None else Health.MISSING
+            if health not in (None, Health.HEALTHY):
+                self.blocked = f"{place}: waiting for {task.key}: {health}"
+                self.waiting = health is not Health.DEGRADED
+                return
+        if running:
+            self.blocked, self.waiting = f"{place}: waiting for hook {running[0].key}", True
+
+    def _skip(self, stage: Iterable[Task]) -> None:
+        for task in stage:
+            if not task.hook:
+                verified = self.memory.verified.get(task.key)
+                sync = verified.sync if verified is not None else Sync.OUT_OF_SYNC
+                self.verdicts[task.key] = Verdict(
+                    Reason(Why.WAITS, self.blocked), sync, self.around.watcher.get(task.key), verified
+                )
+
+    async def _settle(self, task: Task) -> None:
+        """Takes one object from its first step to a verdict."""
+        now = await self._situation(task)
+        todo: Step | Verdict = plan.first(now, self.around.clock())
+        if not isinstance(todo, Verdict):
+            async with self.around.slots:
+                for _ in range(_ROUNDS):
+                    outcome = await self._carry_out(todo)
+                    if isinstance(outcome, Applied):
+                        self.around.watcher.keep(outcome.live)
+                    todo = plan.then(now, todo, outcome, self.around.clock())
+                    if isinstance(todo, Verdict):
+                        break
+        if not isinstance(todo, Verdict):
+            todo = Verdict(Reason(Why.FAILED, "other managers keep taking its fields"), Sync.OUT_OF_SYNC)
+        self._remember(task.key, now, todo)
+
+    async def _situation(self, task: Task) -> Situation:
+        memory, key = self.memory, task.key
+        wanted = self.prepared.wanted[key]
+        seen = self.around.watcher.get(key)
+        entry = self.inventory.entries.get(key)
+        verified = memory.verified.get(key)
+        other = seen.owner if seen is not None and seen.owner not in ("", self.assignment.id) else ""
+        if verified is not None and verified.digest != wanted.digest:
+            # New content is a new beginning: what was contested is tried again.
+            memory.corrections.pop(key, None)
+        return Situation(
+            assignment=self.assignment.id,
+            wanted=wanted,
+            seen=seen,
+            entry=entry,
+            verified=verified,
+            failure=memory.failures.get(key),
+            corrections=memory.corrections.get(key, {}),
+            may_write=self.due.may_write,
+            before=self.around.before(self.assignment.id, self.inventory, key),
+            ignored=drift.ignored(self._ignores, key) if self._ignores else drift.NOTHING,
+            respect_ignored=self._respect,
+            holder=other if other and await self.around.holder(other, key) else "",
+        )
+
+    async def _carry_out(self, todo: Step) -> Outcome:
+        """One step; where its namespace or its kind lacks and is on its way, that is brought about first."""
+        outcome = await execute.step(self.around.api, todo)
+        if not isinstance(outcome, Failed) or not outcome.missing or not self.due.may_write:
+            return outcome
+        key = todo.wanted.key
+        if outcome.missing == "namespace":
+            if not self.prepared.creates_namespace or key.namespace != self.assignment.destination_namespace:
+                return outcome
+            if self._namespace is None:
+                self._namespace = asyncio.create_task(execute.namespace(self.around.api, key.namespace))
+            problem = await asyncio.shield(self._namespace)
+            return await execute.step(self.around.api, todo) if not problem else Failed(problem)
+        if (key.group, key.kind) not in self.prepared.defines:
+            return outcome
+        results = [outcome]
+
+        async def served_now() -> bool:
+            await self.around.api.kinds(refresh=True)
+            result = await execute.step(self.around.api, todo)
+            results.append(result)  # type: ignore[arg-type]
+            return not (isinstance(result, Failed) and result.missing)
+
+        await execute.patiently(served_now, self.around.sleep, seconds=ESTABLISH_SECONDS)
+        return results[-1]
+
+    def _remember(self, key: ObjectKey, now: Situation, verdict: Verdict) -> None:
+        memory = self.memory
+        if verdict.live is None:
+            verdict = replace(verdict, live=now.seen)
+        self.verdicts[key] = verdict
+        if verdict.verified is not None:
+            memory.verified[key] = verdict.verified
+        if verdict.failure is not None:
+            memory.failures[key] = verdict.failure
+        elif not verdict.failed:
+            memory.failures.pop(key, None)
+        if verdict.corrections:
+            memory.corrections[key] = verdict.corrections
+
+    async def _establish(self, tasks: Iterable[Task]) -> None:
+        """Waits until CRDs are established, so that their kinds can be used in the same pass."""
+        fresh = [task for task in tasks if self.verdicts[task.key].reason.why is Why.APPLIED]
+        for task in fresh:
+            gvk = gvk_of(task.manifest)
+
+            async def established(key: ObjectKey = task.key) -> bool:
+                try:
+                    live = await execute.observe(self.around.api, CRD, key)
+                except ArgosyError:
+                    return False
+                if live is None:
+                    return False
+                self.around.watcher.keep(live)
+                self.verdicts[key] = replace(self.verdicts[key], live=live)
+                return table.assess(live.body).status is Health.HEALTHY
+
+            if gvk == CRD:
+                await execute.patiently(established, self.around.sleep, seconds=ESTABLISH_SECONDS)
+        if fresh:
+            kinds = await self.around.api.kinds(refresh=True)
+            used = (served(kinds, gvk) for gvk in self.prepared.gvks)
+            await self.around.watcher.ensure(kind for kind in used if kind is not None)
+
+    async def _hook(self, task: Task) -> bool | None:
+        """Runs a hook once per operation and try. True succeeded, False failed, None still running."""
+        wanted = prepare.hook(
+            task, self.assignment, operations.hook_mark(self.operation), self.operation.started
+        )
+        name = f"{task.phase.word}/{wanted.key}"
+        self.created[wanted.key] = wanted
+        if name in self.operation.hooks:
+            return self.operation.hooks[name]
+        try:
+            live = await self._hook_live(task, wanted)
+        except ArgosyError as error:
+            self.hook_live[wanted.key] = (None, error.message)
+            failed = execute.failure(error)
+            return False if failed.permanent else None
+        if live is None:
+            self.hook_live[wanted.key] = (None, "waiting for the end of its previous run")
+            return None
+        found = table.assess(live.body)
+        self.hook_live[wanted.key] = (live, found.message)
+        good = operations.hook_outcome(found.status)
+        if good is not None:
+            self.operation = replace(self.operation, hooks={**self.operation.hooks, name: good})
+        return good
+
+    async def _hook_live(self, task: Task, wanted: Wanted) -> Seen | None:
+        """The hook's object of this operation, created where there is none; None while an older one goes away."""
+        around, mark = self.around, operations.hook_mark(self.operation)
+        live = await execute.observe(around.api, wanted.gvk, wanted.key)
+        if live is not None and live.operation == mark:
+            return live
+        if live is not None and "BeforeHookCreation" in stages.delete_policies(task.manifest):
+            gone, problem = await execute.delete(around.api, live)
+            if problem or not gone:
+                return None
+            around.watcher.forget(wanted.key)
+        created = await execute.step(around.api, plan.Apply(wanted, wanted.manifest))
+        if isinstance(created, Applied):
+            around.watcher.keep(created.live)
+            return created.live
+        message = getattr(created, "message", "the hook was not created")
+        if isinstance(created, Failed) and not created.permanent:
+            raise Unavailable(message)
+        raise Refused(message)
+
+    async def clear_hooks(self, *, succeeded: bool) -> None:
+        """Deletes the hooks whose policy says so after the whole sync's outcome."""
+        policy = "HookSucceeded" if succeeded else "HookFailed"
+        for key, wanted in self.created.items():
+            if policy in stages.delete_policies(wanted.manifest):
+                live = await execute.observe(self.around.api, wanted.gvk, key)
+                if live is not None and live.operation == operations.hook_mark(self.operation):
+                    gone, _ = await execute.delete(self.around.api, live)
+                    if gone:
+                        self.around.watcher.forget(key)

@@ -1,0 +1,94 @@
+"""What the agent remembers of an app between two passes, and the inventory's way to the cluster and back.
+
+Everything here but the inventory may be lost at any moment: it saves calls, it never decides what may be deleted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent import execute
+from agent.cluster.base import ClusterApi, NamespaceMissing
+from agent.cluster.reflector import Watcher
+from agent.core import inventory as inventories
+from agent.core import marks
+from agent.core.contested import Corrections
+from agent.core.inventory import Inventory
+from agent.core.kinds import CONFIG_MAP, Kinds
+from agent.core.plan import Verified
+from agent.core.prepare import Prepared
+from agent.core.retry import Failure
+from argosy.errors import Unavailable
+from argosy.objects import ObjectKey
+from argosy.status import AppStatus
+
+MANAGER = "argosy-agent"
+"""Field manager of the agent's own objects."""
+
+
+@dataclass
+class Memory:
+    """One app. `written` is the substance of the inventory as it is in the cluster, None when that is not known."""
+
+    assignment: str
+    inventory: Inventory | None = None
+    written: tuple[Any, ...] | None = None
+    uid: str = ""
+    prepared: Prepared | None = None
+    prepared_for: tuple[Any, ...] = ()
+    """(bundle, destination namespace, sync options) of `prepared`."""
+    kinds: Kinds = field(default_factory=dict)
+    verified: dict[ObjectKey, Verified] = field(default_factory=dict)
+    failures: dict[ObjectKey, Failure] = field(default_factory=dict)
+    corrections: dict[ObjectKey, Corrections] = field(default_factory=dict)
+    healthy: tuple[str, float] = ("", 0.0)
+    """(release, since when it is Healthy after its sync)."""
+    status: AppStatus | None = None
+
+
+async def read(api: ClusterApi, memory: Memory, watcher: Watcher) -> Inventory:
+    """The inventory: from memory, else from the cluster, else recovered from the marks on live objects.
+
+    Raises the contract's errors and `Invalid`; without an inventory nothing is applied and nothing deleted.
+    """
+    if memory.inventory is not None:
+        return memory.inventory
+    live = await api.get(CONFIG_MAP, marks.NAMESPACE, marks.inventory_name(memory.assignment))
+    if live is None:
+        found = inventories.recovered(memory.assignment, watcher.owned(memory.assignment))
+        memory.written = None
+    else:
+        found = inventories.from_manifest(memory.assignment, live)
+        memory.written, memory.uid = inventories.substance(found), live["metadata"]["uid"]
+    memory.inventory = found
+    return found
+
+
+async def write(api: ClusterApi, memory: Memory, inventory: Inventory) -> None:
+    """Makes the inventory durable where its substance changed. Only then is it what the memory holds."""
+    substance = inventories.substance(inventory)
+    if substance != memory.written:
+        memory.written = None  # until the server answers, either content may be there
+        manifest = inventories.to_manifest(inventory)
+        try:
+            live = await api.apply(manifest, force=True, manager=MANAGER)
+        except NamespaceMissing:
+            problem = await execute.namespace(api, marks.NAMESPACE)
+            if problem:
+                raise Unavailable(f"namespace {marks.NAMESPACE}: {problem}") from None
+            live = await api.apply(manifest, force=True, manager=MANAGER)
+        memory.uid, memory.written = live["metadata"]["uid"], substance
+    memory.inventory = inventory
+
+
+async def erase(api: ClusterApi, memory: Memory) -> None:
+    """Removes the inventory itself, once nothing is in it."""
+    name = marks.inventory_name(memory.assignment)
+    if not memory.uid:
+        live = await api.get(CONFIG_MAP, marks.NAMESPACE, name)
+        if live is None:
+            return
+        memory.uid = live["metadata"]["uid"]
+    await api.delete(CONFIG_MAP, marks.NAMESPACE, name, uid=memory.uid)
+    memory.uid, memory.written, memory.inventory = "", None, None

@@ -1,0 +1,388 @@
+"""One pass over one app: the inventory first, then the stages, then the written removals, then the report.
+
+A pass may be started at any time and stopped at any await; the next one goes on from what the cluster, the
+inventory and the objects' own marks say. A pass that finds nothing changed asks the cluster nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from agent import memory as memories
+from agent import removing
+from agent.applying import Application, Surroundings
+from agent.cluster.base import ClusterApi
+from agent.cluster.reflector import Watcher
+from agent.core import operations, prepare, removals, report
+from agent.core.inventory import Inventory, Operation
+from agent.core.kinds import CONFIG_MAP, Gvk, Kinds, served
+from agent.core.plan import Why
+from agent.core.prepare import Prepared
+from agent.memory import Memory
+from agent.removing import Removed
+from argosy.bundle import Assignment, Removal
+from argosy.errors import ArgosyError
+from argosy.objects import Manifest, ObjectKey
+from argosy.status import AppStatus, Health, ObjectStatus, Sync
+
+IN_FLIGHT = 16
+"""Objects of all apps worked on at once; more only makes the API server queue."""
+WAITING_AGAIN = 10.0
+"""Seconds after which a pass that waits looks again, should the watch not tell before."""
+
+
+class Bundles(Protocol):
+    """Where a bundle's objects come from: the agent's cache on disk."""
+
+    def load(self, digest: str) -> list[Manifest] | None:
+        """The objects of a bundle, None where it is not here."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What a pass found. `again`: seconds until the next one even if nothing changes; None: the usual period."""
+
+    status: AppStatus
+    again: float | None = None
+
+
+class Syncer:
+    """All apps of one cluster. Passes over different apps may run at once; one app is never in two at a time.
+
+    `changed(assignment)` is called when the watch saw something of that app change.
+    """
+
+    def __init__(
+        self,
+        api: ClusterApi,
+        bundles: Bundles,
+        *,
+        changed: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._api = api
+        self._bundles = bundles
+        self._clock = clock
+        self.watcher = Watcher(api, changed)
+        self._memories: dict[str, Memory] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._assigned: Mapping[str, Assignment] = {}
+        self._around = Surroundings(
+            api, self.watcher, asyncio.Semaphore(IN_FLIGHT), clock, sleep, self._holds, self._before
+        )
+
+    def know(self, assignments: Sequence[Assignment]) -> None:
+        """Says which assignments the cluster has now: decides who keeps an object that two want."""
+        self._assigned = {item.id: item for item in assignments}
+
+    async def sync(
+        self, assignment: Assignment, removals_: Sequence[Removal] = (), *, holding: str = ""
+    ) -> Pass:
+        """One pass. `removals_` are those of this assignment; `holding` is why removals are refused, "" if not."""
+        memory = self._memory(assignment.id)
+        async with self._locks[assignment.id]:
+            try:
+                done = await self._sync(assignment, memory, removals_, holding)
+            except ArgosyError as error:
+                done = Pass(_unknown(assignment, memory, error.message), WAITING_AGAIN)
+            memory.status = done.status
+            return done
+
+    async def remove(self, removal: Removal, *, holding: str = "") -> Pass:
+        """One pass of a whole-app removal (`key` ""). Done once the answer's status is `gone`."""
+        memory = self._memory(removal.assignment)
+        assignment = self._assigned.get(removal.assignment)
+        shown = assignment or Assignment(removal.assignment, "", "", "", "", "", "", "")
+        async with self._locks[removal.assignment]:
+            refused = removals.refused(removal, holding=holding, now=self._clock())
+            if assignment is not None:
+                return Pass(_unknown(shown, memory, f"removal {removal.id} is refused: it is still assigned"))
+            if refused is not None:
+                return Pass(_unknown(shown, memory, f"{refused.why}: {refused.detail}"))
+            try:
+                removed = await self._remove(memory, removal)
+            except ArgosyError as error:
+                return Pass(_unknown(shown, memory, error.message), WAITING_AGAIN)
+            if removed.done:
+                self._memories.pop(removal.assignment, None)
+            return _removal_pass(shown, removal, removed)
+
+    async def close(self) -> None:
+        """Ends all watching. The cluster itself stays open: it belongs to the caller."""
+        await self.watcher.close()
+
+    def _memory(self, assignment: str) -> Memory:
+        self._locks.setdefault(assignment, asyncio.Lock())
+        return self._memories.setdefault(assignment, Memory(assignment))
+
+    async def _remove(self, memory: Memory, removal: Removal) -> Removed:
+        if memory.inventory is None:
+            inventory = await memories.read(self._api, memory, self.watcher)
+            await self._watch({entry.gvk for entry in inventory.entries.values()}, await self._api.kinds())
+        return await removing.whole(self._api, self.watcher, memory, removal)
+
+    async def _sync(
+        self, assignment: Assignment, memory: Memory, listed: Sequence[Removal], holding: str
+    ) -> Pass:
+        prepared, kinds = await self._prepared(assignment, memory)
+        first = memory.inventory is None
+        if first:
+            # A lost inventory is recovered from the watch, which therefore must be complete before.
+            await self._watch(set(prepared.gvks) | {CONFIG_MAP}, kinds)
+        inventory = await memories.read(self._api, memory, self.watcher)
+        await self._watch(set(prepared.gvks) | {entry.gvk for entry in inventory.entries.values()}, kinds)
+        due = operations.due(assignment, inventory.operation, self._clock())
+        if due.pending and due.operation.id != inventory.operation.id:
+            memory.failures.clear()
+            if due.operation.request != inventory.operation.request:
+                memory.corrections.clear()
+        if due.may_write:
+            inventory = await self._begin(assignment, memory, prepared, inventory, due)
+        run = Application(self._around, assignment, prepared, memory, inventory, due, due.operation)
+        await run.run()
+        operation = self._operation(run)
+        if operation.finished and not due.operation.finished:
+            await run.clear_hooks(succeeded=operation.succeeded)
+        inventory = self._learned(run, operation)
+        if due.may_write:
+            await memories.write(self._api, memory, inventory)
+        else:
+            memory.inventory = inventory
+        wanted = frozenset(prepared.wanted) | frozenset(run.created)
+        complete = all(verdict.sync is Sync.SYNCED for verdict in run.verdicts.values())
+        ready = complete and not run.blocked and not (operation.id and not operation.succeeded)
+        removed = await removing.prune(
+            self._api,
+            self.watcher,
+            memory,
+            assignment,
+            [item for item in listed if item.key],
+            wanted,
+            ready=ready,
+            holding=holding,
+            now=self._clock(),
+        )
+        return self._pass(run, operation, removed)
+
+    async def _prepared(self, assignment: Assignment, memory: Memory) -> tuple[Prepared, Kinds]:
+        kinds = await self._api.kinds()
+        asked = (
+            assignment.bundle,
+            assignment.destination_namespace,
+            assignment.policy.sync_options,
+            id(kinds),
+        )
+        if memory.prepared is None or memory.prepared_for != asked:
+            manifests = self._bundles.load(assignment.bundle)
+            if manifests is None:
+                raise ArgosyError(f"bundle {assignment.bundle} has not arrived yet")
+            memory.prepared = prepare.prepare(manifests, assignment, kinds)
+            memory.prepared_for, memory.kinds = asked, kinds
+            for known in (memory.verified, memory.failures, memory.corrections):
+                for key in known.keys() - memory.prepared.wanted.keys():
+                    del known[key]
+        return memory.prepared, kinds
+
+    async def _watch(self, gvks: set[Gvk], kinds: Kinds) -> None:
+        found = (served(kinds, gvk) for gvk in gvks)
+        await self.watcher.ensure(kind for kind in found if kind is not None)
+
+    async def _begin(
+        self,
+        assignment: Assignment,
+        memory: Memory,
+        prepared: Prepared,
+        inventory: Inventory,
+        due: operations.Due,
+    ) -> Inventory:
+        """Makes the union of old and new durable before the first apply."""
+        hooks = [
+            prepare.hook(task, assignment, operations.hook_mark(due.operation), due.operation.started)
+            for stage in (*prepared.stages, prepared.after_failure)
+            for task in stage
+            if task.hook and due.pending
+        ]
+        names = frozenset(item.key for item in hooks)
+        union = inventory.union([*prepared.wanted.values(), *hooks], assignment.bundle, hooks=names)
+        union = replace(union, app=f"{assignment.namespace}/{assignment.app}", operation=due.operation)
+        await memories.write(self._api, memory, union)
+        return union
+
+    def _operation(self, run: Application) -> Operation:
+        """The operation's record after the stages ran."""
+        operation = run.operation
+        if not run.due.pending:
+            return operation
+        if run.waiting:
+            return replace(operation, phase="Running", message=run.blocked, finished=0.0)
+        if run.blocked or run.prepared.problems:
+            same = operation.phase == "Failed" and operation.finished
+            message = run.blocked or run.prepared.problems[0]
+            finished = operation.finished if same else self._clock()
+            return replace(operation, phase="Failed", message=message, finished=finished)
+        message = "successfully synced (all tasks run)"
+        return replace(operation, phase="Succeeded", message=message, finished=self._clock())
+
+    def _learned(self, run: Application, operation: Operation) -> Inventory:
+        fine = [
+            verdict.live
+            for verdict in run.verdicts.values()
+            if verdict.live is not None and verdict.sync is Sync.SYNCED
+        ]
+        hooks = [live for live, _ in run.hook_live.values() if live is not None]
+        return replace(run.inventory.learned([*fine, *hooks]), operation=operation)
+
+    async def _holds(self, owner: str, key: ObjectKey) -> bool:
+        """Whether another assignment of this cluster still wants the object."""
+        other = self._assigned.get(owner)
+        if other is None:
+            return False
+        manifests = self._bundles.load(other.bundle)
+        if manifests is None:
+            return True  # not known: the holder keeps it
+        return key in prepare.prepare(manifests, other, await self._api.kinds()).wanted
+
+    def _before(
+        self, assignment: str, inventory: Inventory, key: ObjectKey
+    ) -> Callable[[str], Manifest | None]:
+        """Finds what was last applied to an object among the bundles applied before."""
+
+        def find(applied: str) -> Manifest | None:
+            memory = self._memories[assignment]
+            namespace = memory.prepared_for[1] if memory.prepared_for else ""
+            shown = Assignment(assignment, "", "", "", namespace, "", "", "")
+            for digest in inventory.bundles:
+                manifests = self._bundles.load(digest)
+                if manifests is not None:
+                    wanted = prepare.prepare(manifests, shown, memory.kinds).wanted.get(key)
+                    if wanted is not None and wanted.digest == applied:
+                        return wanted.manifest
+            return None
+
+        return find
+
+    def _pass(self, run: Application, operation: Operation, removed: Removed) -> Pass:
+        status = _status(run, operation, removed, self._clock())
+        waits = [failure.not_before - self._clock() for failure in run.memory.failures.values()]
+        if run.due.wait:
+            waits.append(run.due.wait)
+        if run.waiting or removed.waiting:
+            waits.append(WAITING_AGAIN)
+        return Pass(status, max(0.05, min(waits)) if waits else None)
+
+
+def _lines(run: Application, removed: Removed) -> list[ObjectStatus]:
+    lines = []
+    for key, verdict in run.verdicts.items():
+        wanted = run.prepared.wanted[key]
+        lines.append(
+            report.object_status(
+                key,
+                wanted.gvk,
+                verdict.sync,
+                verdict.reason.detail,
+                verdict.live,
+                known=verdict.reason.why not in (Why.FAILED, Why.BACKOFF, Why.CONFLICT),
+            )
+        )
+    for key, wanted in run.created.items():
+        live, message = run.hook_live.get(key, (None, ""))
+        lines.append(report.object_status(key, wanted.gvk, Sync.SYNCED, message, live, hook=True))
+    for key, entry in removed.inventory.entries.items():
+        if key in run.verdicts or key in run.created or entry.hook:
+            continue
+        live = removed.live.get(key) or run.around.watcher.get(key)
+        if live is None and run.around.watcher.listed(key.group, key.kind):
+            continue
+        reason = removed.reasons.get(key)
+        message = reason.detail if reason is not None else ""
+        lines.append(report.object_status(key, entry.gvk, Sync.OUT_OF_SYNC, message, live, extra=True))
+    return lines
+
+
+def _status(run: Application, operation: Operation, removed: Removed, now: float) -> AppStatus:
+    assignment, memory = run.assignment, run.memory
+    lines = _lines(run, removed)
+    bodies = {key: verdict.live.body for key, verdict in run.verdicts.items() if verdict.live is not None}
+    ignored = frozenset(key for key, body in bodies.items() if report.health_ignored(body))
+    loose = frozenset(key for key, live in removed.live.items() if report.extraneous(live.body))
+    health, guilty = report.app_health(lines, ignored)
+    sync = report.app_sync(lines, loose)
+    finished = not run.due.pending or operation.succeeded
+    if health is not Health.HEALTHY or not finished:
+        memory.healthy = ("", 0.0)
+    elif memory.healthy[0] != assignment.release:
+        memory.healthy = (assignment.release, now)
+    conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
+    if operation.phase == "Failed":
+        conditions.append(("SyncError", operation.message))
+    elif run.blocked and not run.waiting:
+        conditions.append(("SyncError", run.blocked))
+    conditions += [
+        ("SharedResourceWarning", f"{key}: {verdict.reason.detail}")
+        for key, verdict in run.verdicts.items()
+        if verdict.reason.why is Why.SHARED
+    ]
+    return AppStatus(
+        assignment=assignment.id,
+        release=assignment.release,
+        bundle=assignment.bundle,
+        revision=assignment.revision,
+        sync=Sync.UNKNOWN if run.prepared.problems else sync,
+        health=health,
+        message=guilty or operation.message,
+        phase=operation.phase,
+        operation=operation.request,
+        started=operation.started,
+        finished=operation.finished,
+        healthy_since=memory.healthy[1],
+        resources=tuple(lines),
+        conditions=tuple(conditions),
+        removed=tuple(removed.done),
+    )
+
+
+def _unknown(assignment: Assignment, memory: Memory, message: str) -> AppStatus:
+    """The state while nothing can be said: what was last known of the objects, and why it is not known any more."""
+    last = memory.status
+    memory.healthy = ("", 0.0)
+    known: dict[str, Any] = {}
+    if last is not None:
+        known = {
+            "resources": last.resources,
+            "phase": last.phase,
+            "operation": last.operation,
+            "started": last.started,
+            "finished": last.finished,
+        }
+    return AppStatus(
+        assignment=assignment.id,
+        release=assignment.release,
+        bundle=assignment.bundle,
+        revision=assignment.revision,
+        sync=Sync.UNKNOWN,
+        health=Health.UNKNOWN,
+        message=message,
+        conditions=(("ComparisonError", message),),
+        **known,
+    )
+
+
+def _removal_pass(assignment: Assignment, removal: Removal, removed: Removed) -> Pass:
+    if removed.done:
+        status = AppStatus(
+            assignment.id, "", "", "", Sync.SYNCED, Health.HEALTHY, removed=(removal.id,), gone=True
+        )
+        return Pass(status)
+    left = ", ".join(f"{key}: {reason.detail}" for key, reason in list(removed.reasons.items())[:3])
+    message = f"being deleted; {len(removed.inventory.entries)} objects left: {left}"
+    status = AppStatus(
+        assignment.id, "", "", "", Sync.OUT_OF_SYNC, Health.PROGRESSING, message=message, phase="Running"
+    )
+    return Pass(status, WAITING_AGAIN)
