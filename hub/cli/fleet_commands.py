@@ -77,7 +77,9 @@ def where_is(
     if form in (Output.JSON, Output.YAML):
         output.document([asdict(row) for row in rows], form)
     elif form is Output.NAME:
-        print("\n".join(f"cluster/{row.cluster}" for row in rows if row.state == where.RUNS))
+        for row in rows:
+            if row.state == where.RUNS:
+                print(f"cluster/{row.cluster}")
     else:
         columns = ["CLUSTER", "STATE", "APPS", "OTHER COMMITS", "WHY"]
         output.table(

@@ -77,17 +77,30 @@ def _of(commit: str, release: Manifest) -> bool:
 
 def _ask(commit: str, releases: list[Manifest]) -> _Asked:
     of_it = [release for release in releases if _of(commit, release)]
-    first = min((_made(release) for release in of_it), default="")
     apps = {str(app.get("name")) for release in of_it for app in release["spec"].get("applications") or []}
-    names = {str(release["metadata"]["name"]) for release in of_it}
-    later = {
-        str(release["metadata"]["name"]) for release in releases if of_it and _made(release) >= first
-    } - names
-    return _Asked(commit, frozenset(apps), frozenset(later))
+    first: dict[str, int] = {}
+    for release in of_it:
+        owner, number = _place(release)
+        first[owner] = min(number, first.get(owner, number))
+    later = [release for release in releases if _after(release, first) and release not in of_it]
+    return _Asked(commit, frozenset(apps), frozenset(name for release in later for name in _names(release)))
 
 
-def _made(release: Manifest) -> str:
-    return str(release["metadata"].get("creationTimestamp") or "")
+def _place(release: Manifest) -> tuple[str, int]:
+    """(owner, number): the releases of one owner are numbered in their order."""
+    spec = release["spec"]
+    return str((spec.get("owner") or {}).get("uid") or ""), int(spec.get("number") or 0)
+
+
+def _after(release: Manifest, first: dict[str, int]) -> bool:
+    owner, number = _place(release)
+    return owner in first and number > first[owner]
+
+
+def _names(release: Manifest) -> tuple[str, str]:
+    """Both ids by which an application may name the release it runs."""
+    metadata = release["metadata"]
+    return str(metadata["name"]), str(metadata.get("uid") or metadata["name"])
 
 
 def _row(asked: _Asked, cluster: str, members: list[AppState], reachable: str, unreachable_why: str) -> Row:

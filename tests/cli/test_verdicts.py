@@ -63,10 +63,15 @@ def appset(error: str = "False", message: str = "") -> Manifest:
     }
 
 
-def release(revision: str, *names: str, at: str = "2026-01-01T00:00:00Z") -> Manifest:
+def release(revision: str, *names: str, number: int = 1) -> Manifest:
     return {
-        "metadata": {"name": f"release-{revision[:4]}", "creationTimestamp": at},
-        "spec": {"commits": [{"revision": revision}], "applications": [{"name": name} for name in names]},
+        "metadata": {"name": f"web-{number}", "uid": f"id-{number}"},
+        "spec": {
+            "owner": {"uid": "web"},
+            "number": number,
+            "commits": [{"repo": "r", "revision": "main", "commit": revision}],
+            "applications": [{"name": name} for name in names],
+        },
     }
 
 
@@ -105,11 +110,8 @@ def test_an_unknown_commit_is_told_from_one_that_runs_nowhere_yet() -> None:
 
 
 def test_a_cluster_that_went_on_to_a_later_release_is_not_behind() -> None:
-    releases = [
-        release(OLD, "web-on", at="2026-01-01T00:00:00Z"),
-        release(NEW, "web-on", at="2026-01-02T00:00:00Z"),
-    ]
-    apps = [app("web-on", "on", NEW, release=f"release-{NEW[:4]}")]
+    releases = [release(OLD, "web-on"), release(NEW, "web-on", number=2)]
+    apps = [app("web-on", "on", NEW, release="id-2")]
     assert where.account(OLD, [cluster("on")], apps, releases)[0].state == where.PASSED
     assert where.account(NEW, [cluster("on")], apps, releases)[0].state == where.RUNS
 
