@@ -58,11 +58,8 @@ def merge(live: Manifest | None, generated: Manifest, appset: Manifest) -> Manif
     )
     finalizers = [
         *(wanted.get("finalizers") or ()),
-        *(
-            name
-            for name in before.get("finalizers") or ()
-            if name == OURS or name.startswith(KEPT_FINALIZERS)
-        ),
+        *(name for name in before.get("finalizers") or () if name.startswith(KEPT_FINALIZERS)),
+        OURS,
     ]
     _put(metadata, "finalizers", list(dict.fromkeys(finalizers)))
     metadata["ownerReferences"] = [owner_reference(appset)]

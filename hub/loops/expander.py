@@ -26,8 +26,8 @@ from hub.core.tree import Tree
 from hub.core.types import VALIDATION_FAILED, Answer, ClusterFacts, Complete, Failed, SetProblem
 from hub.loops.trees import Trees
 from hub.loops.world import World
-from hub.store import evaluations
-from hub.store.base import Store, Tx
+from hub.store import evaluations, objects
+from hub.store.base import Change, Store, Tx
 from hub.store.resources import NAMESPACE, Resources
 
 MANAGER = "argosy-applicationset"
@@ -105,10 +105,38 @@ class Expander:
         self._settled = settled
         self._now = now
         self._known: dict[str, _Known] = {}
+        self._written: set[int] = set()
+        self._touched: set[str] = set()
+        self._owners: dict[str, str] = {}
+        """Application -> its set, for applications that are gone by the time we hear of it."""
         self.evaluated = 0
         """Sets evaluated since the start: the cost of a change is counted here."""
 
+    def note(self, changes: Sequence[Change]) -> bool:
+        """Takes in committed changes; True where somebody else wrote an Application, which its set may set right."""
+        found = {
+            change.uid
+            for change in changes
+            if change.resource == table.APPLICATION.resource
+            and not change.composed
+            and change.rv not in self._written
+        }
+        self._written.difference_update(change.rv for change in changes)
+        self._touched |= found
+        return bool(found)
+
+    async def _look_at_touched(self) -> None:
+        """Forgets the last evaluation of the sets whose applications others wrote or deleted."""
+        touched, self._touched = self._touched, set()
+        if not touched:
+            return
+        members = await self._store.read(lambda tx: {uid: objects.by_uid(tx, uid) for uid in touched})
+        for uid, row in members.items():
+            owner = row.owner if row else self._owners.pop(uid, "")
+            self._known.pop(owner, None)
+
     async def run(self) -> None:
+        await self._look_at_touched()
         sets = await self._world.listed(table.APPLICATION_SET, NAMESPACE)
         uids = {item["metadata"]["uid"] for item in sets}
         self._known = {uid: known for uid, known in self._known.items() if uid in uids}
@@ -200,9 +228,10 @@ class Expander:
             return False, False
         if appset["metadata"].get("generation") != metadata.get("generation"):
             return True, False
-        writer = _Writer(tx, self._resources, self._now(), appset)
+        writer = _Writer(tx, self._resources, self._now(), appset, self._written)
         problems = [*evaluation.problems, *writer.put(evaluation)]
         verdict = writer.remove(evaluation)
+        self._owners.update(dict.fromkeys(writer.uids, metadata["uid"]))
         writer.status(problems, evaluation.completeness, verdict.blocked)
         return verdict.recheck, writer.wrote
 
@@ -210,7 +239,8 @@ class Expander:
 class _Writer:
     """The writes of one evaluation of one set in one transaction."""
 
-    def __init__(self, tx: Tx, resources: Resources, now: float, appset: Manifest) -> None:
+    def __init__(self, tx: Tx, resources: Resources, now: float, appset: Manifest, written: set[int]) -> None:
+        self._written = written
         self._tx = tx
         self._resources = resources
         self._now = now
@@ -219,6 +249,7 @@ class _Writer:
         self._owned = {
             item["metadata"]["name"]: item for item in resources.owned(tx, table.APPLICATION, self._uid)
         }
+        self.uids = [item["metadata"]["uid"] for item in self._owned.values()]
         self.wrote = False
 
     def put(self, evaluation: Evaluation) -> list[SetProblem]:
@@ -244,11 +275,16 @@ class _Writer:
             return
         wanted = generated.merge(live, app, self._appset)
         if live is None:
-            self._resources.create(self._tx, table.APPLICATION, wanted, manager=MANAGER, now=self._now)
-            self.wrote = True
+            made = self._resources.create(self._tx, table.APPLICATION, wanted, manager=MANAGER, now=self._now)
+            self.uids.append(made["metadata"]["uid"])
+            self._wrote(made)
         elif wanted != live:
-            self._resources.update(self._tx, table.APPLICATION, wanted, manager=MANAGER, now=self._now)
-            self.wrote = True
+            made = self._resources.update(self._tx, table.APPLICATION, wanted, manager=MANAGER, now=self._now)
+            self._wrote(made)
+
+    def _wrote(self, made: Manifest) -> None:
+        self.wrote = True
+        self._written.add(int(made["metadata"]["resourceVersion"]))
 
     def remove(self, evaluation: Evaluation) -> removals.Verdict:
         """Deletes what may go. A set under deletion wants none of its applications, and that is no empty reading."""

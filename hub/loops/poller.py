@@ -24,12 +24,12 @@ class Poller:
         self._asked: set[str] = set()
         self._limit = asyncio.Semaphore(AT_ONCE)
 
-    def ask(self, urls: Iterable[str]) -> bool:
-        """Asks for a look at those of `urls` that are in use; True where there is one. Wake the loop afterwards."""
+    def ask(self, urls: Iterable[str]) -> int:
+        """Asks for a look at those of `urls` that are in use; returns their number. Wake the loop afterwards."""
         wanted = {repos.identity(url) for url in urls}
         found = {repo.url for repo in self._trees.in_use() if repos.identity(repo.url) in wanted}
         self._asked |= found
-        return bool(found)
+        return len(found)
 
     async def run(self) -> None:
         asked, self._asked = self._asked, set()

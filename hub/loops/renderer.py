@@ -251,9 +251,7 @@ class Renderer:
                 return _Outcome(entry, state)
             digest, problem, fresh = await self._cook(dish)
         except ArgosyError as error:
-            return _Outcome(
-                entry, replace(state, problem=f"ComparisonError: {error.message}"), checked=entry.checked
-            )
+            return _Outcome(entry, replace(state, problem=f"ComparisonError: {error.message}"))
         if problem:
             state = replace(state, problem=f"ComparisonError: {problem}")
             return _Outcome(entry, state, recipe)

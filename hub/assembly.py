@@ -1,0 +1,248 @@
+"""Puts the hub together: opens what it stands on, connects the loops by wake-ups, starts its two doors.
+
+Nothing is decided here. `Hub` is what `argosy-hub serve` runs, and what the tests of the whole product start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+import aiohttp
+import structlog
+
+from argosy import tls, token
+from argosy.loop import Loop, run_loops
+from argosy.token import JoinToken
+from hub import config
+from hub.api.server import ApiServer
+from hub.ca import authority
+from hub.config import HubConfig
+from hub.core import semver, webhook
+from hub.core.generators.base import ProviderRequest
+from hub.core.served import table
+from hub.core.types import Answer
+from hub.git import credentials
+from hub.git.mirror import Mirrors
+from hub.link.server import LinkConfig, LinkServer
+from hub.loops.expander import Expander
+from hub.loops.kitchen import Kitchen
+from hub.loops.poller import Poller
+from hub.loops.remover import Remover
+from hub.loops.renderer import Renderer
+from hub.loops.roller import Roller
+from hub.loops.sweeper import Sweeper
+from hub.loops.trees import Trees
+from hub.loops.world import World
+from hub.providers import table as providers
+from hub.providers.base import Cache
+from hub.render.rendering import Rendering
+from hub.render.sandbox import Sandbox
+from hub.store import backup, grants, resources, seal, sqlite
+from hub.store.base import Change, Tx
+from hub.store.resources import Resources
+
+PROVIDER_SECONDS = 60.0
+"""Within which a provider or plugin must have answered one question."""
+
+log = structlog.get_logger("hub")
+
+
+class Hub:
+    """One hub on one data folder, from `start` to `stop`."""
+
+    def __init__(self, settings: HubConfig) -> None:
+        self.settings = settings
+        self._open = contextlib.AsyncExitStack()
+        self._work: asyncio.Task[None] | None = None
+
+    @property
+    def api_address(self) -> str:
+        return tls.join_address(tls.split_address(self.settings.api)[0], self.api.port)
+
+    @property
+    def link_address(self) -> str:
+        return tls.join_address(self.host, self.link.link_port)
+
+    @property
+    def host(self) -> str:
+        """How agents and clients on other machines reach this hub."""
+        if self.settings.names:
+            return self.settings.names[0]
+        return reachable(tls.split_address(self.settings.link)[0])
+
+    async def start(self) -> None:
+        """Opens and listens. Raises `ArgosyError` where the folder, the database or an address cannot be had."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        settings = self.settings
+        self._open.enter_context(backup.exclusive(settings.data))
+        self.store = sqlite.open_store(settings.database)
+        self._open.push_async_callback(self.store.close)
+        self.ca = authority.open_authority(
+            settings.authority, time.time(), trust_domain=settings.trust_domain
+        )
+        self.resources = Resources(seal.open_sealer(settings.data / "seal.key"), self._mint)
+        await self.store.write(lambda tx: resources.bootstrap(tx, self.resources, time.time()))
+        self._build()
+        await self.link.start()
+        self._open.push_async_callback(self.link.stop)
+        await self.api.start()
+        self._open.push_async_callback(self.api.stop)
+        self._write_kubeconfig()
+        self._work = asyncio.create_task(run_loops(self.loops), name="loops")
+        self._open.push_async_callback(self._end_loops)
+
+    def _build(self) -> None:
+        settings, store, objects = self.settings, self.store, self.resources
+        self.mirrors = Mirrors(settings.mirrors, highest=semver.highest)
+        self._open.push_async_callback(self.mirrors.close)
+        sandbox = Sandbox()
+        self._open.callback(sandbox.close)
+        self.rendering = Rendering(sandbox)
+        self.world = World(store, objects)
+        self.trees = Trees(self.mirrors, store, every=settings.poll)
+        self._cache = Cache()
+        self.poller = Poller(self.trees, self._moved)
+        self._keys = Loop("keyring", self._read_keys, every=3600)
+        self._poll = Loop("poller", self.poller.run, every=max(0.5, min(settings.poll, 10.0)))
+        self._expand = Loop("expander", self._run_expander, every=30)
+        self.expander = Expander(
+            store, objects, self.world, self.trees, self._provide, self._expand.wake, self._generated
+        )
+        self.renderer = Renderer(
+            store, objects, self.world, self.trees, Kitchen(self.rendering), self._rendered
+        )
+        self._render = Loop("renderer", self.renderer.run, every=60)
+        self.roller = Roller(store, objects, time.time)
+        self._roll = Loop("roller", self.roller.run, every=60)
+        self._remove = Loop("remover", Remover(store, objects, time.time).run, every=30)
+        sweeper = Sweeper(store, objects, self.mirrors.tidy, self.trees, time.time)
+        sweep = Loop("sweeper", sweeper.run, every=3600)
+        self.loops = [self._keys, self._poll, self._expand, self._render, self._roll, self._remove, sweep]
+        self.link = LinkServer(store, self.ca, self._link_config())
+        self.api = ApiServer(
+            store,
+            objects,
+            self.ca,
+            listen=settings.api,
+            names=settings.names,
+            records=[loop.record for loop in self.loops],
+            on_push=self._on_push,
+        )
+        self._open.callback(store.listen(self._changed))
+        self._open.callback(store.on_touch("removed:", lambda topic: self._remove.wake.set()))
+
+    def _link_config(self) -> LinkConfig:
+        settings = self.settings
+        host, port = tls.split_address(settings.link)
+        return LinkConfig(
+            link=settings.link,
+            enroll=settings.enroll or tls.join_address(host, port + 1 if port else 0),
+            names=(self.host, *settings.names),
+            lifetime=settings.lifetime,
+            beat=settings.beat,
+            grace=settings.grace,
+            version=version("argosy"),
+        )
+
+    async def stop(self) -> None:
+        """Ends everything in the reverse order of its start. What was answered is on disk."""
+        await self._open.aclose()
+
+    async def _end_loops(self) -> None:
+        if self._work is not None:
+            self._work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._work
+
+    # --- wake-ups -------------------------------------------------------------------------------------------------
+
+    def _changed(self, changes: Sequence[Change]) -> None:
+        changed = self.world.note(changes)
+        if changed & {table.SECRET.resource, table.CONFIG_MAP.resource}:
+            self._keys.wake.set()
+        if self.expander.note(changes) or changed - _QUIET:
+            self._expand.wake.set()
+        if self.renderer.note(changes) or table.CLUSTER.resource in changed:
+            self._render.wake.set()
+
+    def _moved(self) -> None:
+        self._expand.wake.set()
+        self._render.wake.set()
+
+    def _generated(self) -> None:
+        self._render.wake.set()
+        self._remove.wake.set()
+
+    def _rendered(self) -> None:
+        self._roll.wake.set()
+        self._remove.wake.set()
+
+    async def _run_expander(self) -> None:
+        await self.expander.run()
+
+    # --- what the parts ask of each other -------------------------------------------------------------------------
+
+    async def _read_keys(self) -> None:
+        """Takes up repository credentials, known hosts and CAs, and looks again with them."""
+        secrets = await self.world.listed(table.SECRET, config.NAMESPACE)
+        maps = await self.world.listed(table.CONFIG_MAP, config.NAMESPACE)
+        self.mirrors.keyring = credentials.keyring(secrets, maps)
+        self._secrets = secrets
+        if self.poller.ask(repo.url for repo in self.trees.in_use() if repo.failed):
+            self._poll.wake.set()
+
+    async def _on_push(self, headers: Mapping[str, str], body: bytes) -> int:
+        """A webhook's delivery: how many repositories are looked at again. Raises `Forbidden`, `Invalid`."""
+        secrets = await self.world.listed(table.SECRET, config.NAMESPACE)
+        pushed = webhook.parse(headers, body, webhook.secrets(secrets))
+        found = self.poller.ask(pushed.urls)
+        if found:
+            self._poll.wake.set()
+        return found
+
+    async def _provide(self, request: ProviderRequest) -> Answer[Sequence[Mapping[str, Any]]]:
+        async with aiohttp.ClientSession() as session:
+            return await providers.answer(session, request, seconds=PROVIDER_SECONDS, cache=self._cache)
+
+    def _mint(self, tx: Tx, cluster: str, lifetime: float) -> str:
+        """A new join token's text for one cluster, by id."""
+        secret = token.new_secret()
+        grants.offer(tx, secret, cluster, time.time(), lifetime=lifetime)
+        enroll = tls.join_address(self.host, self.link.enroll_port)
+        return token.encode(JoinToken(enroll, self.link_address, self.ca.fingerprint, secret))
+
+    def _write_kubeconfig(self) -> None:
+        """The administrator's way in. An existing one is kept while its certificate and address are good."""
+        host = tls.split_address(self.settings.api)[0]
+        name = self.settings.names[0] if self.settings.names else reachable(host)
+        text = self.api.kubeconfig(f"https://{tls.join_address(name, self.api.port)}")
+        tls.write_private(self.settings.kubeconfig, text.encode())
+
+
+_QUIET = {table.APPLICATION.resource, table.EVENT.resource, table.RELEASE.resource, table.JOIN_TOKEN.resource}
+"""Resources whose writes change no set's evaluation by themselves."""
+
+
+def reachable(host: str) -> str:
+    """An address that stands for `host` where `host` means every interface: the one of the default route."""
+    if host not in ("", "0.0.0.0", "::"):  # noqa: S104  # compared with, not bound
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting a datagram socket sends nothing; it only chooses the route.
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"

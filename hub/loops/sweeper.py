@@ -1,0 +1,68 @@
+"""Tidies up: bundles and recipes that nothing refers to, old Events, mirrors of repositories out of use.
+
+Every release kept can still be rolled back to, so its bundles stay. A bundle younger than a day stays too: it may
+belong to a release that is being written.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Awaitable, Callable, Iterable
+
+from hub.core.served import table
+from hub.loops.trees import Trees
+from hub.store.base import Store, Tx
+from hub.store.resources import Resources
+
+DAY = 86400.0
+EVENT_LIFE = 3600.0
+AUDIT_LIFE = 90 * DAY
+
+
+class Sweeper:
+    """`tidy` packs the mirrors in use and removes the others; `now` tells the time in Unix seconds."""
+
+    def __init__(
+        self,
+        store: Store,
+        resources: Resources,
+        tidy: Callable[[Iterable[str]], Awaitable[None]],
+        trees: Trees,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._resources = resources
+        self._tidy = tidy
+        self._trees = trees
+        self._now = now
+        self._tidied = now()
+
+    async def run(self) -> None:
+        await self._store.write(self._sweep)
+        if self._now() - self._tidied > DAY:
+            self._tidied = self._now()
+            await self._tidy([repo.url for repo in self._trees.in_use()])
+
+    def _sweep(self, tx: Tx) -> None:
+        now = self._now()
+        tx.run(
+            "DELETE FROM bundles WHERE created < ? AND digest NOT IN (SELECT bundle FROM assignments) "
+            "AND digest NOT IN (SELECT bundle FROM app_states) AND digest NOT IN (SELECT bundle FROM release_changes)",
+            (now - DAY,),
+        )
+        # A recipe may name only a bundle that is there, or its next user would be assigned nothing.
+        tx.run(
+            "DELETE FROM recipes WHERE (bundle <> '' AND bundle NOT IN (SELECT digest FROM bundles)) "
+            "OR (bundle = '' AND used < ?)",
+            (now - DAY,),
+        )
+        tx.run("DELETE FROM audit WHERE time < ?", (now - AUDIT_LIFE,))
+        self._old_events(tx, now)
+
+    def _old_events(self, tx: Tx, now: float) -> None:
+        for event in self._resources.list(tx, table.EVENT):
+            stamp = event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]
+            seen = datetime.datetime.fromisoformat(stamp).timestamp()
+            if seen < now - EVENT_LIFE:
+                metadata = event["metadata"]
+                self._resources.delete(tx, table.EVENT, metadata["namespace"], metadata["name"], now=now)
