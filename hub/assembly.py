@@ -50,6 +50,9 @@ from hub.store.resources import Resources
 PROVIDER_SECONDS = 60.0
 """Within which a provider or plugin must have answered one question."""
 
+WEBHOOK_SECRET = "argocd-secret"
+"""Where Argo CD keeps the webhooks' shared secrets (`webhook.github.secret`, ...)."""
+
 log = structlog.get_logger("hub")
 
 
@@ -199,15 +202,16 @@ class Hub:
         secrets = await self.world.listed(table.SECRET, config.NAMESPACE)
         maps = await self.world.listed(table.CONFIG_MAP, config.NAMESPACE)
         self.mirrors.keyring = credentials.keyring(secrets, maps)
-        self._secrets = secrets
-        if self.poller.ask(repo.url for repo in self.trees.in_use() if repo.failed):
+        failed = {repo.url for repo in self.trees.in_use() if repo.failed}
+        if self.poller.ask(failed.__contains__):
             self._poll.wake.set()
 
     async def _on_push(self, headers: Mapping[str, str], body: bytes) -> int:
         """A webhook's delivery: how many repositories are looked at again. Raises `Forbidden`, `Invalid`."""
         secrets = await self.world.listed(table.SECRET, config.NAMESPACE)
-        pushed = webhook.parse(headers, body, webhook.secrets(secrets))
-        found = self.poller.ask(pushed.urls)
+        own = next((item for item in secrets if item["metadata"]["name"] == WEBHOOK_SECRET), {})
+        pushes = webhook.parse(headers, body, credentials.texts(own))
+        found = self.poller.ask(lambda url: any(push.concerns(url) for push in pushes))
         if found:
             self._poll.wake.set()
         return found

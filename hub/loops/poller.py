@@ -6,9 +6,8 @@ A push says "look again" and nothing more, so a forged or repeated one costs one
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from hub.core import repos
 from hub.loops.trees import Trees
 
 AT_ONCE = 8
@@ -24,11 +23,13 @@ class Poller:
         self._asked: set[str] = set()
         self._limit = asyncio.Semaphore(AT_ONCE)
 
-    def ask(self, urls: Iterable[str]) -> int:
-        """Asks for a look at those of `urls` that are in use; returns their number. Wake the loop afterwards."""
-        wanted = {repos.identity(url) for url in urls}
-        found = {repo.url for repo in self._trees.in_use() if repos.identity(repo.url) in wanted}
-        self._asked |= found
+    def ask(self, concerns: Callable[[str], bool]) -> int:
+        """Asks for a look at the repositories in use whose address it `concerns`; returns their number.
+
+        Wake the loop afterwards.
+        """
+        found = [repo.url for repo in self._trees.in_use() if concerns(repo.url)]
+        self._asked.update(found)
         return len(found)
 
     async def run(self) -> None:
