@@ -6,18 +6,23 @@ import posixpath
 from typing import Any
 
 from argosy.errors import NotFound, Unavailable
-from hub.providers.base import Client, Question, Repository, field_of, segment
+from hub.providers import base
+from hub.providers.base import Client, Question, Repository, field_of
 
 
 def base_url(api: str) -> str:
-    base = api or "https://gitlab.com/"
-    base = base if base.endswith("/") else base + "/"
-    return base if base.endswith("/api/v4/") else base + "api/v4/"
+    root = (api or "https://gitlab.com").rstrip("/") + "/"
+    return root if root.endswith("/api/v4/") else root + "api/v4/"
 
 
 def headers(question: Question) -> dict[str, str]:
     token = question.secrets.get("tokenRef", "")
     return {"PRIVATE-TOKEN": token} if token else {}
+
+
+def segment(text: str) -> str:
+    """GitLab takes `group/project` as one segment, and dots only escaped."""
+    return base.segment(text).replace(".", "%2E")
 
 
 class GitlabScm:

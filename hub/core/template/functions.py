@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ Function = Callable[..., object]
 MAX_TEXT = 4 * 1024 * 1024
 MAX_ITEMS = 100_000
 MAX_PADDING = 100_000
+MAX_WORK = 32_000_000
 
 _CERTIFICATES = ("genPrivateKey", "genCA", "genCAWithKey", "genSelfSignedCert", "genSelfSignedCertWithKey")
 _MACHINE = ("env", "expandenv", "getHostByName")
@@ -48,6 +50,8 @@ def table() -> dict[str, Function]:
 
 def _bounded(name: str, function: Function) -> Function:
     cost = _COSTS.get(name)
+    builds = name in _BUILDERS
+    effort = 20 if "egex" in name else 8 if name in _SIGN_BY_SIGN else 1
 
     @functools.wraps(function)
     def call(*arguments: Any) -> object:
@@ -61,9 +65,87 @@ def _bounded(name: str, function: Function) -> Function:
             raise ValueError(f"{name}: the result has more than {MAX_TEXT} characters")
         if isinstance(result, list) and len(result) > MAX_ITEMS:
             raise ValueError(f"{name}: the result has more than {MAX_ITEMS} items")
+        if builds:
+            work.spend(_weight(result, MAX_ITEMS))
+        else:
+            work.spend(effort * sum(len(text) for text in (result, *given) if isinstance(text, str)))
         return result
 
     return call
+
+
+class Work(threading.local):
+    """What functions did during one render: characters written and values put together. Reset at its start."""
+
+    def __init__(self) -> None:
+        self.spent = 0
+
+    def spend(self, amount: int) -> None:
+        self.spent += amount
+        if self.spent > MAX_WORK:
+            raise ValueError("the template takes too many steps")
+
+
+work = Work()
+_MUST = ("mustAppend", "mustPush", "mustPrepend", "mustMerge", "mustMergeOverwrite")
+_BUILDERS = frozenset(
+    [
+        "dict",
+        "list",
+        "tuple",
+        "set",
+        "append",
+        "push",
+        "prepend",
+        "concat",
+        "merge",
+        "mergeOverwrite",
+        "chunk",
+        *_MUST,
+    ]
+)
+_MORE = (
+    "nospace",
+    "normalize",
+    "slugify",
+    "wrap",
+    "wrapWith",
+    "fromYaml",
+    "fromYamlArray",
+    "toYaml",
+    "quote",
+    "sortAlpha",
+)
+_SIGN_BY_SIGN = frozenset(
+    [
+        "upper",
+        "lower",
+        "title",
+        "untitle",
+        "swapcase",
+        "snakecase",
+        "camelcase",
+        "kebabcase",
+        "initials",
+        *_MORE,
+    ]
+)
+"""Functions of the library that look at a text sign by sign in Python."""
+
+
+def _weight(value: object, limit: int) -> int:
+    """How many values the written-out form would hold: a value that holds another twice counts it twice."""
+    count, stack = 0, [value]
+    while stack:
+        item = stack.pop()
+        count += 1
+        if count > limit:
+            raise ValueError(f"the result holds more than {limit} values")
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+    return count
 
 
 def _text_at_most(size: int) -> None:

@@ -91,6 +91,7 @@ class GoTemplate:
     def render(self, scope: Scope) -> str:
         if scope.prepared is None:
             scope.prepared = _prepare(scope.params)
+        functions.work.spent = 0
         try:
             return self._template.render(scope.prepared)
         except gotpl.TemplateError as error:
