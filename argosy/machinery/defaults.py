@@ -6,8 +6,8 @@ Only kinds people deploy by hand are covered; all others come back as they were 
 
 from __future__ import annotations
 
-import zlib
 import base64
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +18,6 @@ _Object = dict[str, Any]
 
 def fill(api_version: str, kind: str, manifest: Manifest) -> Manifest:
     """The object with the defaults of its kind; the argument is not changed."""
-    manifest = with_blank(manifest, blank(api_version, kind))
     filler = _FILLERS.get((api_version, kind))
     if filler is None:
         return manifest
@@ -26,65 +25,6 @@ def fill(api_version: str, kind: str, manifest: Manifest) -> Manifest:
     if not isinstance(spec, dict) and kind not in _WITHOUT_SPEC:
         return manifest
     return filler(manifest)
-
-
-def blank(api_version: str, kind: str) -> Manifest:
-    """The parts that every object of a built-in kind has, be they empty: structs a typed server never leaves out."""
-    return _BLANK.get((api_version, kind), {})
-
-
-def with_blank(value: Manifest, parts: Manifest) -> Manifest:
-    """The value with those parts where they are missing; parts that are null are not written."""
-    out = value
-    for name, part in parts.items():
-        if part is None:
-            continue
-        mine = out.get(name)
-        base = mine if isinstance(mine, dict) else {} if isinstance(part, dict) else part if mine is None else mine
-        whole = with_blank(base, part) if isinstance(base, dict) else base
-        if whole is not mine:
-            out = {**out, name: whole}
-    return out
-
-
-_TEMPLATE: _Object = {"metadata": {}, "spec": {"containers": None}}
-_BLANK: dict[tuple[str, str], _Object] = {
-    ("v1", "Namespace"): {"spec": {}, "status": {}},
-    ("v1", "Service"): {"spec": {}, "status": {"loadBalancer": {}}},
-    ("v1", "Pod"): {"spec": {"containers": None}, "status": {}},
-    ("v1", "PodTemplate"): {"template": _TEMPLATE},
-    ("v1", "ReplicationController"): {"spec": {}, "status": {"replicas": 0}},
-    ("v1", "PersistentVolume"): {"spec": {}, "status": {}},
-    ("v1", "PersistentVolumeClaim"): {"spec": {"resources": {}}, "status": {}},
-    ("v1", "Node"): {"spec": {}, "status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": {}}},
-    ("v1", "LimitRange"): {"spec": {}},
-    ("v1", "ResourceQuota"): {"spec": {}, "status": {}},
-    ("apps/v1", "Deployment"): {"spec": {"strategy": {}, "template": _TEMPLATE}, "status": {}},
-    ("apps/v1", "StatefulSet"): {
-        "spec": {"serviceName": "", "template": _TEMPLATE, "updateStrategy": {}},
-        "status": {"replicas": 0, "availableReplicas": 0},
-    },
-    ("apps/v1", "DaemonSet"): {
-        "spec": {"template": _TEMPLATE, "updateStrategy": {}},
-        "status": {
-            "currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0,
-        },
-    },
-    ("apps/v1", "ReplicaSet"): {"spec": {"template": _TEMPLATE}, "status": {"replicas": 0}},
-    ("batch/v1", "Job"): {"spec": {"template": _TEMPLATE}, "status": {}},
-    ("batch/v1", "CronJob"): {
-        "spec": {"jobTemplate": {"metadata": {}, "spec": {"template": _TEMPLATE}}}, "status": {},
-    },
-    ("networking.k8s.io/v1", "Ingress"): {"spec": {}, "status": {"loadBalancer": {}}},
-    ("networking.k8s.io/v1", "IngressClass"): {"spec": {}},
-    ("networking.k8s.io/v1", "NetworkPolicy"): {"spec": {}},
-    ("policy/v1", "PodDisruptionBudget"): {
-        "spec": {}, "status": {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0},
-    },
-    ("autoscaling/v2", "HorizontalPodAutoscaler"): {"spec": {"scaleTargetRef": {}}, "status": {}},
-    ("coordination.k8s.io/v1", "Lease"): {"spec": {}},
-    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): {"spec": {"names": {}}, "status": {}},
-}  # fmt: skip
 
 
 def on_change(api_version: str, kind: str, live: Manifest, new: Manifest) -> Manifest:
@@ -108,28 +48,36 @@ def _service_at_birth(manifest: Manifest) -> Manifest:
     if spec.get("type") == "ExternalName":
         return manifest
     number = zlib.crc32(str(manifest["metadata"].get("uid")).encode())
-    address = spec.setdefault("clusterIP", f"10.{96 + number % 16}.{number >> 8 & 255}.{number >> 16 & 253 | 1}")
+    address = spec.setdefault(
+        "clusterIP", f"10.{96 + number % 16}.{number >> 8 & 255}.{number >> 16 & 253 | 1}"
+    )
     spec.setdefault("clusterIPs", [address])
     both = address == "None" and not spec.get("selector")
     spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "RequireDualStack" if both else "SingleStack")
     if spec.get("type") in ("NodePort", "LoadBalancer"):
         spec["ports"] = [
-            _over({"nodePort": 30000 + (number + index) % 2768}, port) for index, port in enumerate(spec["ports"])
+            _over({"nodePort": 30000 + (number + index) % 2768}, port)
+            for index, port in enumerate(spec["ports"])
         ]
     return {**manifest, "spec": spec}
 
 
 def at_birth(api_version: str, kind: str, manifest: Manifest) -> Manifest:
-    """What only the creation of an object gives it."""
+    """What only the creation of an object gives it. Its status is the empty one of its kind."""
     metadata = manifest["metadata"]
     if (api_version, kind) == ("v1", "Namespace"):
         labels = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata.get("name", "")}
         spec = {"finalizers": ["kubernetes"], **(manifest.get("spec") or {})}
-        return {**manifest, "metadata": {**metadata, "labels": labels}, "spec": spec, "status": {"phase": "Active"}}
+        return {
+            **manifest,
+            "metadata": {**metadata, "labels": labels},
+            "spec": spec,
+            "status": {"phase": "Active"},
+        }
     if (api_version, kind) == ("v1", "Service"):
         manifest = _service_at_birth(manifest)
-    status = _FIRST_STATUS.get((api_version, kind)) or blank(api_version, kind).get("status")
+    status = _FIRST_STATUS.get((api_version, kind))
     return manifest if status is None else {**manifest, "status": status}
 
 
@@ -150,7 +98,9 @@ def _with_spec(manifest: Manifest, spec: _Object) -> Manifest:
 def _probe(probe: Any) -> Any:
     if not isinstance(probe, dict):
         return probe
-    out = _over({"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}, probe)
+    out = _over(
+        {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}, probe
+    )
     if isinstance(out.get("httpGet"), dict):
         out["httpGet"] = _over({"path": "/", "scheme": "HTTP"}, out["httpGet"])
     return out
@@ -243,11 +193,14 @@ def _template(spec: _Object, *, restart: str | None = "Always") -> _Object:
 
 def _deployment(manifest: Manifest) -> Manifest:
     spec = _over(
-        {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600}, _template(manifest["spec"])
+        {"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
+        _template(manifest["spec"]),
     )
     strategy = _over({"type": "RollingUpdate"}, spec.get("strategy"))
     if strategy["type"] == "RollingUpdate":
-        strategy["rollingUpdate"] = _over({"maxUnavailable": "25%", "maxSurge": "25%"}, strategy.get("rollingUpdate"))
+        strategy["rollingUpdate"] = _over(
+            {"maxUnavailable": "25%", "maxSurge": "25%"}, strategy.get("rollingUpdate")
+        )
     spec["strategy"] = strategy
     return _with_spec(manifest, spec)
 
@@ -260,7 +213,9 @@ def _stateful_set(manifest: Manifest) -> Manifest:
         strategy["rollingUpdate"] = _over({"partition": 0}, strategy.get("rollingUpdate"))
     spec["updateStrategy"] = strategy
     retention = {"whenDeleted": "Retain", "whenScaled": "Retain"}
-    spec["persistentVolumeClaimRetentionPolicy"] = _over(retention, spec.get("persistentVolumeClaimRetentionPolicy"))
+    spec["persistentVolumeClaimRetentionPolicy"] = _over(
+        retention, spec.get("persistentVolumeClaimRetentionPolicy")
+    )
     if isinstance(spec.get("volumeClaimTemplates"), list):
         spec["volumeClaimTemplates"] = [
             {
@@ -287,7 +242,12 @@ def _replica_set(manifest: Manifest) -> Manifest:
 
 
 def _job_spec(spec: _Object) -> _Object:
-    basics: _Object = {"completionMode": "NonIndexed", "suspend": False, "backoffLimit": 6, "manualSelector": False}
+    basics: _Object = {
+        "completionMode": "NonIndexed",
+        "suspend": False,
+        "backoffLimit": 6,
+        "manualSelector": False,
+    }
     basics["podReplacementPolicy"] = "TerminatingOrFailed"
     if "completions" not in spec and "parallelism" not in spec:
         basics["completions"] = 1

@@ -186,6 +186,41 @@ class Resources:
             tx, served, place, lambda live: write.delete(place, live, deletion), now=now
         ).object
 
+    def remove(
+        self,
+        tx: Tx,
+        served: Served,
+        namespace: str,
+        name: str,
+        deletion: write.Deletion,
+        *,
+        now: float,
+        dry_run: bool = False,
+    ) -> Written:
+        """DELETE as a client asks for it. Raises 404, 409.
+
+        `Orphan` takes the object's children out of its ownership at once; `Foreground` is as `Background`,
+        since what an application deployed goes by its own finalizer before the application does.
+        """
+        place = Place(served.kind, namespace if served.kind.namespaced else "", name)
+        row = objects.get(tx, served.resource, place.namespace, name)
+        if row is not None and deletion.propagation == "Orphan" and not dry_run:
+            self._orphan(tx, row.uid, now)
+        plain = replace(deletion, propagation="")
+        return self.commit(
+            tx, served, place, lambda live: write.delete(place, live, plain), now=now, dry_run=dry_run
+        )
+
+    def _orphan(self, tx: Tx, uid: str, now: float) -> None:
+        for row in objects.owned_by(tx, uid):
+            served = table.BY_RESOURCE[row.resource]
+            child = self.read(row)
+            owners = [
+                each for each in child["metadata"].get("ownerReferences") or () if each.get("uid") != uid
+            ]
+            child["metadata"]["ownerReferences"] = owners
+            self.update(tx, served, child, manager=MANAGER, now=now)
+
     def commit(
         self,
         tx: Tx,

@@ -47,7 +47,9 @@ def applications(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[AppView, int]]:
 
 
 def _revision(state: tuple[Any, ...], confirmed: Mapping[tuple[str, str], str]) -> str:
-    """The newest commit that the app's bundle is right for, which may be later than the one it was rendered from."""
+    """The newest commit that the app's bundle is right for, which may be later than the one it was rendered
+    from.
+    """
     _, _, bundle, revision, problem, repo, target = state
     if not bundle or problem:
         return str(revision)

@@ -23,7 +23,7 @@ Admit = Callable[[Manifest, Manifest | None], list[FieldError]]
 """
 Complete = Callable[[Manifest], Manifest]
 """Gives a new object what the hub decides about it."""
-Selectable = Mapping[str, Callable[[Manifest], str]]
+Selectable = Mapping[str, Callable[[Mapping[str, Any]], str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from argosy.machinery import kinds
 from argosy.objects import Manifest
@@ -18,8 +19,8 @@ def _builtin(plural: str) -> kinds.Kind:
     return next(kind for kind in kinds.builtin() if not kind.group and kind.plural == plural)
 
 
-def _field(*path: str) -> Callable[[Manifest], str]:
-    def read(manifest: Manifest) -> str:
+def _field(*path: str) -> Callable[[Mapping[str, Any]], str]:
+    def read(manifest: Mapping[str, Any]) -> str:
         found = cells.value(manifest, *path)
         return "" if found is None else str(found)
 

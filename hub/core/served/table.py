@@ -24,3 +24,19 @@ BY_RESOURCE = {served.resource: served for served in SERVED}
 """By the store's name, `argoproj.io/applications`."""
 BY_PATH = {(served.kind.group, served.kind.version, served.kind.plural): served for served in SERVED}
 """By the URL's parts."""
+
+__all__ = [
+    "APPLICATION",
+    "APPLICATION_SET",
+    "APP_PROJECT",
+    "BY_PATH",
+    "BY_RESOURCE",
+    "CLUSTER",
+    "CONFIG_MAP",
+    "EVENT",
+    "JOIN_TOKEN",
+    "NAMESPACE",
+    "RELEASE",
+    "SECRET",
+    "SERVED",
+]

@@ -1,0 +1,225 @@
+"""Lists: selectors, paging over one snapshot, and the forms a list is answered in."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from argosy.machinery import failure, selector
+from argosy.objects import Manifest
+from hub.api import negotiate, show
+from hub.api.negotiate import Form
+from hub.api.show import Viewer
+from hub.core.served.base import Served
+from hub.store import objects
+from hub.store.base import Store, Tx
+from hub.store.objects import Row
+
+MAX_SNAPSHOTS = 64
+MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
+"""What is kept of lists that are read page by page; the oldest goes first, and its reader starts again."""
+_TOO_OLD = (
+    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+    "the continue parameter."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which objects a list or watch is about."""
+
+    namespace: str | None
+    labels: selector.Matches | None = None
+    fields: selector.Field | None = None
+    name: str = ""
+    """Set where the field selector names one object."""
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is filtered."""
+        return self.labels is None and self.fields is None
+
+    def matches(self, manifest: Manifest) -> bool:
+        """Whether the object is selected. The namespace is not looked at."""
+        if self.labels is not None and not self.labels(manifest["metadata"].get("labels") or {}):
+            return False
+        return self.fields is None or self.fields(manifest)
+
+
+def selection(served: Served, namespace: str, query: Mapping[str, str]) -> Selection:
+    """The selection of a request. Raises `ApiFailure` 400."""
+    labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
+    known = {**selector.metadata_fields(namespaced=served.kind.namespaced), **served.fields}
+    name = ""
+    if fields.startswith("metadata.name=") and "," not in fields:
+        name = fields.removeprefix("metadata.name=").removeprefix("=")
+    return Selection(
+        namespace or None,
+        selector.parse(labels) if labels else None,
+        selector.parse_fields(fields, known) if fields else None,
+        name,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, in the form asked for."""
+
+    body: bytes | dict[str, Any]
+    rv: int
+
+
+class Lister:
+    """Answers lists. `clock` gives Unix seconds."""
+
+    def __init__(self, store: Store, viewer: Viewer, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._viewer = viewer
+        self._clock = clock
+        self._snapshots: OrderedDict[str, tuple[int, list[Row]]] = OrderedDict()
+        self._numbers = itertools.count(1)
+        self._kept = 0
+
+    async def page(self, served: Served, wanted: Selection, query: Mapping[str, str], form: Form) -> Page:
+        """A whole list, or the next page of one. Raises `ApiFailure` 400, 410, 504."""
+        limit = _limit(query.get("limit", ""))
+        token = query.get("continue", "")
+        snapshot = self._resumed(token) if token else None
+        exact = query.get("resourceVersionMatch") == "Exact"
+        least = _version(query.get("resourceVersion", "")) if not token else 0
+        now = self._clock()
+        include = query.get("includeObject", "Metadata")
+
+        def job(tx: Tx) -> tuple[int, list[Row], bytes | dict[str, Any]]:
+            if snapshot is None:
+                rv, rows = objects.newest_rv(tx), self._selected(tx, served, wanted, now)
+                _check_version(least, rv, exact=exact)
+            else:
+                rv, rows = snapshot
+            rest = rows[limit:] if limit else []
+            shown = rows[: limit or None]
+            metadata: dict[str, Any] = {"resourceVersion": str(rv)}
+            if rest:
+                metadata["continue"] = self._token(rv)
+                if wanted.whole:
+                    metadata["remainingItemCount"] = len(rest)
+            return rv, rest, self._formed(tx, served, shown, metadata, form, now, include)
+
+        rv, rest, body = await self._store.read(job)
+        if rest:
+            continued = body["metadata"]["continue"] if isinstance(body, dict) else _continued(body)
+            self._keep(continued, rv, rest)
+        return Page(body, rv)
+
+    def _selected(self, tx: Tx, served: Served, wanted: Selection, now: float) -> list[Row]:
+        if wanted.name and (wanted.namespace or not served.kind.namespaced):
+            row = objects.get(tx, served.resource, wanted.namespace or "", wanted.name)
+            rows = [row] if row is not None else []
+        else:
+            rows = objects.page(tx, served.resource, wanted.namespace)
+        if wanted.whole:
+            return rows
+        manifests = (
+            self._viewer.manifests(tx, served, rows, now)
+            if served.composed and wanted.fields is not None
+            else [self._viewer.resources.read(row) for row in rows]
+        )
+        return [row for row, manifest in zip(rows, manifests, strict=True) if wanted.matches(manifest)]
+
+    def _formed(
+        self,
+        tx: Tx,
+        served: Served,
+        rows: list[Row],
+        metadata: dict[str, Any],
+        form: Form,
+        now: float,
+        include: str,
+    ) -> bytes | dict[str, Any]:
+        kind = served.kind
+        if form.shape == negotiate.OBJECT and not form.yaml:
+            bodies = self._viewer.bodies(tx, served, rows, now)
+            return show.list_bytes(kind.api_version, kind.list_kind, metadata, bodies)
+        manifests = self._viewer.manifests(tx, served, rows, now)
+        if form.shape == negotiate.TABLE:
+            return show.as_table(served, manifests, metadata, now, include=include, version=form.version)
+        if form.shape == negotiate.PARTIAL:
+            version = f"meta.k8s.io/{form.version}"
+            items = [show.partial(manifest, form.version) for manifest in manifests]
+            return {
+                "apiVersion": version,
+                "kind": "PartialObjectMetadataList",
+                "metadata": metadata,
+                "items": items,
+            }
+        return {
+            "apiVersion": kind.api_version,
+            "kind": kind.list_kind,
+            "metadata": metadata,
+            "items": manifests,
+        }
+
+    # --- snapshots ---
+
+    def _token(self, rv: int) -> str:
+        raw = orjson.dumps({"v": "argosy", "rv": rv, "page": next(self._numbers)})
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    def _keep(self, token: str, rv: int, rows: list[Row]) -> None:
+        self._snapshots[token] = (rv, rows)
+        self._kept += _size(rows)
+        while len(self._snapshots) > 1 and (
+            len(self._snapshots) > MAX_SNAPSHOTS or self._kept > MAX_SNAPSHOT_BYTES
+        ):
+            _, (_, gone) = self._snapshots.popitem(last=False)
+            self._kept -= _size(gone)
+
+    def _resumed(self, token: str) -> tuple[int, list[Row]]:
+        """What is left of a list. The page can be asked for again until newer lists push it out."""
+        found = self._snapshots.get(token)
+        if found is None:
+            try:
+                orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+            except ValueError:
+                raise failure.bad_request("continue key is not valid") from None
+            raise failure.expired(_TOO_OLD)
+        self._snapshots.move_to_end(token)
+        return found
+
+
+def _size(rows: list[Row]) -> int:
+    return sum(len(row.body) for row in rows)
+
+
+def _continued(body: bytes) -> str:
+    """The continue token of a list that is bytes already: it stands in the head, before the items."""
+    head = body[: body.index(b',"items":[')] + b"}"
+    token: str = orjson.loads(head)["metadata"]["continue"]
+    return token
+
+
+def _limit(text: str) -> int:
+    if not text:
+        return 0
+    if not text.lstrip("-").isdecimal():
+        raise failure.bad_request(f"invalid limit: {text!r} is not a number")
+    return max(0, int(text))
+
+
+def _version(text: str) -> int:
+    if text and not text.isdecimal():
+        raise failure.bad_request(f"invalid resource version: {text!r}")
+    return int(text or 0)
+
+
+def _check_version(least: int, rv: int, *, exact: bool) -> None:
+    if least > rv:
+        raise failure.timeout(f"Too large resource version: {least}, current: {rv}")
+    if exact and least != rv:
+        raise failure.expired(f"The provided resource version {least} is not kept; the newest is {rv}")

@@ -1,0 +1,391 @@
+"""The verbs on objects: get, list, watch, create, update, patch, delete, deletecollection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from argosy import yamlio
+from argosy.machinery import apply as ownership
+from argosy.machinery import failure, patch, write
+from argosy.machinery.write import Options, Outcome, Place
+from argosy.objects import Manifest
+from hub.api import bodies, negotiate, show, wire
+from hub.api.listing import Lister, selection
+from hub.api.negotiate import Form
+from hub.api.paths import Target
+from hub.api.show import Viewer
+from hub.api.watching import Watcher, WatchResponse
+from hub.core.access import User
+from hub.core.served import cells
+from hub.core.served.base import Served
+from hub.store import audit, objects, resources
+from hub.store.base import Store, Tx
+from hub.store.resources import Resources, Written
+
+_FORMS = (negotiate.OBJECT, negotiate.TABLE, negotiate.PARTIAL)
+_VALIDATIONS = ("Ignore", "Warn", "Strict")
+_MANAGER_BYTES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request on a resource, as far as it is understood."""
+
+    request: Request
+    target: Target
+    served: Served
+    user: User
+    verb: str
+    now: float
+
+    @property
+    def place(self) -> Place:
+        """Where it goes."""
+        target = self.target
+        return Place(self.served.kind, target.namespace, target.name, target.subresource)
+
+    @property
+    def form(self) -> Form:
+        """The form of the answer. Raises `ApiFailure` 406."""
+        return negotiate.form(self.request.headers.get("accept", ""), shapes=_FORMS)
+
+    def record(self, name: str, code: int) -> audit.Record:
+        """The audit record of a mutation."""
+        target, headers = self.target, self.request.headers
+        resource = f"{target.group}/{target.resource}" if target.group else target.resource
+        if target.subresource:
+            resource += f"/{target.subresource}"
+        agent = headers.get("kubectl-command") or headers.get("user-agent", "")
+        return audit.Record(
+            self.now, self.user.name, self.verb, resource, target.namespace, name, code, agent[:200]
+        )
+
+
+class Objects:
+    """Answers the verbs. Methods raise `ApiFailure`."""
+
+    def __init__(
+        self, store: Store, kept: Resources, viewer: Viewer, lister: Lister, watcher: Watcher
+    ) -> None:
+        self._store = store
+        self._resources = kept
+        self._viewer = viewer
+        self._lister = lister
+        self._watcher = watcher
+        self._verbs: dict[str, Callable[[Call], Any]] = {
+            "get": self._get,
+            "list": self._list,
+            "watch": self._watch,
+            "create": self._create,
+            "update": self._update,
+            "patch": self._patch,
+            "delete": self._delete,
+            "deletecollection": self._delete_collection,
+        }
+
+    async def answer(self, call: Call) -> Response | WatchResponse:
+        """The answer to one request."""
+        if call.target.subresource and call.verb in ("create", "delete"):
+            raise failure.method_not_allowed(call.target.resource, call.target.group, call.verb)
+        found: Response | WatchResponse = await self._verbs[call.verb](call)
+        return found
+
+    # --- reading ---
+
+    async def _get(self, call: Call) -> Response:
+        form, served, target = call.form, call.served, call.target
+
+        def job(tx: Tx) -> bytes | Manifest | None:
+            row = objects.get(tx, served.resource, target.namespace, target.name)
+            if row is None:
+                return None
+            if form.shape == negotiate.OBJECT and not form.yaml:
+                return self._viewer.bodies(tx, served, [row], call.now)[0]
+            return self._viewer.manifests(tx, served, [row], call.now)[0]
+
+        found = await self._store.read(job)
+        if found is None:
+            raise failure.not_found(target.resource, target.group, target.name)
+        if isinstance(found, bytes):
+            return wire.json_answer(found)
+        include = call.request.query_params.get("includeObject", "Metadata")
+        return self._rendered(show.one(served, found, form, call.now, include), form)
+
+    async def _list(self, call: Call) -> Response:
+        form, query = call.form, call.request.query_params
+        page = await self._lister.page(
+            call.served, selection(call.served, call.target.namespace, query), query, form
+        )
+        return self._rendered(page.body, form)
+
+    async def _watch(self, call: Call) -> WatchResponse:
+        query = dict(call.request.query_params)
+        wanted = selection(call.served, call.target.namespace, query)
+        if call.target.name:
+            named = replace(wanted, name=call.target.name, fields=_named(call.target.name))
+            return await self._watcher.answer(call.served, named, query, call.form)
+        return await self._watcher.answer(call.served, wanted, query, call.form)
+
+    @staticmethod
+    def _rendered(value: bytes | dict[str, Any], form: Form, status: int = 200) -> Response:
+        if form.yaml and isinstance(value, dict):
+            return wire.json_answer(yamlio.dump(value).encode(), status, media_type=form.media_type)
+        return wire.json_answer(value, status)
+
+    # --- writing ---
+
+    async def _create(self, call: Call) -> Response:
+        options = self._options(call)
+        body, strict = await self._manifest(call)
+        options = replace(options, strict=strict)
+        metadata = body.get("metadata")
+        if metadata is not None and not isinstance(metadata, dict):
+            raise failure.bad_request("metadata is not an object")
+        named = replace(call.place, name=str((metadata or {}).get("name") or ""))
+        return await self._write(
+            call, replace(named, name=""), lambda live: write.create(named, body, options)
+        )
+
+    async def _update(self, call: Call) -> Response:
+        options = self._options(call)
+        body, strict = await self._manifest(call)
+        options = replace(options, strict=strict)
+        place = call.place
+
+        def decide(live: Manifest | None) -> Outcome:
+            return write.update(place, live, body, options)
+
+        return await self._write(call, place, decide, said_version=_said(body))
+
+    async def _patch(self, call: Call) -> Response:
+        media = bodies.media_type(call.request)
+        options = self._options(call, apply=media == patch.APPLY_PATCH)
+        place, kind = call.place, call.served.kind
+        raw = await bodies.read(call.request)
+        if media == patch.APPLY_PATCH:
+            body, strict = bodies.parse_yaml(raw)
+            options = replace(options, strict=strict, force=wire.flag(call.request, "force"))
+            return await self._write(
+                call, place, lambda live: write.apply(place, live, body, options), said_version=_said(body)
+            )
+        if wire.flag(call.request, "force") and "force" in call.request.query_params:
+            error = failure.not_allowed("force", "may not be specified for non-apply patch")
+            raise failure.invalid("PatchOptions", "meta.k8s.io", "", [error])
+        accepted = list(write.PATCH_TYPES)
+        if not kind.custom:
+            accepted = [patch.JSON_PATCH, patch.MERGE_PATCH, patch.STRATEGIC_PATCH, patch.APPLY_PATCH]
+        if media not in accepted:
+            raise failure.unsupported_media_type(accepted)
+        body, strict = bodies.parse_json(raw)
+        options = replace(options, strict=strict)
+        return await self._write(
+            call,
+            place,
+            lambda live: write.patched(place, live, media, body, options),
+            said_version=_said_by_patch(body),
+        )
+
+    async def _write(
+        self,
+        call: Call,
+        place: Place,
+        decide: Callable[[Manifest | None], Outcome],
+        *,
+        said_version: str = "",
+    ) -> Response:
+        form, dry_run = call.form, _dry_run(call.request)
+        served = call.served
+
+        def job(tx: Tx) -> tuple[Written, Manifest]:
+            written = self._resources.commit(
+                tx, served, place, decide, now=call.now, said_version=said_version, dry_run=dry_run
+            )
+            if dry_run:
+                return written, written.object
+            metadata = written.object["metadata"]
+            if written.action != write.UNCHANGED:
+                code = 201 if written.action == write.CREATED else 200
+                audit.put(tx, call.record(metadata["name"], code))
+            return written, self._answered(tx, served, written, call.now)
+
+        run = self._store.read if dry_run else self._store.write
+        written, answered = await run(job)
+        status = 201 if written.action == write.CREATED else 200
+        response = self._rendered(show.one(served, answered, form, call.now), form, status)
+        return wire.with_warnings(response, written.warnings)
+
+    def _answered(self, tx: Tx, served: Served, written: Written, now: float) -> Manifest:
+        """What is stored, as it is shown."""
+        if not served.composed or written.action == write.DELETED:
+            return written.object
+        metadata = written.object["metadata"]
+        row = objects.get(tx, served.resource, metadata.get("namespace", ""), metadata["name"])
+        return self._viewer.manifests(tx, served, [row], now)[0] if row is not None else written.object
+
+    # --- deleting ---
+
+    async def _delete(self, call: Call) -> Response:
+        options = await _delete_options(call)
+        served, target, form = call.served, call.target, call.form
+
+        def job(tx: Tx) -> Written:
+            written = self._resources.remove(
+                tx,
+                served,
+                target.namespace,
+                target.name,
+                options.deletion(call.now),
+                now=call.now,
+                dry_run=options.dry_run,
+            )
+            if not options.dry_run:
+                audit.put(tx, call.record(target.name, 200))
+            return written
+
+        run = self._store.read if options.dry_run else self._store.write
+        written = await run(job)
+        if written.action != write.DELETED:
+            return self._rendered(show.one(served, written.object, form, call.now), form)
+        kind = served.kind
+        subject = failure.Subject(target.name, kind.group, kind.plural, written.object["metadata"]["uid"])
+        return self._rendered(failure.success(subject), form)
+
+    async def _delete_collection(self, call: Call) -> Response:
+        options = await _delete_options(call)
+        served = call.served
+        wanted = selection(served, call.target.namespace, call.request.query_params)
+
+        def job(tx: Tx) -> list[Manifest]:
+            rows = objects.page(tx, served.resource, wanted.namespace)
+            gone = []
+            for row in rows:
+                if not wanted.matches(self._resources.read(row)):
+                    continue
+                written = self._resources.remove(
+                    tx,
+                    served,
+                    row.namespace,
+                    row.name,
+                    options.deletion(call.now),
+                    now=call.now,
+                    dry_run=options.dry_run,
+                )
+                gone.append(written.object)
+                if not options.dry_run:
+                    audit.put(tx, call.record(row.name, 200))
+            return gone
+
+        run = self._store.read if options.dry_run else self._store.write
+        gone = await run(job)
+        kind = served.kind
+        value = {"apiVersion": kind.api_version, "kind": kind.list_kind, "metadata": {}, "items": gone}
+        return self._rendered(value, call.form)
+
+    # --- options and bodies ---
+
+    def _options(self, call: Call, *, apply: bool = False) -> Options:
+        query = call.request.query_params
+        validation = query.get("fieldValidation") or "Warn"
+        manager = query.get("fieldManager", "")
+        kind = "PatchOptions" if call.verb == "patch" else f"{call.verb.capitalize()}Options"
+        errors = []
+        if validation not in _VALIDATIONS:
+            errors.append(failure.not_supported("fieldValidation", validation, ("", *_VALIDATIONS)))
+        if len(manager.encode()) > _MANAGER_BYTES:
+            errors.append(failure.too_long("fieldManager", _MANAGER_BYTES))
+        if not manager.isprintable():
+            errors.append(
+                failure.invalid_value("fieldManager", manager, "should only contain printable characters")
+            )
+        if errors:
+            raise failure.invalid(kind, "meta.k8s.io", "", errors)
+        name = (
+            manager if apply else ownership.manager_name(manager, call.request.headers.get("user-agent", ""))
+        )
+        return replace(resources.options(name, call.now), validation=validation)
+
+    @staticmethod
+    async def _manifest(call: Call) -> tuple[Manifest, tuple[str, ...]]:
+        body, strict = bodies.decode(await bodies.read(call.request), bodies.media_type(call.request))
+        if not isinstance(body, dict):
+            raise failure.bad_request("the body is not an object")
+        kind = call.served.kind
+        if not body.get("apiVersion") and not body.get("kind"):
+            body = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
+        return body, strict
+
+
+def _named(name: str) -> Callable[[Any], bool]:
+    return lambda manifest: bool(manifest["metadata"].get("name") == name)
+
+
+@dataclass(frozen=True, slots=True)
+class _DeleteOptions:
+    uid: str
+    version: str
+    propagation: str
+    dry_run: bool
+
+    def deletion(self, now: float) -> write.Deletion:
+        return write.Deletion(cells.stamp(now), self.uid, self.version, self.propagation)
+
+
+async def _delete_options(call: Call) -> _DeleteOptions:
+    raw = await bodies.read(call.request)
+    body: Any = {}
+    if raw.strip():
+        body, _ = bodies.decode(raw, bodies.media_type(call.request))
+    if not isinstance(body, dict):
+        raise failure.bad_request("the body is not DeleteOptions")
+    query = call.request.query_params
+    conditions = body.get("preconditions") or {}
+    propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or ""
+    if propagation not in ("", "Background", "Foreground", "Orphan"):
+        error = failure.not_supported(
+            "propagationPolicy", propagation, ("Foreground", "Background", "Orphan", "nil")
+        )
+        raise failure.invalid("DeleteOptions", "meta.k8s.io", "", [error])
+    if body.get("orphanDependents"):
+        propagation = "Orphan"
+    dry = list(body.get("dryRun") or ()) or call.request.query_params.getlist("dryRun")
+    return _DeleteOptions(
+        conditions.get("uid") or "",
+        conditions.get("resourceVersion") or "",
+        propagation,
+        _is_dry(dry, "DeleteOptions"),
+    )
+
+
+def _dry_run(request: Request) -> bool:
+    return _is_dry(request.query_params.getlist("dryRun"), "PatchOptions")
+
+
+def _is_dry(values: list[str], kind: str) -> bool:
+    given = [value for value in values if value]
+    if any(value != "All" for value in given):
+        error = failure.not_supported("dryRun", given, ("All",))
+        raise failure.invalid(kind, "meta.k8s.io", "", [error])
+    return bool(given)
+
+
+def _said(body: Any) -> str:
+    """The resourceVersion a body names."""
+    metadata = body.get("metadata") if isinstance(body, dict) else None
+    said = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+    return said if isinstance(said, str) else ""
+
+
+def _said_by_patch(body: Any) -> str:
+    """The resourceVersion a patch names, also in a JSON patch."""
+    if not isinstance(body, list):
+        return _said(body)
+    for operation in body:
+        if isinstance(operation, dict) and operation.get("path") == "/metadata/resourceVersion":
+            value = operation.get("value")
+            return value if isinstance(value, str) else ""
+    return ""

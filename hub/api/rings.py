@@ -1,0 +1,244 @@
+"""The newest changes of every kind, in memory, for all watchers together.
+
+One task reads the objects of committed changes once and appends them to a ring for each kind; watchers only
+hold a position in it. A watcher that is slower than the ring is long has lost its place and is told to list
+again: nothing is buffered for anyone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+import structlog
+
+from argosy.errors import ArgosyError
+from argosy.objects import Manifest
+from hub.api import show
+from hub.api.show import Viewer
+from hub.api.wire import json_bytes
+from hub.core.served import table
+from hub.core.served.base import Served
+from hub.store import objects
+from hub.store.base import Change, Store, Tx
+
+MAX_EVENTS = 4096
+MAX_BYTES = 24 * 1024 * 1024
+"""Bounds of one kind's ring."""
+RETRY_SECONDS = 0.5
+
+Labels = dict[str, str]
+log = structlog.get_logger("watch")
+
+
+@dataclass(slots=True)
+class Event:
+    """One change as it is shown. `before` are the labels the object had, None where it is new."""
+
+    rv: int
+    verb: str
+    namespace: str
+    name: str
+    body: bytes
+    labels: Labels
+    before: Labels | None
+    manifest: Manifest | None = None
+    lines: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """What was sent of it already, by verb and form: made once, whoever watches."""
+
+    def read(self) -> Manifest:
+        """The object."""
+        if self.manifest is None:
+            self.manifest = orjson.loads(self.body)
+        assert self.manifest is not None
+        return self.manifest
+
+
+class Ring:
+    """The newest events of one kind. Positions count events from the beginning and never repeat."""
+
+    def __init__(self, floor: int) -> None:
+        self.floor = floor
+        """The resourceVersion up to which events are not kept."""
+        self._events: list[Event] = []
+        self._first = 0
+        self._bytes = 0
+
+    def append(self, event: Event) -> None:
+        self._events.append(event)
+        self._bytes += len(event.body)
+        if len(self._events) > MAX_EVENTS or self._bytes > MAX_BYTES:
+            self._trim()
+
+    def _trim(self) -> None:
+        """Drops the older part at once, so that appending stays cheap."""
+        drop = 0
+        while drop < len(self._events) - 1 and (
+            len(self._events) - drop > MAX_EVENTS * 3 // 4 or self._bytes > MAX_BYTES * 3 // 4
+        ):
+            self._bytes -= len(self._events[drop].body)
+            drop += 1
+        self.floor = self._events[drop - 1].rv if drop else self.floor
+        del self._events[:drop]
+        self._first += drop
+
+    def position(self, rv: int) -> int | None:
+        """Where the events after a resourceVersion begin; None where they are no longer all there."""
+        if rv < self.floor:
+            return None
+        low, high = 0, len(self._events)
+        while low < high:
+            middle = (low + high) // 2
+            if self._events[middle].rv <= rv:
+                low = middle + 1
+            else:
+                high = middle
+        return self._first + low
+
+    def after(self, position: int, limit: int) -> tuple[list[Event], int] | None:
+        """Up to `limit` events from a position, and the next one; None where the position is lost."""
+        if position < self._first:
+            return None
+        start = position - self._first
+        found = self._events[start : start + limit]
+        return found, position + len(found)
+
+
+class Rings:
+    """The rings of all kinds, fed from the store's changes. Use `start` before, `stop` after.
+
+    `clock` gives Unix seconds.
+    """
+
+    def __init__(self, store: Store, viewer: Viewer, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._viewer = viewer
+        self._clock = clock
+        self._rings: dict[str, Ring] = {}
+        self._labels: dict[str, Labels] = {}
+        self._pending: list[Change] = []
+        self._wake = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._unlisten: Callable[[], None] = lambda: None
+        self.reached = 0
+        """All changes up to this resourceVersion are in the rings."""
+        self.stopping = False
+
+    async def start(self) -> None:
+        """Begins to follow the store."""
+        self._unlisten = self._store.listen(self._changed)
+
+        def job(tx: Tx) -> tuple[int, dict[str, Labels]]:
+            known: dict[str, Labels] = {}
+            for served in table.SERVED:
+                for row in objects.page(tx, served.resource):
+                    known[row.uid] = _labels(self._viewer.resources.read(row))
+            return objects.newest_rv(tx), known
+
+        self.reached, self._labels = await self._store.read(job)
+        self._rings = {served.resource: Ring(self.reached) for served in table.SERVED}
+        self._task = asyncio.create_task(self._feed(), name="watch-feed")
+
+    async def stop(self) -> None:
+        """Ends all watches."""
+        self.stopping = True
+        self._unlisten()
+        self._announce()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def of(self, served: Served) -> Ring:
+        """The ring of a kind."""
+        return self._rings[served.resource]
+
+    async def moved(self, seconds: float) -> None:
+        """Waits until something new is in any ring, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._moved.wait()
+
+    def _changed(self, changes: Sequence[Change]) -> None:
+        self._pending.extend(changes)
+        self._wake.set()
+
+    def _announce(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _feed(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                taken = self._pending
+                self._pending = []
+                try:
+                    await self._take([change for change in taken if change.rv > self.reached])
+                except ArgosyError as error:
+                    log.warning("changes could not be read", error=error.message)
+                    self._pending = taken + self._pending
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def _take(self, changes: list[Change]) -> None:
+        if not changes:
+            return
+        now = self._clock()
+        latest = {change.uid: change for change in changes}
+        wanted = [change for change in latest.values() if change.verb != "DELETED"]
+        found = await self._store.read(lambda tx: self._read(tx, wanted, now))
+        for change in changes:
+            if change.verb != "DELETED" and latest[change.uid] is not change:
+                continue
+            event = self._event(change, found.get(change.uid))
+            if event is not None:
+                self._rings[change.resource].append(event)
+        self.reached = max(self.reached, changes[-1].rv)
+        self._announce()
+
+    def _read(self, tx: Tx, changes: Sequence[Change], now: float) -> dict[str, Manifest]:
+        """The changed objects by uid, as they are shown now."""
+        out: dict[str, Manifest] = {}
+        for resource in {change.resource for change in changes}:
+            served = table.BY_RESOURCE.get(resource)
+            if served is None:
+                continue
+            rows = [
+                row
+                for change in changes
+                if change.resource == resource
+                and (row := objects.get(tx, resource, change.namespace, change.name)) is not None
+                and row.uid == change.uid
+            ]
+            manifests = self._viewer.manifests(tx, served, rows, now)
+            out.update({row.uid: manifest for row, manifest in zip(rows, manifests, strict=True)})
+        return out
+
+    def _event(self, change: Change, manifest: Manifest | None) -> Event | None:
+        if change.resource not in self._rings:
+            return None
+        if change.verb == "DELETED":
+            if change.uid not in self._labels:
+                return None
+            before = self._labels.pop(change.uid)
+            body = self._viewer.resources.opened(change.resource, change.uid, change.body)
+            return Event(change.rv, "DELETED", change.namespace, change.name, body, before, before)
+        if manifest is None:
+            return None
+        manifest = show.at_version(manifest, change.rv)
+        known = self._labels.get(change.uid)
+        labels = self._labels[change.uid] = _labels(manifest)
+        verb = "ADDED" if known is None else "MODIFIED"
+        return Event(
+            change.rv, verb, change.namespace, change.name, json_bytes(manifest), labels, known, manifest
+        )
+
+
+def _labels(manifest: Manifest) -> Labels:
+    labels: Labels = manifest["metadata"].get("labels") or {}
+    return labels

@@ -1,0 +1,159 @@
+"""What is shown of an object beyond its own row: an Application's status from its agent's report, a
+Cluster's from its agent. Pure: values in, values out.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from argosy.objects import Manifest
+from hub.core import clusters
+from hub.core.clusters import Agent
+
+ERRORS = frozenset(("InvalidSpecError", "UnknownError", "ComparisonError"))
+"""Conditions under which Argo CD calls an application's sync and health unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppView:
+    """What the hub knows beside an Application: the last good render (`bundle`, `revision`; "" where there
+    was none), what is wrong with a newer one, and the agent's newest `argosy.status.AppStatus` as a
+    dictionary.
+    """
+
+    bundle: str = ""
+    revision: str = ""
+    problem: str = ""
+    report: Mapping[str, Any] | None = None
+    reported: float = 0.0
+    """When the report came, Unix seconds."""
+
+
+def application(manifest: Manifest, view: AppView) -> Manifest:
+    """The Application with its status in Argo CD's shape. What the hub wrote into `status` itself stays
+    unless an agent knows better.
+    """
+    stored = manifest.get("status") or {}
+    conditions = list(stored.get("conditions") or ())
+    report = view.report or {}
+    conditions += [
+        {"type": kind, "message": message, "lastTransitionTime": stamp(view.reported)}
+        for kind, message in report.get("conditions") or ()
+    ]
+    if view.problem and not any(each.get("type") == "ComparisonError" for each in conditions):
+        conditions.append({"type": "ComparisonError", "message": view.problem})
+    broken = any(each.get("type") in ERRORS for each in conditions)
+    status = dict(stored)
+    status["sync"] = _sync(manifest, stored.get("sync") or {}, view, broken=broken)
+    status["health"] = _health(stored.get("health") or {}, view, broken=broken)
+    if report:
+        status.update(_reported(report, view))
+    if conditions:
+        status["conditions"] = conditions
+    return {**manifest, "status": status}
+
+
+def _sync(manifest: Manifest, stored: Mapping[str, Any], view: AppView, *, broken: bool) -> dict[str, Any]:
+    spec = manifest.get("spec") or {}
+    report = view.report or {}
+    out = dict(stored)
+    if broken:
+        out["status"] = "Unknown"
+    elif not view.bundle:
+        out.setdefault("status", "Unknown")
+    elif not report or report.get("bundle") != view.bundle:
+        out["status"] = "OutOfSync"
+    else:
+        out["status"] = report.get("sync") or "Unknown"
+    revision = view.revision or report.get("revision")
+    if revision and not spec.get("sources"):
+        out["revision"] = revision
+    elif revision:
+        out["revisions"] = revision.split(",")
+    compared = {name: spec[name] for name in ("source", "sources", "destination") if name in spec}
+    out.setdefault("comparedTo", compared)
+    return out
+
+
+def _health(stored: Mapping[str, Any], view: AppView, *, broken: bool) -> dict[str, Any]:
+    report = view.report or {}
+    if broken:
+        return {**stored, "status": "Unknown"}
+    if not report:
+        return {"status": "Missing" if view.bundle else "Unknown", **stored}
+    out: dict[str, Any] = {"status": report.get("health") or "Unknown"}
+    if report.get("health") == "Healthy" and report.get("healthy_since"):
+        out["lastTransitionTime"] = stamp(report["healthy_since"])
+    if report.get("message") and report.get("health") != "Healthy":
+        out["message"] = report["message"]
+    return out
+
+
+def _reported(report: Mapping[str, Any], view: AppView) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "resources": [_resource(each) for each in report.get("resources") or ()],
+        "reconciledAt": stamp(view.reported),
+        "release": report.get("release") or "",
+    }
+    if report.get("phase"):
+        out["operationState"] = _operation(report)
+    return out
+
+
+def _resource(each: Mapping[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        name: each[name] for name in ("group", "version", "kind", "namespace", "name") if each.get(name)
+    }
+    out["status"] = each.get("sync") or "Unknown"
+    if each.get("health"):
+        out["health"] = {"status": each["health"]}
+        if each.get("health_message"):
+            out["health"]["message"] = each["health_message"]
+    if each.get("message"):
+        out["message"] = each["message"]
+    if each.get("requires_pruning"):
+        out["requiresPruning"] = True
+    if each.get("hook"):
+        out["hook"] = True
+    return out
+
+
+def _operation(report: Mapping[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "phase": report["phase"],
+        "operation": {"sync": {"revision": report.get("revision") or ""}},
+        "syncResult": {"revision": report.get("revision") or ""},
+    }
+    if report.get("message"):
+        out["message"] = report["message"]
+    if report.get("started"):
+        out["startedAt"] = stamp(report["started"])
+    if report.get("finished"):
+        out["finishedAt"] = stamp(report["finished"])
+    return out
+
+
+def cluster(manifest: Manifest, agent: Agent | None, now: float, applications: int = 0) -> Manifest:
+    """The Cluster with its agent's state as status. `now` is Unix seconds."""
+    status: dict[str, Any] = {"conditions": clusters.conditions(agent, now), "applications": applications}
+    if agent is not None:
+        facts = orjson.loads(agent.facts or "{}")
+        version = facts.get("kubernetesVersion") or facts.get("kubernetes_version") or facts.get("kubernetes")
+        shown = {
+            "agentVersion": agent.version,
+            "kubernetesVersion": version,
+            "generation": agent.generation,
+            "lastSeen": stamp(max(agent.seen, agent.since)) if agent.seen or agent.since else "",
+        }
+        status.update({name: value for name, value in shown.items() if value})
+    return {**manifest, "status": {**(manifest.get("status") or {}), **status}}
+
+
+def stamp(moment: float) -> str:
+    """Unix seconds as RFC 3339 in seconds, UTC."""
+    return datetime.datetime.fromtimestamp(int(moment), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
