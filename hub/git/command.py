@@ -146,6 +146,8 @@ def _reason(outcome: process.Outcome, access: Access) -> str:
     """Git's complaint without secrets and progress, the line that says most first."""
     text = access.hide(outcome.err.decode("utf-8", "replace"))
     lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    if "could not read Username" in text or "could not read Password" in text:
+        return "the server asks for credentials, and no repository Secret has any for it"
     told = [
         line for line in lines if line.startswith(("fatal:", "error:", "remote: ", "ssh:", "Host key"))
     ] or lines

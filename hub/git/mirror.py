@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -36,19 +37,9 @@ _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _AT_ONCE = 32
 _SETTINGS = Settings()
 _NO_KEYS = Keyring()
-_DAMAGE = (
-    "not a git repository:",
-    "object file ",
-    "loose object",
-    "is corrupt",
-    "bad object",
-    "cannot lock ref",
-    "unable to read",
-    "bad config",
-    "unable to parse",
-    "missing blob",
-    "missing tree",
-    "invalid object",
+_DAMAGE = re.compile(
+    r"not a git repository:|object file |loose object|is corrupt|bad object|cannot lock ref|bad config|unable to parse"
+    r"|unable to read (?!askpass)|missing (?:blob|tree)|invalid object"
 )
 """Words of Git about its own files. They lead to a new clone beside the old one, so a wrong guess costs
 time only.
@@ -278,7 +269,7 @@ class Mirrors:
             await self._pull(url, mirror.path, *_REFSPECS)
         except Unavailable as error:
             mirror.suspect = True
-            if not any(word in error.message for word in _DAMAGE):
+            if not _DAMAGE.search(error.message):
                 raise
             await self._clone(url, mirror)
         mirror.changed()
