@@ -86,7 +86,7 @@ class Application:
         hooks = [task for task in stage if task.hook] if self.due.pending else []
         for kind, group in groupby(plain, key=lambda task: (task.key.group, task.key.kind)):
             tasks = list(group)
-            await asyncio.gather(*(self._settle(task) for task in tasks))
+            await self._group(tasks)
             if kind == (CRD.group, CRD.kind):
                 await self._establish(tasks)
         bad = [task for task in plain if self.verdicts[task.key].failed]
@@ -125,22 +125,35 @@ class Application:
                     Reason(Why.WAITS, self.blocked), sync, self.around.watcher.get(task.key), verified
                 )
 
-    async def _settle(self, task: Task) -> None:
+    async def _group(self, tasks: Iterable[Task]) -> None:
+        """Objects of one kind, side by side; those that need nothing cost no more than the look."""
+        todo = []
+        for task in tasks:
+            now = await self._situation(task)
+            first = plan.first(now, self.around.clock())
+            if isinstance(first, Verdict):
+                self._remember(task.key, now, first)
+            else:
+                todo.append((task.key, now, first))
+        async with asyncio.TaskGroup() as group:
+            for key, now, step in todo:
+                group.create_task(self._settle(key, now, step))
+
+    async def _settle(self, key: ObjectKey, now: Situation, first: Step) -> None:
         """Takes one object from its first step to a verdict."""
-        now = await self._situation(task)
-        todo: Step | Verdict = plan.first(now, self.around.clock())
-        if not isinstance(todo, Verdict):
-            async with self.around.slots:
-                for _ in range(_ROUNDS):
-                    outcome = await self._carry_out(todo)
-                    if isinstance(outcome, Applied):
-                        self.around.watcher.keep(outcome.live)
-                    todo = plan.then(now, todo, outcome, self.around.clock())
-                    if isinstance(todo, Verdict):
-                        break
-        if not isinstance(todo, Verdict):
-            todo = Verdict(Reason(Why.FAILED, "other managers keep taking its fields"), Sync.OUT_OF_SYNC)
-        self._remember(task.key, now, todo)
+        todo: Step | Verdict = first
+        async with self.around.slots:
+            for _ in range(_ROUNDS):
+                assert not isinstance(todo, Verdict)
+                outcome = await self._carry_out(todo)
+                if isinstance(outcome, Applied):
+                    self.around.watcher.keep(outcome.live)
+                todo = plan.then(now, todo, outcome, self.around.clock())
+                if isinstance(todo, Verdict):
+                    break
+            else:
+                todo = Verdict(Reason(Why.FAILED, "other managers keep taking its fields"), Sync.OUT_OF_SYNC)
+        self._remember(key, now, todo)
 
     async def _situation(self, task: Task) -> Situation:
         memory, key = self.memory, task.key

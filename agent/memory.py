@@ -15,7 +15,7 @@ from agent.core import inventory as inventories
 from agent.core import marks
 from agent.core.contested import Corrections
 from agent.core.inventory import Inventory
-from agent.core.kinds import CONFIG_MAP, Kinds
+from agent.core.kinds import CONFIG_MAP, ApiKind, Gvk
 from agent.core.plan import Verified
 from agent.core.prepare import Prepared
 from agent.core.retry import Failure
@@ -38,7 +38,8 @@ class Memory:
     prepared: Prepared | None = None
     prepared_for: tuple[Any, ...] = ()
     """(bundle, destination namespace, sync options) of `prepared`."""
-    kinds: Kinds = field(default_factory=dict)
+    kinds: dict[Gvk, ApiKind | None] = field(default_factory=dict)
+    """What the kinds of `prepared` were when it was made; None: not served."""
     verified: dict[ObjectKey, Verified] = field(default_factory=dict)
     failures: dict[ObjectKey, Failure] = field(default_factory=dict)
     corrections: dict[ObjectKey, Corrections] = field(default_factory=dict)

@@ -183,7 +183,8 @@ class Syncer:
             if manifests is None:
                 raise ArgosyError(f"bundle {assignment.bundle} has not arrived yet")
             memory.prepared = prepare.prepare(manifests, assignment, kinds)
-            memory.prepared_for, memory.kinds = asked, kinds
+            memory.prepared_for = asked
+            memory.kinds = {gvk: kinds.get(gvk) for gvk in memory.prepared.gvks}
             for known in (memory.verified, memory.failures, memory.corrections):
                 for key in known.keys() - memory.prepared.wanted.keys():
                     del known[key]
@@ -256,11 +257,12 @@ class Syncer:
         def find(applied: str) -> Manifest | None:
             memory = self._memories[assignment]
             namespace = memory.prepared_for[1] if memory.prepared_for else ""
+            kinds = {gvk: kind for gvk, kind in memory.kinds.items() if kind is not None}
             shown = Assignment(assignment, "", "", "", namespace, "", "", "")
             for digest in inventory.bundles:
                 manifests = self._bundles.load(digest)
                 if manifests is not None:
-                    wanted = prepare.prepare(manifests, shown, memory.kinds).wanted.get(key)
+                    wanted = prepare.prepare(manifests, shown, kinds).wanted.get(key)
                     if wanted is not None and wanted.digest == applied:
                         return wanted.manifest
             return None

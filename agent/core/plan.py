@@ -180,10 +180,10 @@ def first(now: Situation, time: float) -> Step | Verdict:
     if known is not None and (known.sync is Sync.SYNCED or not now.may_write):
         return Verdict(_reason(known), known.sync, verified=known)
     if seen is not None and seen.applied == wanted.digest:
-        return Check(wanted, _manifest(now, live=True), seen)
+        return Check(wanted, _compared(now), seen)
     if now.may_write:
         return Apply(wanted, _manifest(now, live=seen is not None))
-    return Check(wanted, _manifest(now, live=True), seen)
+    return Check(wanted, _compared(now), seen)
 
 
 def _tried(now: Situation) -> str:
@@ -225,6 +225,11 @@ def _manifest(now: Situation, *, live: bool, left: tuple[Claim, ...] = ()) -> Ma
     return manifest
 
 
+def _compared(now: Situation, left: tuple[Claim, ...] = ()) -> Manifest:
+    """The manifest for a dry run: without anything ignored, whose owner may be anybody."""
+    return now.ignored.strip(_manifest(now, live=True, left=left))
+
+
 def then(now: Situation, step: Step, outcome: Outcome, time: float) -> Step | Verdict:
     """What follows a step."""
     if isinstance(outcome, Failed):
@@ -264,10 +269,10 @@ def _conflicted(now: Situation, step: Step, outcome: Conflicted, time: float) ->
         message = f"conflict: {contested.describe(answer.foreign)}"
         verdict = _failed(now, message, time, permanent=True, why=Why.CONFLICT)
         return verdict if outcome.live is None else _with_live(verdict, outcome.live)
-    manifest = _manifest(now, live=True, left=answer.left)
+    left = (*step.left, *answer.left)
     if now.may_write and answer.taken:
-        return Apply(now.wanted, manifest, answer.taken, answer.left)
-    return Check(now.wanted, manifest, None, answer.taken, (*step.left, *answer.left))
+        return Apply(now.wanted, _manifest(now, live=True, left=left), answer.taken, left)
+    return Check(now.wanted, _compared(now, left), None, answer.taken, left)
 
 
 def _with_live(verdict: Verdict, live: Seen) -> Verdict:
@@ -310,7 +315,8 @@ def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
         reason = Reason(Why.CONTESTED if message else Why.IN_SYNC, message)
         return Verdict(reason, Sync.SYNCED, live, verified)
     if now.may_write:
-        return Apply(now.wanted, step.manifest, step.taken, step.left)
+        manifest = _manifest(now, live=live is not None, left=step.left)
+        return Apply(now.wanted, manifest, step.taken, step.left)
     state, why = ("", Why.MISSING) if live is None else (live.mark, Why.DRIFT)
     differing = drift.paths(live, merged, now.ignored) if live is not None and merged is not None else ()
     parts = [contested.describe(step.taken)] if step.taken else []

@@ -1,0 +1,94 @@
+"""An agent that dies at any call of a pass, before or after the call took effect, converges on its next pass."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from passes import CONFIG_MAP, Counting, Crash, World, annotated, config_map
+
+from argosy.bundle import Assignment, Removal
+from argosy.objects import Manifest
+
+RUNS = 240
+PER_CASE = 20
+
+
+def _bundle(roll: random.Random) -> list[Manifest]:
+    names = roll.sample("abcdefgh", roll.randint(1, 6))
+    return [
+        annotated(config_map(name, k=str(roll.randint(0, 3))), wave=str(roll.choice([-1, 0, 0, 1])))
+        for name in names
+    ]
+
+
+def _removals(world: World, assignment: Assignment) -> list[Removal]:
+    """What a hub would list: all that is live and no longer wanted."""
+    wanted = {manifest["metadata"]["name"] for manifest in world.bundles[assignment.bundle]}
+    return [world.removal(f"/ConfigMap/default/{name}") for name in "abcdefgh" if name not in wanted]
+
+
+async def _die_somewhere(world: World, api: Counting, assignment: Assignment, roll: random.Random) -> bool:
+    api.dies_at, api.dies_after = api.total + roll.randint(1, 14), roll.random() < 0.5
+    try:
+        await world.sync(assignment, *_removals(world, assignment))
+    except (Crash, BaseExceptionGroup):
+        return True
+    finally:
+        api.dies_at = 0
+    return False
+
+
+@pytest.mark.parametrize("seed", range(RUNS // PER_CASE))
+async def test_live_is_inventory_is_desired_after_any_crash(seed: int) -> None:
+    died = 0
+    for number in range(PER_CASE):
+        roll = random.Random(seed * 1000 + number)
+        world = World()
+        world.cluster.put(config_map("bystander"))
+        for _ in range(3):
+            assignment = world.assignment(*_bundle(roll))
+            if await _die_somewhere(world, world.api, assignment, roll):
+                died += 1
+                await world.restart()
+            world.now += 400
+            if roll.random() < 0.5:
+                for name in world.live():
+                    if name != "bystander":
+                        world.cluster.edit(CONFIG_MAP, "default", name, {"data": {"k": "drift"}})
+        for _ in range(4):
+            done = await world.sync(assignment, *_removals(world, assignment))
+            world.now += 400
+
+        wanted = {item["metadata"]["name"]: item["data"] for item in world.bundles[assignment.bundle]}
+        live = world.live()
+        assert {name: item["data"] for name, item in live.items() if name != "bystander"} == wanted, number
+        assert "bystander" in live
+        assert done.status.sync.value == "Synced", (number, done.status)
+        parent = world.live("argosy-system")["argosy-inventory-id-1"]["data"]["inventory"]
+        assert all((f"/ConfigMap/default/{name}" in parent) == (name in wanted) for name in "abcdefgh")
+        await world.syncer.close()
+    assert died >= PER_CASE
+
+
+@pytest.mark.parametrize("cascade", [True, False])
+async def test_a_whole_removal_survives_crashes(cascade: bool) -> None:
+    died = 0
+    for dies_at in range(1, 12):
+        world = World()
+        await world.sync(world.assignment(*(config_map(name) for name in "abc")))
+        world.syncer.know([])
+        world.api.dies_at, world.api.dies_after = world.api.total + dies_at, bool(dies_at % 2)
+        try:
+            await world.syncer.remove(world.removal("", cascade=cascade))
+        except (Crash, BaseExceptionGroup):
+            died += 1
+        await world.restart()
+
+        done = await world.syncer.remove(world.removal("", cascade=cascade))
+
+        assert done.status.gone
+        assert set(world.live()) == (set() if cascade else set("abc"))
+        assert world.live("argosy-system") == {}
+        await world.syncer.close()
+    assert died >= (6 if cascade else 1)
