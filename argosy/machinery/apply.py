@@ -139,7 +139,13 @@ def encode(managed: Managed) -> list[dict[str, Any]]:
     """The entries in the API's order: operation, time, manager, version, subresource."""
     ordered = sorted(
         managed.items(),
-        key=lambda item: (item[0].operation, item[1].time or "", item[0].name, item[1].version, item[0].subresource),
+        key=lambda item: (
+            item[0].operation,
+            item[1].time or "",
+            item[0].name,
+            item[1].version,
+            item[0].subresource,
+        ),
     )
     out = []
     for manager, owned in ordered:
@@ -184,7 +190,9 @@ def without_managed(manifest: Manifest) -> Manifest:
 
 def with_managed(manifest: Manifest, managed: Managed) -> Manifest:
     """The object with the bookkeeping in it."""
-    metadata = {name: value for name, value in (manifest.get("metadata") or {}).items() if name != "managedFields"}
+    metadata = {
+        name: value for name, value in (manifest.get("metadata") or {}).items() if name != "managedFields"
+    }
     if managed:
         metadata["managedFields"] = encode(managed)
     return {**manifest, "metadata": metadata}
@@ -216,7 +224,7 @@ def _settle(
         if rest:
             out[manager] = owned if rest is owned.fields else owned._replace(fields=rest)
     if conflicts and not force:
-        raise Conflicts(sorted(conflicts))
+        raise Conflicts(sorted(conflicts, key=lambda each: _identifier(each.manager)))
     if writer in out and not out[writer].fields:
         del out[writer]
     return out, (removed, modified, added)
@@ -236,7 +244,7 @@ def _own_update(
 ) -> Managed:
     """Ownership after a write that is no apply."""
     current = Manager(_SELF, "Update", target.api_version, "")
-    out, (removed, modified, added) = _settle(
+    out, (_removed, modified, added) = _settle(
         live, new, target, _reconciled(managed, target), current, force=True
     )
     mine = fields.union(modified, added)
@@ -383,13 +391,19 @@ def _apply(
     try:
         typed.check(applied, target.type, allow_duplicates=False)
     except typed.TypedError as error:
-        raise failure.unclassified(f"failed to create typed patch object ({_object_text(applied)}): {error}") from error
+        raise failure.unclassified(
+            f"failed to create typed patch object ({_object_text(applied)}): {error}"
+        ) from error
     if not managed and live is not None:
         managed = _own_update(target.empty, before, target, {}, BEFORE_FIRST_APPLY, now)
     try:
         out = _merged(before, applied, target, managed, name, now, force, finish)
     except Conflicts as error:
-        left = _not_from_client_side_apply(error.conflicts, before, target) if name == "kubectl" else error.conflicts
+        left = (
+            _not_from_client_side_apply(error.conflicts, before, target)
+            if name == "kubectl"
+            else error.conflicts
+        )
         if left:
             raise Conflicts(left) from error
         out = _merged(before, applied, target, managed, name, now, True, finish)
@@ -497,7 +511,9 @@ def _manager_text(manager: Manager) -> str:
 def _conflict_failure(conflicts: list[FieldConflict]) -> failure.ApiFailure:
     causes = [
         failure.Cause(
-            "FieldManagerConflict", f"conflict with {_manager_text(each.manager)}", fields.path_text(each.path)
+            "FieldManagerConflict",
+            f"conflict with {_manager_text(each.manager)}",
+            fields.path_text(each.path),
         )
         for each in conflicts
     ]

@@ -106,9 +106,11 @@ def no_such_path() -> ApiFailure:
     return ApiFailure(404, "NotFound", "the server could not find the requested resource", Subject())
 
 
-def already_exists(resource: str, group: str, name: str) -> ApiFailure:
-    """409: create of an object that is there."""
+def already_exists(resource: str, group: str, name: str, *, deleting: bool = False) -> ApiFailure:
+    """409: create of an object that is there, perhaps only until its finalizers are gone."""
     message = f'{qualified(resource, group)} "{name}" already exists'
+    if deleting:
+        message = f"object is being deleted: {message}"
     return ApiFailure(409, "AlreadyExists", message, Subject(name, group, resource))
 
 
@@ -176,8 +178,8 @@ def not_acceptable(supported: Sequence[str]) -> ApiFailure:
 
 def unsupported_media_type(supported: Sequence[str]) -> ApiFailure:
     """415: the body's media type is none of those named."""
-    message = (
-        "the body of the request was in an unknown format - accepted media types include: " + ", ".join(supported)
+    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(
+        supported
     )
     return ApiFailure(415, "UnsupportedMediaType", message, Subject())
 
@@ -199,7 +201,9 @@ def too_many_requests(message: str, retry_after: int) -> ApiFailure:
 
 def unprocessable() -> ApiFailure:
     """422 as a JSON patch that cannot be applied is answered: the API says no more than this."""
-    return ApiFailure(422, "Invalid", "the server rejected our request due to an error in our request", Subject())
+    return ApiFailure(
+        422, "Invalid", "the server rejected our request due to an error in our request", Subject()
+    )
 
 
 def unclassified(message: str) -> ApiFailure:
@@ -209,7 +213,9 @@ def unclassified(message: str) -> ApiFailure:
 
 def internal(message: str) -> ApiFailure:
     """500: a promise was broken inside."""
-    return ApiFailure(500, "InternalError", f"Internal error occurred: {message}", Subject(), [Cause("", message)])
+    return ApiFailure(
+        500, "InternalError", f"Internal error occurred: {message}", Subject(), [Cause("", message)]
+    )
 
 
 def unavailable(message: str) -> ApiFailure:
@@ -270,7 +276,9 @@ def wrong_type(path: str, value: Any, detail: str) -> FieldError:
 
 def required(path: str, detail: str = "") -> FieldError:
     """The field is missing."""
-    return FieldError("FieldValueRequired", path, detail, f"Required value: {detail}" if detail else "Required value")
+    return FieldError(
+        "FieldValueRequired", path, detail, f"Required value: {detail}" if detail else "Required value"
+    )
 
 
 def not_supported(path: str, value: Any, supported: Iterable[str]) -> FieldError:
@@ -308,4 +316,6 @@ def invalid(kind: str, group: str, name: str, errors: Sequence[FieldError]) -> A
     message = f'{qualified(kind, group)} "{name}" is invalid'
     if texts:
         message += f": {joined}"
-    return ApiFailure(422, "Invalid", message, Subject(name, group, kind), [error.cause() for error in errors])
+    return ApiFailure(
+        422, "Invalid", message, Subject(name, group, kind), [error.cause() for error in errors]
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from argosy.machinery import defaults, names, schema
+from argosy.machinery import names, schema, typed_form
 from argosy.machinery.schema import Type
 from argosy.objects import Manifest
 
@@ -159,7 +159,18 @@ _NAME_CHECKS = {
 }
 
 _PUT_CREATES = frozenset(
-    "services endpoints events limitranges podtemplates leases roles rolebindings clusterroles clusterrolebindings".split()
+    (
+        "services",
+        "endpoints",
+        "events",
+        "limitranges",
+        "podtemplates",
+        "leases",
+        "roles",
+        "rolebindings",
+        "clusterroles",
+        "clusterrolebindings",
+    )
 )
 
 
@@ -190,7 +201,7 @@ def builtin() -> tuple[Kind, ...]:
                 custom=False,
                 name_check=_NAME_CHECKS.get(plural, names.dns_subdomain),
                 put_creates=plural in _PUT_CREATES,
-                blank=defaults.blank(api_version, kind),
+                blank=typed_form.blank(found) if found else {},
                 short_names=tuple(rest[0].split(",")) if rest else (),
             )
         )

@@ -145,7 +145,9 @@ def check_metadata(
         prefix = metadata.get("generateName") or ""
         if prefix:
             masked = prefix[:-1] + "a" if prefix.endswith("-") else prefix
-            out += [failure.invalid_value("metadata.generateName", prefix, each) for each in name_check(masked)]
+            out += [
+                failure.invalid_value("metadata.generateName", prefix, each) for each in name_check(masked)
+            ]
         if not name:
             out.append(failure.required("metadata.name", "name or generateName is required"))
         else:
@@ -154,7 +156,9 @@ def check_metadata(
         if namespaced and not namespace:
             out.append(failure.required("metadata.namespace"))
         elif namespaced:
-            out += [failure.invalid_value("metadata.namespace", namespace, each) for each in dns_label(namespace)]
+            out += [
+                failure.invalid_value("metadata.namespace", namespace, each) for each in dns_label(namespace)
+            ]
         elif namespace:
             out.append(failure.not_allowed("metadata.namespace", "not allowed on this type"))
     out += check_labels(metadata.get("labels") or {}, "metadata.labels")
@@ -187,7 +191,9 @@ def _check_annotations(annotations: dict[str, str]) -> list[FieldError]:
 
 def _check_finalizers(finalizers: Iterable[str]) -> list[FieldError]:
     path = "metadata.finalizers"
-    return [failure.invalid_value(path, each, message) for each in finalizers for message in qualified_name(each)]
+    return [
+        failure.invalid_value(path, each, message) for each in finalizers for message in qualified_name(each)
+    ]
 
 
 def _check_owners(owners: Iterable[dict[str, Any]]) -> list[FieldError]:

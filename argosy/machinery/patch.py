@@ -101,11 +101,15 @@ def _index(step: str, length: int, path: str, verb: str, *, beyond: bool) -> int
     try:
         index = int(step)
     except ValueError as error:
-        raise _Misplaced(f"{verb} operation does not apply: doc is missing path: {path}: invalid index") from error
+        raise _Misplaced(
+            f"{verb} operation does not apply: doc is missing path: {path}: invalid index"
+        ) from error
     if index < 0:
         index += length + (1 if beyond else 0)
     if not 0 <= index < length + (1 if beyond else 0):
-        raise _Misplaced(f"{verb} operation does not apply: doc is missing path: {path}: invalid index referenced")
+        raise _Misplaced(
+            f"{verb} operation does not apply: doc is missing path: {path}: invalid index referenced"
+        )
     return index
 
 
@@ -265,7 +269,9 @@ def _strategic_items(original: list[Any], patch: list[Any], kind: Type, order: A
     for item in patch:
         if not isinstance(item, dict) or key not in item:
             raise failure.bad_request(f"map: {item} does not contain declared merge key: {key}")
-        matches = [index for index, mine in enumerate(out) if isinstance(mine, dict) and mine.get(key) == item[key]]
+        matches = [
+            index for index, mine in enumerate(out) if isinstance(mine, dict) and mine.get(key) == item[key]
+        ]
         if item.get(_PATCH) == "delete":
             out = [mine for index, mine in enumerate(out) if index not in matches]
         elif matches:
@@ -302,5 +308,7 @@ def _clean(value: Any) -> Any:
             if item is not None and name not in (_PATCH, _RETAIN) and not name.startswith((_ORDER, _DELETE))
         }
     if isinstance(value, list):
-        return [_clean(item) for item in value if not (isinstance(item, dict) and item.get(_PATCH) == "delete")]
+        return [
+            _clean(item) for item in value if not (isinstance(item, dict) and item.get(_PATCH) == "delete")
+        ]
     return value

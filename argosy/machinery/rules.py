@@ -34,7 +34,9 @@ def _config(new: Manifest, live: Manifest | None) -> list[FieldError]:
     total = 0
     for part in ("data", "binaryData"):
         for key, value in (new.get(part) or {}).items():
-            out += [failure.invalid_value(f"{part}[{key}]", key, message) for message in names.config_key(key)]
+            out += [
+                failure.invalid_value(f"{part}[{key}]", key, message) for message in names.config_key(key)
+            ]
             total += len(value.encode()) if isinstance(value, str) else 0
     if total > MAX_DATA:
         out.append(failure.too_long("", MAX_DATA))
@@ -161,7 +163,9 @@ def _pod(new: Manifest, live: Manifest | None) -> list[FieldError]:
 
 def _fixed_pod_spec(manifest: Manifest) -> dict[str, Any]:
     spec = {
-        name: value for name, value in _spec(manifest).items() if name not in ("activeDeadlineSeconds", "tolerations")
+        name: value
+        for name, value in _spec(manifest).items()
+        if name not in ("activeDeadlineSeconds", "tolerations")
     }
     for name in ("containers", "initContainers"):
         if name in spec:
@@ -174,10 +178,13 @@ def _service(new: Manifest, live: Manifest | None) -> list[FieldError]:
     if not spec.get("ports") and spec.get("clusterIP") != "None" and spec.get("type") != "ExternalName":
         return [failure.required("spec.ports")]
     before = _spec(live)
-    if before.get("clusterIP") and before.get("type") != "ExternalName" and spec.get("type") != "ExternalName":
-        if spec.get("clusterIP") != before["clusterIP"]:
-            detail = "may not change once set"
-            return [failure.invalid_value("spec.clusterIPs[0]", spec.get("clusterIP"), detail)]
+    if (
+        before.get("clusterIP")
+        and before.get("type") != "ExternalName"
+        and spec.get("type") != "ExternalName"
+    ) and spec.get("clusterIP") != before["clusterIP"]:
+        detail = "may not change once set"
+        return [failure.invalid_value("spec.clusterIPs[0]", spec.get("clusterIP"), detail)]
     return []
 
 
@@ -188,9 +195,7 @@ def _claim(new: Manifest, live: Manifest | None) -> list[FieldError]:
     theirs = {name: value for name, value in _spec(live).items() if name not in ("resources", "volumeName")}
     if typed.equal(mine, theirs):
         return []
-    detail = (
-        "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
-    )
+    detail = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
     return [failure.not_allowed("spec", detail)]
 
 

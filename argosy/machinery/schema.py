@@ -14,6 +14,8 @@ import orjson
 
 from argosy.machinery import builtin_types
 
+STRUCT: Any = object()
+"""Stands for a struct with nothing in it."""
 SCALAR, LIST, MAP, ANY = 1, 2, 3, 0
 """The form a value takes within its type; ANY where the value does not tell (null in a free-form type)."""
 
@@ -26,7 +28,20 @@ class Type:
     fields of a struct; `element`: the type of all other keys, None where others are not allowed.
     """
 
-    __slots__ = ("atomic", "element", "fields", "free", "item", "key_defaults", "keys", "map", "only", "scalar")
+    __slots__ = (
+        "atomic",
+        "element",
+        "fields",
+        "free",
+        "item",
+        "key_defaults",
+        "keys",
+        "map",
+        "omitted",
+        "only",
+        "scalar",
+        "written",
+    )
 
     def __init__(self) -> None:
         self.scalar: str | None = None
@@ -39,12 +54,18 @@ class Type:
         self.element: Type | None = None
         self.free = False
         """Free-form map without named fields: its ownership is never reconciled with a changed schema."""
+        self.written: dict[str, Any] = {}
+        """Of a built-in struct: fields a typed server always writes, with their empty value; STRUCT for a struct."""
+        self.omitted: frozenset[str] = frozenset()
+        """Of a built-in struct: scalars a typed server does not write when they are zero."""
         self.only = ANY
         """The single form the type allows, ANY where it allows several."""
 
     def close(self) -> Type:
         """Derives what follows from the rest; called once, last."""
-        forms = [form for form, allowed in ((SCALAR, self.scalar), (LIST, self.item), (MAP, self.map)) if allowed]
+        forms = [
+            form for form, allowed in ((SCALAR, self.scalar), (LIST, self.item), (MAP, self.map)) if allowed
+        ]
         self.only = forms[0] if len(forms) == 1 else ANY
         return self
 
@@ -89,6 +110,7 @@ DEDUCED.free = True
 
 # --- the built-in kinds -----------------------------------------------------------------------------------------
 
+
 class _Table:
     """The types of `builtin_types.TABLE`, each built when it is first asked for."""
 
@@ -111,9 +133,16 @@ class _Table:
         out = self._types[name] = Type()
         out.map = True
         out.atomic = head.endswith("!")
+        omitted = []
         for field in rest.split():
             label, _, text = field.partition(":")
-            out.fields[label] = self._parsed(text)
+            mark = text[-1]
+            child = out.fields[label] = self._parsed(text.rstrip("+~-"))
+            if mark in "+~":
+                out.written[label] = _empty(child) if mark == "+" else None
+            elif mark == "-":
+                omitted.append(label)
+        out.omitted = frozenset(omitted)
         if not out.fields:
             out.element, out.free = DEDUCED, True
         return out.close()
@@ -149,6 +178,13 @@ class _Table:
                     out.key_defaults[name] = orjson.loads(default)
             out.keys = tuple(names)
         return out.close()
+
+
+def _empty(kind: Type) -> Any:
+    """What Go writes for the zero value; null for lists and maps."""
+    if kind.scalar:
+        return {"string": "", "numeric": 0, "boolean": False}.get(kind.scalar, 0)
+    return STRUCT if kind.map and kind.element is None else None
 
 
 _SIMPLE = {
@@ -205,7 +241,11 @@ def _from(source: dict[str, Any], preserve: bool) -> Type:
         source = _with_identity(source)
     kind = source.get("type") or ""
     if kind in _PRIMITIVE:
-        return UNTYPED if kind == "string" and source.get("format") not in (None, "", "byte") else _PRIMITIVE[kind]
+        return (
+            UNTYPED
+            if kind == "string" and source.get("format") not in (None, "", "byte")
+            else _PRIMITIVE[kind]
+        )
     out = Type()
     if kind != "array":
         _fill_map(out, source, preserve)

@@ -108,9 +108,7 @@ def _term(tokens: list[str], at: int, text: str) -> tuple[Requirement, int]:
         values, at = _values(tokens, at, text)
         return Requirement(key, sign, values), at
     if sign not in _SIGNS:
-        raise _unparsable(
-            text, f"found '{sign}', expected: in, notin, =, ==, !=, gt, lt, >, <"
-        )
+        raise _unparsable(text, f"found '{sign}', expected: in, notin, =, ==, !=, gt, lt, >, <")
     value = ""
     if at < len(tokens) and _is_word(tokens[at]):
         value = tokens[at]
@@ -150,7 +148,9 @@ def _is_word(token: str) -> bool:
 def _check(what: str, value: str, problems: list[str]) -> None:
     if problems:
         shown = "key" if what == "key" else "values[0][]"
-        raise failure.bad_request(f'unable to parse requirement: {shown}: Invalid value: "{value}": {problems[0]}')
+        raise failure.bad_request(
+            f'unable to parse requirement: {shown}: Invalid value: "{value}": {problems[0]}'
+        )
 
 
 def parse(text: str) -> Matches:
@@ -182,9 +182,13 @@ def from_object(selector: Mapping[str, Any] | None) -> Matches:
         if operator not in _OBJECT_OPERATORS:
             raise failure.bad_request(f'"{operator}" is not a valid label selector operator')
         if operator in ("In", "NotIn") and not values:
-            raise failure.bad_request("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty")
+            raise failure.bad_request(
+                "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"
+            )
         if operator in ("Exists", "DoesNotExist") and values:
-            raise failure.bad_request("values: Invalid value: values set must be empty for exists and does not exist")
+            raise failure.bad_request(
+                "values: Invalid value: values set must be empty for exists and does not exist"
+            )
         terms.append(Requirement(str(expression.get("key", "")), _OBJECT_OPERATORS[operator], values))
     return _all(tuple(terms)) if terms else everything
 
@@ -208,7 +212,7 @@ def _field_term(part: str, text: str) -> tuple[str, bool, str]:
         name, found, value = part.partition(sign)
         if found:
             return name.strip(), equal, value.strip().replace("\\,", ",").replace("\\=", "=")
-    raise failure.bad_request(f'invalid selector: \'{text}\'; can\'t understand \'{part}\'')
+    raise failure.bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
 
 
 def metadata_fields(*, namespaced: bool) -> dict[str, Callable[[Mapping[str, Any]], str]]:

@@ -43,7 +43,9 @@ def _pruned(value: Any, schema: Schema | None, path: str, unknown: list[str]) ->
     return value
 
 
-def _pruned_map(value: dict[str, Any], schema: Schema | None, path: str, unknown: list[str]) -> dict[str, Any]:
+def _pruned_map(
+    value: dict[str, Any], schema: Schema | None, path: str, unknown: list[str]
+) -> dict[str, Any]:
     if schema is None:
         unknown += [_joined(path, name) for name in value]
         return {}
@@ -111,7 +113,9 @@ def with_defaults(value: Any, schema: Schema | None) -> Any:
     if isinstance(value, dict):
         out = dict(value)
         for name, member in (schema.get("properties") or {}).items():
-            if "default" in member and (name not in out or (out[name] is None and not member.get("nullable"))):
+            if "default" in member and (
+                name not in out or (out[name] is None and not member.get("nullable"))
+            ):
                 out[name] = copy.deepcopy(member["default"])
         for name, item in out.items():
             known = _member(schema, name)
@@ -127,7 +131,9 @@ def with_defaults(value: Any, schema: Schema | None) -> Any:
 # --- validation ---------------------------------------------------------------------------------------------------
 
 
-def validate(manifest: dict[str, Any], schema: Schema, live: dict[str, Any] | None = None) -> list[FieldError]:
+def validate(
+    manifest: dict[str, Any], schema: Schema, live: dict[str, Any] | None = None
+) -> list[FieldError]:
     """What is wrong with the object. What is as it was in `live` is not held against an update (ratcheting)."""
     return list(_errors(manifest, schema, "", typed.ABSENT if live is None else live))
 
@@ -205,7 +211,9 @@ def _enum_errors(value: Any, schema: Schema, path: str) -> Iterator[FieldError]:
 def _map_errors(value: dict[str, Any], schema: Schema, path: str, live: Any) -> Iterator[FieldError]:
     least, most = schema.get("minProperties"), schema.get("maxProperties")
     if least is not None and len(value) < least:
-        yield failure.invalid_value(_shown(path), len(value), f"{_body(path)} should have at least {least} properties")
+        yield failure.invalid_value(
+            _shown(path), len(value), f"{_body(path)} should have at least {least} properties"
+        )
     if most is not None and len(value) > most:
         yield failure.too_many(_shown(path), len(value), most)
     for name in schema.get("required") or ():
@@ -234,7 +242,9 @@ def _metadata_errors(metadata: Any, schema: Schema) -> Iterator[FieldError]:
 def _list_errors(value: list[Any], schema: Schema, path: str, live: Any) -> Iterator[FieldError]:
     least, most = schema.get("minItems"), schema.get("maxItems")
     if least is not None and len(value) < least:
-        yield failure.invalid_value(_shown(path), len(value), f"{_body(path)} should have at least {least} items")
+        yield failure.invalid_value(
+            _shown(path), len(value), f"{_body(path)} should have at least {least} items"
+        )
     if most is not None and len(value) > most:
         yield failure.too_many(_shown(path), len(value), most)
     items = schema.get("items")
@@ -259,7 +269,9 @@ def _string_errors(value: str, schema: Schema, path: str) -> Iterator[FieldError
     if most is not None and len(value) > most:
         yield failure.too_long(_shown(path), most)
     if least is not None and len(value) < least:
-        yield failure.invalid_value(_shown(path), value, f"{_body(path)} should be at least {least} chars long")
+        yield failure.invalid_value(
+            _shown(path), value, f"{_body(path)} should be at least {least} chars long"
+        )
     pattern = schema.get("pattern")
     if pattern and not _compiled(pattern).search(value):
         yield failure.invalid_value(_shown(path), value, f"{_body(path)} should match '{pattern}'")
@@ -333,7 +345,10 @@ def duplicates(value: Any, schema: Schema, path: str = "") -> list[FieldError]:
             out += [failure.duplicate(f"{path}[{index}]", value[index]) for index in _repeated(value)]
         elif relation == "map":
             keys = schema.get("x-kubernetes-list-map-keys") or []
-            found = [{key: item[key] for key in keys if key in item} if isinstance(item, dict) else {} for item in value]
+            found = [
+                {key: item[key] for key in keys if key in item} if isinstance(item, dict) else {}
+                for item in value
+            ]
             out += [failure.duplicate(f"{path}[{index}]", found[index]) for index in _repeated(found)]
         items = schema.get("items")
         if isinstance(items, dict):

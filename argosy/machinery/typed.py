@@ -144,7 +144,11 @@ def _scalar_problem(kind: Type, value: Any) -> str:
         good, want = isinstance(value, int | float) and not is_bool, "numeric (int or float)"
         return "" if good else f"expected {want}, got {_go_type(value)}"
     if kind.scalar == "string":
-        return "" if isinstance(value, str) else f"expected string, got &value.valueUnstructured{{Value:{_go(value)}}}"
+        return (
+            ""
+            if isinstance(value, str)
+            else f"expected string, got &value.valueUnstructured{{Value:{_go(value)}}}"
+        )
     if kind.scalar == "boolean":
         return "" if is_bool else f"expected boolean, got {_shown(value)}"
     return "" if isinstance(value, str | int | float) else f"expected any scalar, got {_shown(value)}"

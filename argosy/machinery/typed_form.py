@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from argosy.machinery import failure
-from argosy.machinery.schema import MAP, SCALAR, Type
+from argosy.machinery.schema import MAP, SCALAR, STRUCT, Type
 from argosy.objects import Manifest
 
 
@@ -59,9 +59,24 @@ def _struct(value: dict[str, Any], kind: Type, path: str, unknown: list[str]) ->
             unknown.append(_joined(path, name))
         elif item is not None:
             kept = _value(item, child, _joined(path, name), unknown)
-            if kept or kept not in ([], {}) or (kept == {} and child.fields):
+            if kept or not _left_out(kept, child, name in kind.omitted):
                 out[name] = kept
+    for name, empty in kind.written.items():
+        if name not in out:
+            out[name] = _struct({}, named[name], "", []) if empty is STRUCT else empty
     return out
+
+
+def _left_out(value: Any, kind: Type, zero_is_omitted: bool) -> bool:
+    """Whether an empty value is not written: empty lists and maps never are, structs always, scalars by their field."""
+    if value in ([], {}):
+        return not (kind.map and kind.element is None)
+    return zero_is_omitted
+
+
+def blank(kind: Type) -> Manifest:
+    """An object of a built-in kind before anybody wrote anything: what is always written, and nothing else."""
+    return _struct({}, kind, "", []) if kind.only == MAP and kind.fields else {}
 
 
 def _value(value: Any, kind: Type, path: str, unknown: list[str]) -> Any:
@@ -79,7 +94,11 @@ def _value(value: Any, kind: Type, path: str, unknown: list[str]) -> Any:
             return _struct(value, kind, path, unknown)
         element = kind.element
         assert element is not None
-        return {name: _value(item, element, f"{path}.{name}", unknown) for name, item in value.items() if item is not None}
+        return {
+            name: _value(item, element, f"{path}.{name}", unknown)
+            for name, item in value.items()
+            if item is not None
+        }
     if not isinstance(value, list):
         raise _Misfit(path, _found(value), "slice")
     items = kind.item

@@ -111,7 +111,10 @@ def update(place: Place, live: Manifest | None, body: Manifest, options: Options
     uid, live_uid = (body.get("metadata") or {}).get("uid"), live["metadata"]["uid"]
     if uid and uid != live_uid:
         raise failure.conflict(
-            kind.plural, kind.group, place.name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {live_uid}"
+            kind.plural,
+            kind.group,
+            place.name,
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {live_uid}",
         )
     new = ownership.track_update(live, body, _target(place), options.manager, options.now)
     return _replaced(place, live, new, options, warnings)
@@ -120,7 +123,9 @@ def update(place: Place, live: Manifest | None, body: Manifest, options: Options
 def patched(place: Place, live: Manifest | None, media_type: str, body: Any, options: Options) -> Outcome:
     """PATCH other than apply; `body` is the parsed patch. Raises `ApiFailure`, 415 for a type the kind does not take."""
     kind = place.kind
-    accepted = list(PATCH_TYPES) if kind.custom else [*PATCH_TYPES[:2], patch.STRATEGIC_PATCH, patch.APPLY_PATCH]
+    accepted = (
+        list(PATCH_TYPES) if kind.custom else [*PATCH_TYPES[:2], patch.STRATEGIC_PATCH, patch.APPLY_PATCH]
+    )
     if media_type not in accepted or media_type == patch.APPLY_PATCH:
         raise failure.unsupported_media_type(accepted)
     if live is None:
@@ -128,7 +133,9 @@ def patched(place: Place, live: Manifest | None, media_type: str, body: Any, opt
     if media_type == patch.JSON_PATCH:
         changed = patch.json_patch(live, body)
     elif not isinstance(body, dict):
-        raise failure.bad_request("Invalid JSON Patch" if media_type == patch.MERGE_PATCH else "invalid JSON document")
+        raise failure.bad_request(
+            "Invalid JSON Patch" if media_type == patch.MERGE_PATCH else "invalid JSON document"
+        )
     elif media_type == patch.MERGE_PATCH:
         changed = patch.merge_patch(live, body)
     else:
@@ -150,7 +157,10 @@ def apply(place: Place, live: Manifest | None, body: Any, options: Options) -> O
     kind = place.kind
     if not options.manager:
         raise failure.invalid(
-            "PatchOptions", "meta.k8s.io", "", [failure.required("fieldManager", "is required for apply patch")]
+            "PatchOptions",
+            "meta.k8s.io",
+            "",
+            [failure.required("fieldManager", "is required for apply patch")],
         )
     if not isinstance(body, dict):
         raise failure.bad_request("error decoding patch: the body is not an object")
@@ -253,7 +263,12 @@ def _read(kind: Kind, body: Manifest) -> tuple[Manifest, list[str]]:
     out, more = structural.prune(body, kind.structural)
     out = structural.without_nulls(out, kind.structural)
     out = structural.with_defaults(out, kind.structural)
-    return {**out, "apiVersion": body["apiVersion"], "kind": body["kind"], "metadata": metadata}, unknown + more
+    return {
+        **out,
+        "apiVersion": body["apiVersion"],
+        "kind": body["kind"],
+        "metadata": metadata,
+    }, unknown + more
 
 
 def _read_patched(kind: Kind, changed: Manifest) -> tuple[Manifest, list[str]]:
@@ -262,7 +277,9 @@ def _read_patched(kind: Kind, changed: Manifest) -> tuple[Manifest, list[str]]:
         _check_type(kind, changed)
         return _read(kind, changed)
     except failure.ApiFailure as error:
-        raise failure.invalid("", "", "", [failure.invalid_value("patch", _text(changed), error.message)]) from error
+        raise failure.invalid(
+            "", "", "", [failure.invalid_value("patch", _text(changed), error.message)]
+        ) from error
 
 
 def _text(value: Any) -> str:
@@ -374,7 +391,14 @@ def _born(kind: Kind, new: Manifest, options: Options) -> Manifest:
     metadata = {
         name: value
         for name, value in new["metadata"].items()
-        if name not in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "generation")
+        if name
+        not in (
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "selfLink",
+            "resourceVersion",
+            "generation",
+        )
     }
     metadata["uid"] = options.uid
     metadata["creationTimestamp"] = options.now
@@ -383,6 +407,8 @@ def _born(kind: Kind, new: Manifest, options: Options) -> Manifest:
     out = {**new, "metadata": metadata}
     if kind.status:
         out.pop("status", None)
+        if "status" in kind.blank:
+            out["status"] = kind.blank["status"]
     out = defaults.at_birth(kind.api_version, kind.kind, out)
     errors = _metadata_errors(kind, metadata, create=True)
     if kind.structural is not None:
@@ -427,7 +453,11 @@ def _replaced(
     new = _without_mere_times(live, new)
     warnings = (*warnings, *_finalizer_warnings(new, live))
     final = new["metadata"]
-    if final.get("deletionTimestamp") and not final.get("finalizers") and not final.get("deletionGracePeriodSeconds"):
+    if (
+        final.get("deletionTimestamp")
+        and not final.get("finalizers")
+        and not final.get("deletionGracePeriodSeconds")
+    ):
         return Outcome(new, DELETED, warnings)
     return Outcome(new, UNCHANGED if typed.equal(live, new) else UPDATED, warnings)
 
@@ -485,6 +515,10 @@ def _with_generation(kind: Kind, live: Manifest, new: Manifest) -> Manifest:
         return new
     ours = {name: value for name, value in new.items() if name != "metadata"}
     theirs = {name: value for name, value in live.items() if name != "metadata"}
+    if (kind.group, kind.kind) == ("apps", "Deployment"):
+        # Its controller copies annotations to ReplicaSets, so they count as a change of what is wanted.
+        ours["metadata"] = new["metadata"].get("annotations") or {}
+        theirs["metadata"] = live["metadata"].get("annotations") or {}
     if typed.equal(ours, theirs):
         return new
     metadata = {**new["metadata"], "generation": (live["metadata"].get("generation") or 0) + 1}
@@ -503,7 +537,9 @@ def _change_errors(kind: Kind, before: dict[str, Any], after: dict[str, Any]) ->
         extra = sorted(set(after.get("finalizers") or ()) - set(before.get("finalizers") or ()))
         if extra:
             shown = "[]string{" + ", ".join(f'"{each}"' for each in extra) + "}"
-            detail = f"no new finalizers can be added if the object is being deleted, found new finalizers {shown}"
+            detail = (
+                f"no new finalizers can be added if the object is being deleted, found new finalizers {shown}"
+            )
             out.append(failure.not_allowed("metadata.finalizers", detail))
     return out + _metadata_errors(kind, after, create=False)
 

@@ -47,7 +47,10 @@ class Model:
         if request.method == "POST":
             outcome = write.create(place, body, options)
             if live is not None:
-                raise failure.already_exists(self.kind.plural, self.kind.group, request.name)
+                deleting = "deletionTimestamp" in live["metadata"]
+                raise failure.already_exists(
+                    self.kind.plural, self.kind.group, request.name, deleting=deleting
+                )
             return outcome
         if request.method == "PUT":
             return write.update(place, live, body, options)
@@ -126,7 +129,9 @@ CASES: dict[str, tuple[Callable[[], kinds.Kind], Callable[..., list[Request]]]] 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("case", CASES)
-def test_answers_a_history_as_a_real_server_does(plane: controlplane.ControlPlane, case: str, seed: int) -> None:
+def test_answers_a_history_as_a_real_server_does(
+    plane: controlplane.ControlPlane, case: str, seed: int
+) -> None:
     kind, make = CASES[case][0](), CASES[case][1]
     namespace = f"{case}-{seed}"
     made = plane.request("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})

@@ -122,7 +122,13 @@ class Target:
     def path(self, name: str = "", subresource: str = "") -> str:
         """The URL path of the collection, of an object, of its subresource."""
         root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
-        parts = [root, "namespaces", self.namespace, self.plural, *(part for part in (name, subresource) if part)]
+        parts = [
+            root,
+            "namespaces",
+            self.namespace,
+            self.plural,
+            *(part for part in (name, subresource) if part),
+        ]
         return "/".join(parts)
 
 
@@ -210,10 +216,16 @@ def _thing_spec(rng: random.Random, *, odd: bool) -> Manifest:
             "args": lambda: [rng.choice("uv") for _ in range(rng.randint(0, 3))],
             "labels": lambda: _text_map(rng),
             "solid": lambda: _text_map(rng),
-            "free": lambda: rng.choice([{}, {"p": 1}, {"p": {"q": [1, 2]}}, {"p": None}, {"p": [1]}, {"r": True}]),
+            "free": lambda: rng.choice(
+                [{}, {"p": 1}, {"p": {"q": [1, 2]}}, {"p": None}, {"p": [1]}, {"r": True}]
+            ),
             "ports": ports,
             "inner": lambda: _some(
-                rng, {"a": lambda: rng.choice("mn"), "b": lambda: _some(rng, {"c": lambda: "1", "d": lambda: "2"})}
+                rng,
+                {
+                    "a": lambda: rng.choice("mn"),
+                    "b": lambda: _some(rng, {"c": lambda: "1", "d": lambda: "2"}),
+                },
             ),
         },
     )
@@ -264,7 +276,9 @@ def _container(rng: random.Random, name: str) -> Manifest:
         rng,
         {
             "args": lambda: [rng.choice("ab")],
-            "env": lambda: [{"name": key, "value": rng.choice("12")} for key in rng.sample("XYZ", rng.randint(0, 3))],
+            "env": lambda: [
+                {"name": key, "value": rng.choice("12")} for key in rng.sample("XYZ", rng.randint(0, 3))
+            ],
             "ports": lambda: [
                 {"containerPort": port} | _some(rng, {"name": lambda port=port: f"p{port}"})
                 for port in rng.sample([80, 81], rng.randint(0, 2))
@@ -290,7 +304,7 @@ def _deployment_spec(rng: random.Random, *, odd: bool) -> Manifest:
         {
             "replicas": lambda: rng.randint(0, 3),
             "strategy": lambda: rng.choice([{"type": "Recreate"}, {"rollingUpdate": {"maxSurge": 1}}]),
-            "paused": lambda: True,
+            "paused": lambda: rng.random() < 0.5,
         },
     )
     if odd:
@@ -307,7 +321,9 @@ def _deployment_spec(rng: random.Random, *, odd: bool) -> Manifest:
 
 
 def _deployment_status(rng: random.Random) -> Manifest:
-    return _some(rng, {"replicas": lambda: rng.randint(1, 3), "observedGeneration": lambda: rng.randint(1, 3)}, 0.7)
+    return _some(
+        rng, {"replicas": lambda: rng.randint(0, 2), "observedGeneration": lambda: rng.randint(1, 3)}, 0.7
+    )
 
 
 def _service_spec(rng: random.Random, *, odd: bool) -> Manifest:
@@ -320,7 +336,7 @@ def _service_spec(rng: random.Random, *, odd: bool) -> Manifest:
         ports.append(port)
     spec: Manifest = {"clusterIP": "None", "ports": ports, "selector": {"app": rng.choice("xy")}}
     spec |= {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4"]}
-    spec |= _some(rng, {"publishNotReadyAddresses": lambda: True})
+    spec |= _some(rng, {"publishNotReadyAddresses": lambda: rng.random() < 0.5})
     return spec | ({"unknown": 1} if odd else {})
 
 
@@ -338,14 +354,22 @@ class _History:
         rng = self.rng
         odd = rng.random() < 0.12
         metadata: Manifest = {"name": name}
-        metadata |= _some(rng, {"labels": lambda: _text_map(rng), "annotations": lambda: _text_map(rng)}, 0.35)
+        metadata |= _some(
+            rng, {"labels": lambda: _text_map(rng), "annotations": lambda: _text_map(rng)}, 0.35
+        )
         if rng.random() < 0.08:
             metadata["finalizers"] = rng.sample(["argosy.test/one", "argosy.test/two"], rng.randint(0, 2))
-        out: Manifest = {"apiVersion": self.target.api_version, "kind": self.target.kind, "metadata": metadata}
+        out: Manifest = {
+            "apiVersion": self.target.api_version,
+            "kind": self.target.kind,
+            "metadata": metadata,
+        }
         if self.spec is None:
             out |= _some(rng, {"data": lambda: _text_map(rng)}, 0.9)
             if odd:
-                out |= rng.choice([{"unknown": 1}, {"data": {"a": 1}}, {"data": {"bad key": "x"}}, {"data": None}])
+                out |= rng.choice(
+                    [{"unknown": 1}, {"data": {"a": 1}}, {"data": {"bad key": "x"}}, {"data": None}]
+                )
         else:
             out["spec"] = self.spec(rng, odd=odd)
         if self.status is not None and rng.random() < 0.2:
@@ -385,7 +409,13 @@ class _History:
         if rng.random() < 0.03:
             body = copy.deepcopy(body)
             body["metadata"] |= rng.choice(
-                [{"managedFields": []}, {"resourceVersion": "1"}, {"uid": "other"}, {"name": "else"}, {"namespace": "no"}]
+                [
+                    {"managedFields": []},
+                    {"resourceVersion": "1"},
+                    {"uid": "other"},
+                    {"name": "else"},
+                    {"namespace": "no"},
+                ]
             )
         return Request("PATCH", name, body, APPLY, query=query | {"force": rng.choice(["true", "false"])})
 
@@ -497,7 +527,7 @@ def comparable(reply: Reply, request: Request) -> Any:
         return reply.code, body
     if body.get("kind") == "Status":
         details = body.get("details") or {}
-        causes = sorted((cause.get("reason", ""), cause.get("field", "")) for cause in details.get("causes") or ())
+        causes = {(cause.get("reason", ""), cause.get("field", "")) for cause in details.get("causes") or ()}
         return reply.code, body.get("reason", ""), causes
     out = copy.deepcopy(body)
     metadata = out["metadata"]
@@ -506,6 +536,8 @@ def comparable(reply: Reply, request: Request) -> Any:
             metadata[name] = "set"
     if "deletionTimestamp" in metadata:
         metadata["deletionTimestamp"] = "set"
+    if out.get("kind") == "Service" and out["spec"].get("clusterIP", "None") != "None":
+        out["spec"] |= {"clusterIP": "set", "clusterIPs": "set"}
     entries = metadata.get("managedFields") or []
     for entry in entries:
         entry["time"] = "time" in entry
