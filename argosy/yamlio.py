@@ -38,6 +38,11 @@ class Limits:
 
 DEFAULT_LIMITS = Limits()
 
+
+class Excessive(Invalid):
+    """The text goes beyond a limit, so nobody knows what it would have said."""
+
+
 Duplicates = Literal["refuse", "last"]
 """The same key twice in one mapping: a mistake to report, or (as Go's lenient reader has it) the last wins.
 """
@@ -115,10 +120,13 @@ class _Build:
         line = event.start_mark.line + 1 if event.start_mark else 0
         return Invalid(f"{self.source}:{line}: {message}")
 
+    def beyond(self, event: Any, message: str) -> Excessive:
+        return Excessive(self.fail(event, message).message)
+
     def count(self, event: Any, amount: int) -> None:
         self.values += amount
         if self.values > self.limits.values:
-            raise self.fail(event, f"more than {self.limits.values} values")
+            raise self.beyond(event, f"more than {self.limits.values} values")
 
     def documents(self, parser: Any) -> Iterator[Any]:
         while True:
@@ -135,7 +143,7 @@ class _Build:
             event = parser.get_event()
             if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
                 if len(stack) >= self.limits.depth:
-                    raise self.fail(event, f"nested more than {self.limits.depth} levels deep")
+                    raise self.beyond(event, f"nested more than {self.limits.depth} levels deep")
                 self.count(event, 1)
                 is_map = isinstance(event, yaml.MappingStartEvent)
                 stack.append(_Open(event, {} if is_map else [], self.values))
@@ -162,7 +170,7 @@ class _Build:
         self.count(event, size)
         self.repeated += size
         if self.repeated > self.limits.repeated:
-            raise self.fail(event, f"aliases unfold to more than {self.limits.repeated} values")
+            raise self.beyond(event, f"aliases unfold to more than {self.limits.repeated} values")
         return copy.deepcopy(value)
 
     def scalar(self, event: Any) -> Any:
@@ -251,7 +259,7 @@ def _tagged(tag: str, text: str) -> Any:
 
 def _events(data: bytes | str, source: str, limits: Limits) -> Any:
     if len(data) > limits.size:
-        raise Invalid(f"{source}: {len(data)} bytes, at most {limits.size} are read")
+        raise Excessive(f"{source}: {len(data)} bytes, at most {limits.size} are read")
     if isinstance(data, bytes):
         try:
             data = data.decode("utf-8-sig")

@@ -87,12 +87,14 @@ async def run(
 def _limited(args: Sequence[str], bounds: Bounds) -> list[str]:
     """The command behind a POSIX shell that lowers its own limits first and then becomes the command."""
     wanted = {
-        "t": bounds.cpu,
+        # At the soft limit comes SIGXCPU, which says why; at the hard one, two seconds later, SIGKILL.
+        "S -t": bounds.cpu,
+        "H -t": bounds.cpu and bounds.cpu + 2,
         "v": bounds.memory and bounds.memory // 1024,
         "f": bounds.file_size and bounds.file_size // 512,
         "n": bounds.open_files,
     }
-    limits = "".join(f"ulimit -{letter} {value}; " for letter, value in wanted.items() if value)
+    limits = "".join(f"ulimit -{flag} {value}; " for flag, value in wanted.items() if value)
     return ["/bin/sh", "-c", _LIMITED.format(limits=limits), "sh", *args]
 
 

@@ -13,8 +13,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
-import yaml
-
 from argosy import yamlio
 from argosy.errors import Invalid
 from argosy.objects import Manifest
@@ -122,9 +120,9 @@ def _yaml(data: bytes, path: str) -> list[Any]:
         documents = yamlio.load_all(data, source=path)
     except Invalid as error:
         # Argo CD passes over files that are no YAML and do not look like objects: templates, values, notes.
-        if isinstance(error.__context__, yaml.YAMLError) and not all(mark in data for mark in _MARKS):
-            return []
-        raise
+        if isinstance(error, yamlio.Excessive) or all(mark in data for mark in _MARKS):
+            raise
+        return []
     if not any(_meant(document) for document in documents):
         return []
     return documents

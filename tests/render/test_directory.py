@@ -1,0 +1,164 @@
+"""Directory sources select and read files as Argo CD does, and say where a mistake is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from render_case import config_map, names, rendered, tree
+
+from argosy.errors import Invalid
+from hub.render.directory import glob
+from hub.render.rendering import Rendering
+
+FILES = {
+    "top/a.yaml": config_map("a"),
+    "top/b.yml": config_map("b"),
+    "top/c.json": json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}),
+    "top/notes.txt": "no manifest",
+    "top/sub/d.yaml": config_map("d"),
+    "top/sub/deep/e.yaml": config_map("e"),
+    "other/f.yaml": config_map("f"),
+    "top.yaml": config_map("beside"),
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({}, ["a", "b", "c"]),
+        ({"recurse": True}, ["a", "b", "c", "d", "e"]),
+        ({"recurse": True, "include": "*.yaml"}, ["a", "d", "e"]),
+        ({"recurse": True, "include": "{a,b}.*"}, ["a", "b"]),
+        ({"recurse": True, "include": "sub/*"}, ["d", "e"]),
+        ({"recurse": True, "exclude": "sub/**"}, ["a", "b", "c"]),
+        ({"recurse": True, "include": "*.yaml", "exclude": "{sub/deep/*,a.yaml}"}, ["d"]),
+        ({"include": "?.y*ml"}, ["a", "b"]),
+        ({"include": "[!a]*"}, ["b", "c"]),
+    ],
+)
+async def test_selection(rendering: Rendering, options: dict[str, object], wanted: list[str]) -> None:
+    assert names(await rendered(rendering, tree(FILES), "top", directory=options)) == wanted
+
+
+def test_stars_cross_folders_and_braces_nest() -> None:
+    assert glob("a/*/z")("a/b/c/z")
+    assert glob("{a,b{1,2}}.yaml")("b2.yaml")
+    assert not glob("a.yaml")("aXyaml")
+    assert glob(r"a\*")("a*")
+    with pytest.raises(ValueError):
+        glob("{a,b")
+
+
+async def test_lists_are_taken_apart_and_empty_documents_left_out(rendering: Rendering) -> None:
+    text = (
+        "---\n# nothing\n---\napiVersion: v1\nkind: List\nitems:\n"
+        "- {apiVersion: v1, kind: ConfigMap, metadata: {name: x}}\n"
+        "- apiVersion: v1\n  kind: ConfigMapList\n  items:\n  - {apiVersion: v1, kind: ConfigMap, metadata: {name: v}}\n"
+        "---\n" + config_map("z")
+    )
+    assert names(await rendered(rendering, tree({"a.yaml": text}))) == ["x", "v", "z"]
+
+
+async def test_files_that_are_no_manifests_are_passed_over(rendering: Rendering) -> None:
+    files = {
+        "values.yaml": "replicas: 3\nimage: {tag: x}\n",
+        "broken.yaml": "{{ if .x }}\na: b: c\n",
+        "skipped.yaml": "# +argocd:skip-file-rendering\n" + config_map("skipped"),
+        ".argocd-source.yaml": "{}\n",
+        "real.yaml": config_map("real"),
+    }
+    assert names(await rendered(rendering, tree(files))) == ["real"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (
+            "a.yaml",
+            config_map() + "---\napiVersion: v1\nmetadata: {name: x}\n",
+            r"a\.yaml: document 2: kind is missing",
+        ),
+        ("a.yaml", "kind: ConfigMap\nmetadata: {name: x}\n", r"a\.yaml: document 1: apiVersion is missing"),
+        ("a.yaml", config_map() + "---\n- a\n", r"a\.yaml: document 2: an object is expected, found a list"),
+        ("a.yaml", config_map() + "---\n  bad: [\n", r"a\.yaml:\d+: "),
+        ("a.yaml", config_map() + "data: {}\n", r"a\.yaml:7: the key 'data' stands twice"),
+        ("a.yaml", config_map().encode() + b"  bad: \xff\n", r"a\.yaml:7: not UTF-8"),
+        (
+            "a.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: " + "[" * 500 + "]" * 500,
+            r"a\.yaml:4: nested",
+        ),
+        ("a.json", '{"kind": "A", "kind": "B"}', r"a\.json: the key 'kind' stands twice"),
+        ("a.json", "{} {}", r"a\.json:1: "),
+        ("a.json", "[" * 100_000, r"a\.json: nested too deeply|a\.json:1: "),
+        ("a.json", '{"apiVersion": "v1", "kind": "A", "x": NaN}', r"a\.json: NaN is no JSON"),
+        ("a.jsonnet", "{}", r"a\.jsonnet: Jsonnet is not supported"),
+    ],
+)
+async def test_mistakes_name_the_file_and_the_place(
+    rendering: Rendering, name: str, text: str | bytes, message: str
+) -> None:
+    with pytest.raises(Invalid, match=message):
+        await rendered(rendering, tree({f"x/{name}": text}), "x")
+
+
+async def test_an_alias_bomb_is_refused_at_once(rendering: Rendering) -> None:
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{at}: &a{at} [{', '.join([f'*a{at - 1}'] * 9)}]\n" for at in range(1, 12)
+    )
+    with pytest.raises(Invalid, match=r"bomb\.yaml:\d+: aliases unfold"):
+        await rendered(rendering, tree({"bomb.yaml": bomb, "good.yaml": config_map()}))
+
+
+async def test_more_than_the_limit_of_bytes_is_refused(rendering: Rendering) -> None:
+    large = config_map("large") + "# " + "x" * 50_000_000
+    with pytest.raises(Invalid, match=r"large\.yaml: the manifests of \. are larger than"):
+        await rendered(rendering, tree({"large.yaml": large}))
+
+
+@pytest.mark.parametrize(
+    "target", ["/etc/passwd", "../../outside.yaml", "../../../../etc/passwd", "sub/../../../x.yaml"]
+)
+async def test_links_out_of_the_repository_are_refused(rendering: Rendering, target: str) -> None:
+    files = tree({"x/a.yaml": config_map()}, {"x/link.yaml": target})
+    with pytest.raises(
+        Invalid, match=r"x/link\.yaml: the symbolic link x/link\.yaml leads out of the repository"
+    ):
+        await rendered(rendering, files, "x")
+
+
+async def test_links_within_the_repository_are_followed(rendering: Rendering) -> None:
+    files = tree({"shared/a.yaml": config_map("shared")}, {"x/link.yaml": "../shared/a.yaml", "y": "x"})
+    assert names(await rendered(rendering, files, "x")) == ["shared"]
+    assert names(await rendered(rendering, files, "y")) == ["shared"]
+
+
+async def test_links_in_circles_are_refused(rendering: Rendering) -> None:
+    with pytest.raises(Invalid, match="circle"):
+        await rendered(
+            rendering, tree({"x/a.yaml": config_map()}, {"x/b.yaml": "c.yaml", "x/c.yaml": "b.yaml"}), "x"
+        )
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc", "x/../../y"])
+async def test_paths_out_of_the_repository_are_refused(rendering: Rendering, path: str) -> None:
+    with pytest.raises(Invalid, match=r"spec\.source\.path"):
+        await rendered(rendering, tree({"x/a.yaml": config_map()}), path)
+
+
+async def test_a_folder_that_is_not_there(rendering: Rendering) -> None:
+    with pytest.raises(Invalid, match=r"spec\.source\.path: absent: no such folder at cccc"):
+        await rendered(rendering, tree({"x/a.yaml": config_map()}), "absent")
+
+
+async def test_what_is_not_supported_is_refused_by_name(rendering: Rendering) -> None:
+    chart = tree({"Chart.yaml": "name: x\n", "templates/a.yaml": "{{ x }}"})
+    with pytest.raises(Invalid, match="Helm sources are not supported"):
+        await rendered(rendering, chart)
+    with pytest.raises(Invalid, match=r"spec\.source\.plugin: config management plugins are not supported"):
+        await rendered(rendering, chart, plugin={"name": "p"})
+    with pytest.raises(Invalid, match=r"spec\.source\.directory\.jsonnet"):
+        await rendered(rendering, chart, directory={"jsonnet": {"libs": ["x"]}})
+    with pytest.raises(Invalid, match=r"(helm and kustomize|kustomize and helm) exclude each other"):
+        await rendered(rendering, chart, helm={"releaseName": "x"}, kustomize={"namePrefix": "x"})
