@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
 import grpc
 
 from agent.link.identity import Identity
@@ -41,6 +45,23 @@ def mutual(identity: Identity, key: bytes) -> grpc.aio.Channel:
 def server_only(address: str, ca: bytes) -> grpc.aio.Channel:
     """A channel to the enrolment listener, which proves itself by a certificate of this CA."""
     return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(ca), options=OPTIONS)
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raises a failed call inside as one of our errors, also one that ended because its channel was closed."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise error_of(error) from None
+    except grpc.aio.UsageError as error:
+        raise Unavailable(str(error)) from None
+    except asyncio.CancelledError:
+        # gRPC cancels the calls of a channel that is closed; that is not a wish of whoever waits for the call.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise Unavailable("the connection was closed") from None
 
 
 def error_of(error: grpc.aio.AioRpcError) -> ArgosyError:

@@ -11,7 +11,7 @@ import structlog
 from agent.link import channels
 from agent.link.link import Link
 from argosy import backoff, bundle
-from argosy.errors import Invalid, NotFound, Unavailable
+from argosy.errors import ArgosyError, Invalid, NotFound, Unavailable
 from argosy.v1 import link_pb2 as pb
 from argosy.v1 import link_pb2_grpc as rpc
 
@@ -34,18 +34,19 @@ async def fetch(link: Link, digest: str) -> bytes:
         had = len(blob)
         try:
             channel = await link.channel()
-            await _transfer(channel, digest, blob)
+            with channels.translated():
+                await _transfer(channel, digest, blob)
             break
-        except grpc.aio.AioRpcError as error:
-            failure = channels.error_of(error)
-            if isinstance(failure, NotFound | Invalid):
-                raise failure from None
+        except (NotFound, Invalid):
+            raise
+        except ArgosyError as error:
+            failure = error.message
         except TimeoutError:
-            failure = Unavailable(f"nothing came for {PIECE_SECONDS:g} s")
+            failure = f"nothing came for {PIECE_SECONDS:g} s"
         stuck = 0 if len(blob) > had else stuck + 1
         if stuck >= ATTEMPTS:
-            raise Unavailable(f"bundle {digest}: {failure.message}")
-        log.info("transfer broke off", digest=digest, at=len(blob), reason=failure.message)
+            raise Unavailable(f"bundle {digest}: {failure}")
+        log.info("transfer broke off", digest=digest, at=len(blob), reason=failure)
         await asyncio.sleep(backoff.full_jitter(stuck, random.random(), cap=10.0))
     whole = bytes(blob)
     await asyncio.to_thread(bundle.unpack, whole, digest)

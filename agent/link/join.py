@@ -67,12 +67,10 @@ async def rejoin(folder: Path, old: Identity, who: Self, *, clock: Callable[[], 
 async def renew(
     folder: Path, old: Identity, channel: grpc.aio.Channel, *, clock: Callable[[], float]
 ) -> Identity:
-    """A new certificate while the old one is good. Raises what `channels.error_of` says."""
+    """A new certificate while the old one is good. Raises what `channels.translated` says."""
     request = tls.new_request(identity.key_in(folder), old.name)
-    try:
+    with channels.translated():
         answer = await rpc.LinkServiceStub(channel).Renew(pb.RenewRequest(csr=request), timeout=CALL_SECONDS)
-    except grpc.aio.AioRpcError as error:
-        raise channels.error_of(error) from None
     fresh = replace(
         old,
         certificate=answer.certificate,
@@ -94,10 +92,8 @@ async def _enroll(address: str, ca: bytes, key: bytes, secret: str, who: Self) -
         protocol_max=convert.PROTOCOL,
     )
     async with channels.server_only(address, ca) as channel:
-        try:
+        with channels.translated():
             answer = await rpc.EnrollServiceStub(channel).Enroll(request, timeout=CALL_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise channels.error_of(error) from None
     if not answer.certificate or not answer.cluster_id:
         raise Unavailable(f"{address}: the answer has no certificate")
     return answer

@@ -28,6 +28,7 @@ from argosy.v1 import link_pb2_grpc as rpc
 log = structlog.get_logger("link")
 
 WELCOME_SECONDS = 15.0
+REASON_SECONDS = 1.0
 ACK_SECONDS = 30.0
 """How long a report may go without an answer before it is sent again."""
 
@@ -170,6 +171,8 @@ class Stream:
                 if time.monotonic() >= next_beat:
                     self._outgoing.append(pb.ConnectRequest(beat=pb.Beat(time=self._desk.clock())))
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+            # A Goodbye that is still to be read says more than the write that came too late.
+            await asyncio.wait(self._tasks[:1], timeout=REASON_SECONDS)
             raise await self._reason(error) from None
 
     def _pause(self) -> float:
@@ -224,8 +227,10 @@ class Stream:
 
     async def _reason(self, error: Exception) -> ArgosyError:
         """Why the call ended, in the hub's words where it said some."""
-        if isinstance(error, grpc.aio.AioRpcError):
-            return channels.error_of(error)
-        if self._call is None or not self._call.done():
+        assert self._call is not None
+        try:
+            # A failed write says only that it failed; the call itself knows why.
+            async with asyncio.timeout(REASON_SECONDS):
+                return channels.error_for(await self._call.code(), await self._call.details() or "")
+        except TimeoutError:
             return Unavailable(str(error))
-        return channels.error_for(await self._call.code(), await self._call.details() or "")

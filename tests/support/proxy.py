@@ -47,9 +47,8 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         self._abort()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=2.0)
 
     @property
     def address(self) -> str:
