@@ -206,7 +206,7 @@ class Objects:
                 tx, served, place, decide, now=call.now, said_version=said_version, dry_run=dry_run
             )
             if dry_run:
-                return written, written.object
+                return written, self._imagined(tx, served, written, call.now)
             metadata = written.object["metadata"]
             if written.action != write.UNCHANGED:
                 code = 201 if written.action == write.CREATED else 200
@@ -226,6 +226,16 @@ class Objects:
         metadata = written.object["metadata"]
         row = objects.get(tx, served.resource, metadata.get("namespace", ""), metadata["name"])
         return self._viewer.manifests(tx, served, [row], now)[0] if row is not None else written.object
+
+    def _imagined(self, tx: Tx, served: Served, written: Written, now: float) -> Manifest:
+        """The outcome of a dry run as it would be shown."""
+        if not served.composed:
+            return written.object
+        metadata = written.object["metadata"]
+        namespace, version = metadata.get("namespace", ""), metadata.get("resourceVersion") or "0"
+        body = wire.json_bytes(written.object)
+        row = objects.Row(served.resource, namespace, metadata["name"], metadata["uid"], body, int(version))
+        return self._viewer.manifests(tx, served, [row], now)[0]
 
     # --- deleting ---
 

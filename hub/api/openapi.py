@@ -235,10 +235,8 @@ def _paths(served: Served, name: str, gvk: Json) -> Json:
         "delete": (f"{collection}/{{name}}", "delete", "delete"),
     }
     out: Json = {}
-    for verb in served.verbs:
-        if verb not in by_verb:
-            continue
-        path, method, action = by_verb[verb]
+    # Also verbs that are refused: kubectl looks for `patch` to learn that fields are validated here.
+    for verb, (path, method, action) in by_verb.items():
         operation: Json = {
             "operationId": f"{verb}{kind.kind}",
             "responses": answer,

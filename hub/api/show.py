@@ -38,7 +38,8 @@ class Viewer:
             out = []
             for row, manifest in zip(rows, plain, strict=True):
                 view, rv = known.get(row.uid, nothing)
-                out.append(_at(views.application(manifest, view), max(rv, row.rv)))
+                composed = views.application(manifest, view)
+                out.append(_at(composed, rv) if rv > row.rv else composed)
             return out
         if served is table.CLUSTER:
             agents = shown.clusters(tx, [row.uid for row in rows])

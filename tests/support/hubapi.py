@@ -87,7 +87,9 @@ def _kubeconfig(cluster: dict[str, str], user: dict[str, str]) -> str:
 class ApiThread:
     """Starts and stops a hub's API in a thread. `actions` and `clock` go to the API as they are."""
 
-    def __init__(self, folder: Path, actions: tuple[Action, ...] = (), clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, folder: Path, actions: tuple[Action, ...] = (), clock: Callable[[], float] = time.time
+    ) -> None:
         self._folder = folder
         self._actions = actions
         self._clock = clock
@@ -121,7 +123,9 @@ class ApiThread:
     async def _serve(self) -> None:
         folder, now = self._folder, time.time()
         store = sqlite.open_store(folder / "hub.db")
-        kept = resources.Resources(seal.open_sealer(folder / "seal.key"), lambda tx, cluster, life: token.new_secret())
+        kept = resources.Resources(
+            seal.open_sealer(folder / "seal.key"), lambda tx, cluster, life: token.new_secret()
+        )
         ca = authority.open_authority(folder / "ca", now)
         certificate = ca.server(["127.0.0.1", "localhost"], now)
         admin = ca.user("admin", [access.ADMINS], now)
@@ -144,7 +148,9 @@ class ApiThread:
         )
         kubeconfig = folder / "admin.kubeconfig"
         user = {"client-certificate": str(paths["admin.pem"]), "client-key": str(paths["admin.key"])}
-        kubeconfig.write_text(_kubeconfig({"server": serving.url, "certificate-authority": str(paths["ca.pem"])}, user))
+        kubeconfig.write_text(
+            _kubeconfig({"server": serving.url, "certificate-authority": str(paths["ca.pem"])}, user)
+        )
         loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._running = RunningApi(serving.url, paths["ca.pem"], kubeconfig, folder, store, kept, loop)
@@ -177,7 +183,9 @@ class Kubectl:
             env=self.environment(**environment),
         )
         if check and done.returncode:
-            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+            raise AssertionError(
+                f"kubectl {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
         return done
 
     def __call__(self, *arguments: str, stdin: str = "") -> str:

@@ -62,6 +62,8 @@ def since(*path: str) -> Cell:
 
     def cell(manifest: Manifest, now: float) -> str:
         found = value(manifest, *path)
+        if found is None:
+            return ""
         moment = seconds(found) if isinstance(found, str) else None
         return "<unknown>" if moment is None else duration(now - moment)
 

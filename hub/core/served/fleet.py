@@ -161,7 +161,6 @@ JOIN_TOKEN = Served(
         Column("Expires", cells.at("status", "expires"), description="Until when."),
         _AGE,
     ),
-    verbs=("create", "delete", "deletecollection", "get", "list", "watch"),
     admit=_admit_token,
 )
 

@@ -19,6 +19,11 @@ WHOLE: Schema = {"type": "integer", "format": "int64"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 TEXT_MAP: Schema = {"type": "object", "additionalProperties": TEXT}
+ANYTHING: Schema = {
+    "x-kubernetes-preserve-unknown-fields": True,
+    "items": {"x-kubernetes-preserve-unknown-fields": True},
+}
+"""Any JSON. The items are named because pruning looks into lists, also where everything else is preserved."""
 ANY_OBJECT: Schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
@@ -71,7 +76,7 @@ class Converter:
         if isinstance(shape, Scalar):
             return self._scalar(shape)
         if isinstance(shape, Free):
-            return dict(ANY_OBJECT) if shape.object_only else {"x-kubernetes-preserve-unknown-fields": True}
+            return dict(ANY_OBJECT) if shape.object_only else dict(ANYTHING)
         if isinstance(shape, ListOf):
             return {"type": "array", "items": self.schema(shape.item, name)}
         if isinstance(shape, MapOf):
