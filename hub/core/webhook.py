@@ -156,7 +156,7 @@ def _gitlab(headers: Mapping[str, str], payload: Mapping[str, Any]) -> Push | No
     ):
         return None
     project = _mapping(payload.get("project"))
-    refs = [_text(payload.get("ref")), *(_text(ref) for ref in payload.get("refs") or [])]
+    refs = [_text(payload.get("ref")), *(_text(ref) for ref in _list(payload.get("refs")))]
     urls = _urls(project, "web_url", "git_http_url", "git_ssh_url", "http_url", "ssh_url")
     return Push(urls, tuple(ref for ref in refs if ref), _text(project.get("default_branch")))
 
@@ -167,7 +167,7 @@ def _bitbucket(headers: Mapping[str, str], payload: Mapping[str, Any]) -> Push |
     repository = _mapping(payload.get("repository"))
     urls = _urls(_mapping(_mapping(repository.get("links")).get("html")), "href")
     refs: list[str] = []
-    for change in _mapping(payload.get("push")).get("changes") or []:
+    for change in _list(_mapping(payload.get("push")).get("changes")):
         # A deleted ref has only its old state.
         state = _mapping(_mapping(change).get("new")) or _mapping(_mapping(change).get("old"))
         if name := _text(state.get("name")):
@@ -178,9 +178,9 @@ def _bitbucket(headers: Mapping[str, str], payload: Mapping[str, Any]) -> Push |
 def _bitbucket_server(headers: Mapping[str, str], payload: Mapping[str, Any]) -> Push | None:
     if headers.get("x-event-key") != "repo:refs_changed":
         return None
-    clones = _mapping(_mapping(payload.get("repository")).get("links")).get("clone") or []
+    clones = _list(_mapping(_mapping(payload.get("repository")).get("links")).get("clone"))
     urls = tuple(href for link in clones if (href := _text(_mapping(link).get("href"))))
-    changes = payload.get("changes") or []
+    changes = _list(payload.get("changes"))
     refs = tuple(ref for one in changes if (ref := _text(_mapping(_mapping(one).get("ref")).get("id"))))
     return Push(urls, refs)
 
@@ -190,7 +190,7 @@ def _azure(headers: Mapping[str, str], payload: Mapping[str, Any]) -> Push | Non
         return None
     resource = _mapping(payload.get("resource"))
     repository = _mapping(resource.get("repository"))
-    updates = resource.get("refUpdates") or []
+    updates = _list(resource.get("refUpdates"))
     refs = tuple(ref for one in updates if (ref := _text(_mapping(one).get("name"))))
     default = _text(repository.get("defaultBranch")).removeprefix("refs/heads/")
     return Push(_urls(repository, "remoteUrl", "sshUrl", "webUrl"), refs, default)
@@ -202,6 +202,10 @@ def _urls(holder: Mapping[str, Any], *names: str) -> tuple[str, ...]:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:
