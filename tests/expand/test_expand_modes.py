@@ -1,0 +1,267 @@
+"""What `expand` promises to the hub's loops: typed completeness, requests, inputs, and one bad app at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from argosy.errors import Invalid
+from hub.core import advice, parse
+from hub.core.expand import Settings, expand
+from hub.core.generators.base import ProviderRequest, TreeRequest
+from hub.core.tree import MemoryTree, Tree
+from hub.core.types import Answer, ClusterFacts, Complete, Failed, Partial
+
+
+class World:
+    """A `Sources` made of what a test says; what it does not say has not been fetched yet."""
+
+    def __init__(
+        self,
+        clusters: Sequence[ClusterFacts] = (),
+        trees: Mapping[str, Answer[Tree]] | None = None,
+        provided: Answer[Any] | None = None,
+        objects: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self._clusters, self._trees, self._provided, self._objects = clusters, trees or {}, provided, objects
+
+    def clusters(self) -> Sequence[ClusterFacts]:
+        return self._clusters
+
+    def tree(self, request: TreeRequest) -> Answer[Tree] | None:
+        return self._trees.get(request.repo_url)
+
+    def provided(self, request: ProviderRequest) -> Answer[Any] | None:
+        return self._provided
+
+    def objects(self, group: str, resource: str, namespace: str) -> Sequence[Any]:
+        return [item for item in self._objects if f"{item['kind'].lower()}s" == resource]
+
+
+def appset(generators: list[Any], *, name: str = "{{.name}}", go: bool = True, **spec: Any) -> parse.AppSet:
+    manifest = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": {"name": "set", "namespace": "argocd"},
+        "spec": {
+            "goTemplate": go,
+            "goTemplateOptions": ["missingkey=error"],
+            "generators": generators,
+            "template": {
+                "metadata": {"name": name},
+                "spec": {
+                    "project": "default",
+                    "source": {"repoURL": "https://git", "path": "{{.path}}" if go else "p"},
+                    "destination": {"server": "https://s"},
+                },
+            },
+            **spec,
+        },
+    }
+    return parse.application_set(manifest)
+
+
+def names(found: Any) -> list[str]:
+    return [app["metadata"]["name"] for app in found.applications]
+
+
+ELEMENTS = {"list": {"elements": [{"name": "a", "path": "x"}, {"name": "b"}, {"name": "c", "path": "y"}]}}
+
+
+def test_one_bad_parameter_set_makes_one_app_invalid() -> None:
+    found = expand(appset([ELEMENTS]), World())
+    assert names(found) == ["a", "c"]
+    assert [(problem.app, problem.reason, problem.where) for problem in found.problems] == [
+        ("b", "RenderTemplateParamsError", "spec.template.spec.source.path")
+    ]
+    assert found.completeness == Complete(None)
+
+
+def test_strict_stops_the_whole_set_as_argo_cd_does() -> None:
+    found = expand(appset([ELEMENTS]), World(), Settings(strict=True))
+    assert (names(found), len(found.problems)) == ([], 1)
+    assert isinstance(found.completeness, Failed)
+
+
+def test_of_ten_thousand_apps_one_bad_one_leaves_9999() -> None:
+    elements: list[Any] = [{"name": f"a{index}", "path": "p"} for index in range(10_000)]
+    del elements[5000]["path"]
+    found = expand(appset([{"list": {"elements": elements}}]), World())
+    assert (len(found.applications), len(found.problems)) == (9_999, 1)
+
+
+GIT = {"git": {"repoURL": "https://git", "revision": "main", "directories": [{"path": "*"}]}}
+
+
+def test_what_is_not_fetched_is_asked_for() -> None:
+    other = {"git": {**GIT["git"], "repoURL": "https://other"}}
+    found = expand(appset([GIT, ELEMENTS, other], name="{{.path.basename}}"), World())
+    assert found.requests == (
+        TreeRequest("https://git", "main", "default"),
+        TreeRequest("https://other", "main", "default"),
+    )
+    assert isinstance(found.completeness, Failed)
+    assert found.applications == ()
+
+
+def test_a_matrix_asks_for_all_second_children_at_once() -> None:
+    second = {"git": {**GIT["git"], "repoURL": "https://{{.name}}"}}
+    both = {"list": {"elements": [{"name": "one"}, {"name": "two"}]}}
+    found = expand(appset([{"matrix": {"generators": [both, second]}}]), World())
+    assert [request.repo_url for request in found.requests] == ["https://one", "https://two"]
+
+
+def test_a_failed_input_fails_the_set_and_names_it() -> None:
+    found = expand(appset([ELEMENTS, GIT]), World(trees={"https://git": Failed("https://git: no answer")}))
+    assert found.applications == ()
+    assert found.completeness == Failed("spec.generators[1].git: https://git: no answer")
+
+
+def test_a_partial_input_makes_the_evaluation_partial() -> None:
+    tree = MemoryTree({"web/x": b""})
+    found = expand(
+        appset([GIT], name="{{.path.basename}}"), World(trees={"https://git": Partial(tree, "shallow")})
+    )
+    assert isinstance(found.completeness, Partial)
+
+
+def test_inputs_name_what_may_change_the_result() -> None:
+    selector = {"matchExpressions": [{"key": "env", "operator": "Exists"}]}
+    tree = MemoryTree({"web/x": b""}, "c0ffee")
+    children = [GIT, {"clusters": {"selector": selector}}]
+    world = World([ClusterFacts("c1", "https://c1", {"env": "x"})], {"https://git": Complete(tree, "c0ffee")})
+    found = expand(appset([{"matrix": {"generators": children}}], name="{{.name}}"), world)
+    assert found.inputs.trees == {TreeRequest("https://git", "main", "default"): "c0ffee"}
+    assert found.inputs.label_keys == {"env"}
+    assert found.inputs.clusters
+    assert found.inputs.requeue == 180
+
+
+def test_evaluating_twice_gives_the_same_and_changes_no_input() -> None:
+    tree = MemoryTree({"web/x": b"", "api/y": b""})
+    world = World([ClusterFacts("c1", "https://c1", {"env": "x"})], {"https://git": Complete(tree)})
+    generators = [{"matrix": {"generators": [GIT, {"clusters": {"values": {"v": "{{.name}}"}}}]}}]
+    found = appset(generators, name="{{.path.basename}}-{{.values.v}}")
+    first, second = expand(found, world), expand(found, world)
+    assert first == second
+    assert names(first) == ["api-c1", "api-in-cluster", "web-c1", "web-in-cluster"]
+
+
+PULL = {
+    "number": 7,
+    "title": "T",
+    "branch": "feat/Add_Login&More-" + "x" * 60,
+    "target_branch": "main",
+    "head_sha": "0123456789abcdef",
+    "author": "ann",
+    "labels": ["ui"],
+}
+
+
+def test_pull_requests_are_filtered_and_slugged() -> None:
+    spec = {"github": {"owner": "o", "repo": "r"}, "filters": [{"branchMatch": "^feat", "titleMatch": "^T$"}]}
+    world = World(provided=Complete([PULL, {**PULL, "number": 8, "branch": "fix"}]))
+    found = expand(appset([{"pullRequest": spec}], name="{{.number}}-{{.branch_slug}}-{{.labels}}"), world)
+    assert not found.applications
+    found = expand(
+        appset([{"pullRequest": {**spec, "values": {"p": "x"}}}], name="pr", go=False, goTemplateOptions=[]),
+        world,
+    )
+    assert names(found) == ["pr"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({}, "exactly one of github"),
+        ({"github": {"owner": "o", "repo": "r"}, "gitlab": {"project": "p"}}, "exactly one of github"),
+        (
+            {"github": {"owner": "o", "repo": "r"}, "filters": [{"branchMatch": "("}]},
+            "error compiling filter",
+        ),
+        (
+            {"gitea": {"owner": "o", "repo": "r", "api": "https://evil"}},
+            "scm provider not allowed: https://evil",
+        ),
+        (
+            {"github": {"owner": "o", "repo": "r", "tokenRef": {"secretName": "s", "key": "k"}}},
+            "secrets 's' not found in namespace 'argocd'",
+        ),
+    ],
+)
+def test_a_provider_that_cannot_be_asked_is_a_clear_failure(spec: Any, message: str) -> None:
+    settings = Settings(allowed_scm_providers=("https://gitea.example.com/*",))
+    found = expand(appset([{"pullRequest": spec}]), World(provided=Complete([])), settings)
+    assert isinstance(found.completeness, Failed)
+    assert message in found.completeness.reason
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"generators": [{"lists": {}}]}, "spec.generators[0].lists: unknown field, did you mean list?"),
+        ({"generators": [{"clusters": None}]}, "spec.generators[0].clusters: expected an object, found null"),
+        (
+            {"generators": [{"git": {"repoURL": "x"}}]},
+            "spec.generators[0].git.revision: required field is missing",
+        ),
+        ({"goTemplate": "yes"}, "spec.goTemplate: expected a boolean, found the string 'yes'"),
+        (
+            {"syncPolicy": {"applicationsSync": "never"}},
+            "spec.syncPolicy.applicationsSync: expected one of create-only",
+        ),
+        (
+            {"strategy": {"deletionSync": "x"}},
+            "spec.strategy.deletionSync: unknown field: the field is deletionOrder",
+        ),
+    ],
+)
+def test_admission_names_the_field(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        appset(change.pop("generators", [ELEMENTS]), **{"go": change.pop("goTemplate", True), **change})
+    assert message in caught.value.message
+
+
+def test_a_templated_boolean_is_refused_with_the_way_out() -> None:
+    template = {
+        "metadata": {"name": "x"},
+        "spec": {
+            "project": "p",
+            "destination": {},
+            "syncPolicy": {"automated": {"prune": "{{.p}}"}, "preserveResourcesOnDeletion": True},
+        },
+    }
+    with pytest.raises(Invalid) as caught:
+        appset([ELEMENTS], template=template)
+    assert "automated.prune: expected a boolean" in caught.value.message
+    assert "use templatePatch" in caught.value.message
+    assert "it belongs to spec.syncPolicy of the ApplicationSet" in caught.value.message
+
+
+def test_advice_on_what_argo_cd_takes_without_a_word() -> None:
+    template = {
+        "metadata": {"name": "{{.name}}", "finalizers": ["resource-finalizer.argocd.argoproj.io"]},
+        "spec": {
+            "project": "p",
+            "destination": {"name": "a", "server": "b"},
+            "source": {"repoURL": "r", "chart": "c", "path": "p", "helm": {"valueFiles": ["$vals/x.yaml"]}},
+            "syncPolicy": {"syncOptions": ["createNamespace=true", "CreateProjects=true"]},
+        },
+    }
+    found = appset([{}, {"list": {}, "clusters": {}}], go=False, template=template)
+    texts = [str(problem) for problem in advice.on_application_set(found.spec)]
+    for words in (
+        "spec.generators[0]: names no generator",
+        "spec.generators[1]: holds several generators (list, clusters)",
+        "did you mean resources-finalizer.argocd.argoproj.io?",
+        "both server and name are set",
+        "unknown sync option 'createNamespace=true', did you mean CreateNamespace?",
+        "unknown sync option 'CreateProjects=true'",
+        "both chart and path are set",
+        "a chart needs targetRevision",
+        "'$vals/x.yaml': no source has ref: vals",
+        "spec.template.metadata.name: holds a Go template, but goTemplate is not set",
+    ):
+        assert any(words in text for text in texts), words
