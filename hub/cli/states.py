@@ -13,7 +13,11 @@ DEPLOYED_BY = "ApplicationSet"
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """One Application as its status tells it. `cluster` is the name (else the server) of its destination."""
+    """One Application as its status tells it. `cluster` is the name (else the server) of its destination.
+
+    `revision` is the commit that it was last compared with, `deployed` the one of its last sync: with equal content
+    the first goes on and the second stays.
+    """
 
     name: str
     appset: str
@@ -21,6 +25,7 @@ class AppState:
     sync: str
     health: str
     revision: str
+    deployed: str
     release: str
     phase: str
     message: str
@@ -81,6 +86,7 @@ def app_state(app: Manifest, cluster_names: dict[str, str]) -> AppState:
         sync=str(sync.get("status") or "Unknown"),
         health=str((status.get("health") or {}).get("status") or "Unknown"),
         revision=str(sync.get("revision") or next(iter(sync.get("revisions") or []), "")),
+        deployed=str((operation.get("syncResult") or {}).get("revision") or ""),
         release=str(status.get("release") or ""),
         phase=str(operation.get("phase") or ""),
         message=str(operation.get("message") or ""),

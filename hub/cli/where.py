@@ -33,12 +33,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The commit, the applications that its releases changed, and all releases that came after the first of
-    them.
-    """
+    """The commit, the applications that its releases changed, the names of these releases and of all later
+    ones."""
 
     commit: str
     apps: frozenset[str]
+    releases: frozenset[str]
     later: frozenset[str]
 
 
@@ -83,7 +83,7 @@ def _ask(commit: str, releases: list[Manifest]) -> _Asked:
         owner, number = _place(release)
         first[owner] = min(number, first.get(owner, number))
     later = [release for release in releases if _after(release, first) and release not in of_it]
-    return _Asked(commit, frozenset(apps), frozenset(name for release in later for name in _names(release)))
+    return _Asked(commit, frozenset(apps), _all_names(of_it), _all_names(later))
 
 
 def _place(release: Manifest) -> tuple[str, int]:
@@ -95,6 +95,10 @@ def _place(release: Manifest) -> tuple[str, int]:
 def _after(release: Manifest, first: dict[str, int]) -> bool:
     owner, number = _place(release)
     return owner in first and number > first[owner]
+
+
+def _all_names(releases: list[Manifest]) -> frozenset[str]:
+    return frozenset(name for release in releases for name in _names(release))
 
 
 def _names(release: Manifest) -> tuple[str, str]:
@@ -110,23 +114,27 @@ def _row(asked: _Asked, cluster: str, members: list[AppState], reachable: str, u
     if state == UNCONCERNED:
         why = "no application of this commit is for this cluster"
     running = sum(found == RUNS for found, _ in answers)
-    elsewhere = {app.revision[:12] for app in members if app.revision}
-    others = tuple(sorted(revision for revision in elsewhere if not revision.startswith(asked.commit[:12])))
+    elsewhere = {
+        app.deployed or app.revision
+        for app, (found, _) in zip(members, answers, strict=True)
+        if found != RUNS
+    }
+    others = tuple(
+        sorted(commit[:12] for commit in elsewhere if commit and not commit.startswith(asked.commit))
+    )
     return Row(cluster, state, running, len(members), others, why)
 
 
 def _answer(asked: _Asked, app: AppState, reachable: str, unreachable_why: str) -> tuple[str, str]:
-    if app.revision.startswith(asked.commit):
-        if app.done:
-            return RUNS, ""
-        if app.trouble:
-            return FAILED, f"{app.name}: {app.trouble}"
-        return MOVING, f"{app.name}: {app.sync}, {app.health}"
-    if app.release in asked.later:
+    at_it = app.revision.startswith(asked.commit)
+    if app.done and (at_it or app.release in asked.releases):
+        return RUNS, ""
+    if app.done and app.release in asked.later:
         return PASSED, f"{app.name}: now at {app.revision[:12]}"
     if reachable != "Ready":
         return BEHIND, f"cluster {reachable}: {unreachable_why}".rstrip(": ")
     if app.trouble:
         return FAILED, f"{app.name}: {app.trouble}"
-    at = f"{app.name}: {app.sync} at {app.revision[:12] or 'nothing'}"
-    return (BEHIND if app.done else MOVING), at
+    if app.done:
+        return BEHIND, f"{app.name}: at {app.revision[:12]}"
+    return MOVING, f"{app.name}: {app.sync}, {app.health}"

@@ -28,7 +28,7 @@ START_SECONDS = 20.0
 STEP_SECONDS = 40.0
 """How long one step of the story may take before the demo says that it failed."""
 WEBHOOK = "/api/webhook"
-JOURNAL = "cluster.journal"
+JOURNAL = "memory-cluster.journal"
 """The file below its state in which an agent with `--memory` keeps its cluster."""
 
 Missing = Callable[[list[Manifest], list[Manifest]], list[str]]

@@ -32,6 +32,7 @@ def app(
     sync: str = "Synced",
     health: str = "Healthy",
     phase: str = "",
+    deployed: str = "",
     **more: Any,
 ) -> Manifest:
     return {
@@ -44,7 +45,7 @@ def app(
         "status": {
             "sync": {"status": sync, "revision": revision},
             "health": {"status": health},
-            "operationState": {"phase": phase},
+            "operationState": {"phase": phase, "syncResult": {"revision": deployed}},
             **more,
         },
     }
@@ -79,7 +80,7 @@ def test_every_cluster_is_accounted_for() -> None:
     clusters = [cluster("on"), cluster("away", "False", "Disconnected"), cluster("moving"), cluster("idle")]
     apps = [
         app("web-on", "on", NEW),
-        app("web-away", "away", OLD),
+        app("web-away", "away", NEW, "OutOfSync", deployed=OLD),
         app("web-moving", "moving", NEW, "OutOfSync", "Progressing"),
     ]
     rows = where.account(NEW[:7], clusters, apps, [release(NEW, "web-on", "web-away", "web-moving")])
@@ -107,6 +108,12 @@ def test_an_unknown_commit_is_told_from_one_that_runs_nowhere_yet() -> None:
     assert not where.known(NEW, apps, [])
     assert where.known(NEW, apps, [release(NEW, "web-on")])
     assert where.known(OLD, apps, [])
+
+
+def test_what_has_the_content_of_a_commit_runs_it_also_at_a_later_one() -> None:
+    """A later commit that does not concern an application makes no release of it and takes nothing away."""
+    apps = [app("web-on", "on", NEW, release="id-1", deployed=OLD)]
+    assert where.account(OLD, [cluster("on")], apps, [release(OLD, "web-on")])[0].state == where.RUNS
 
 
 def test_a_cluster_that_went_on_to_a_later_release_is_not_behind() -> None:
