@@ -1,0 +1,190 @@
+"""One agent, put together: cluster, link, and the loops between them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import functools
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from agent.cache import Cache, State
+from agent.cluster.base import ClusterApi, Identity
+from agent.config import Config
+from agent.core.epoch import Held
+from agent.link import fetch, identity, join
+from agent.link.join import Self
+from agent.link.ledger import Ledger, open_ledger
+from agent.link.link import Link
+from agent.link.outbox import Outbox
+from agent.loops import prober, renewer, sweeper, watcher
+from agent.loops.applier import Applier
+from agent.loops.observer import Observer
+from agent.sync import Syncer
+from argosy import backoff, loop
+from argosy.bundle import Desired
+from argosy.errors import Conflict, Invalid, Unavailable
+
+T = TypeVar("T")
+
+log = structlog.get_logger("agent")
+
+MEMORY_JOURNAL = "memory-cluster.journal"
+
+
+class CacheKeeper:
+    """The ledger's place in the cache on disk."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def load(self) -> tuple[Held, Desired | None]:
+        state = self._cache.read()
+        return state.held, state.desired if state.desired.epoch else None
+
+    def save(self, held: Held, desired: Desired | None) -> None:
+        self._cache.write(State(desired or Desired("", 0, ()), held))
+
+
+class Program:
+    """Make it, `run` it until cancelled, `close` it.
+
+    `cluster` is given by tests and the demo, else by the settings.
+    """
+
+    def __init__(
+        self,
+        settings: Config,
+        version: str,
+        *,
+        cluster: ClusterApi | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._version = version
+        self._given = cluster
+        self._clock = clock
+        self._closing = contextlib.AsyncExitStack()
+        self.cluster: ClusterApi | None = cluster
+        self.ledger: Ledger | None = None
+        self.link: Link | None = None
+        self.applier: Applier | None = None
+
+    async def run(self) -> None:
+        """Raises `Forbidden` where the hub refuses the join, `Invalid` for what cannot be used, `Conflict`
+        where another agent runs on the same state.
+        """
+        folder = self._settings.state
+        identity.key_in(folder)
+        self._closing.enter_context(exclusive(folder))
+        cache = Cache(folder)
+        api = await self._cluster()
+        who = await patiently(api.identity, "the cluster does not answer yet")
+        own = Self(who.uid, self._version)
+        await self._join(own)
+        await self._drive(cache, api, own, who)
+
+    async def close(self) -> None:
+        await self._closing.aclose()
+
+    async def _cluster(self) -> ClusterApi:
+        if self.cluster is None:
+            self.cluster = await connect(self._settings)
+            self._closing.push_async_callback(self.cluster.close)
+        return self.cluster
+
+    async def _join(self, who: Self) -> None:
+        """Joins once. A hub that cannot be reached yet is waited for; one that refuses is not."""
+        folder = self._settings.state
+        if identity.load(folder) is not None:
+            return
+        if not self._settings.join:
+            raise Invalid(
+                f"{folder} has no identity yet, and there is no join token: give --join or ARGOSY_JOIN"
+            )
+        await patiently(
+            functools.partial(join.join, folder, self._settings.join, who, clock=self._clock),
+            "the hub cannot be reached yet",
+        )
+
+    async def _drive(self, cache: Cache, api: ClusterApi, own: Self, who: Identity) -> None:
+        ledger = await open_ledger(CacheKeeper(cache))
+        outbox, observer = Outbox(), Observer()
+        facts = {"kubernetes.version": who.version}
+        link = Link(self._settings.state, own, ledger, outbox, facts=facts, clock=self._clock)
+        syncer = Syncer(api, cache, changed=observer.changed, clock=self._clock)
+        self._closing.push_async_callback(syncer.close)
+        applier = Applier(syncer, cache, ledger, outbox, functools.partial(fetch.fetch, link))
+        observer.wake = applier.wake
+        self.ledger, self.link, self.applier = ledger, link, applier
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(link.run(), name="link")
+                group.create_task(watcher.watch(ledger, applier), name="watcher")
+                group.create_task(applier.run(), name="applier")
+                group.create_task(renewer.renew(link, clock=self._clock), name="renewer")
+                group.create_task(loop.drive(sweeper.sweeper(cache, ledger)), name="sweeper")
+                if self._settings.health:
+                    group.create_task(prober.probe(self._settings.health, self.status), name="prober")
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+
+    def status(self) -> dict[str, Any]:
+        """What the health page shows."""
+        if self.link is None or self.ledger is None or self.applier is None:
+            return {"ready": False}
+        state, held = self.link.state, self.ledger.held
+        return {
+            "ready": state.connected,
+            "version": self._version,
+            "cluster": self.link.identity.name,
+            "link": {"connected": state.connected, "since": state.since, "error": state.error},
+            "certificateRenewals": state.renewed,
+            "epoch": held.epoch,
+            "generation": held.generation,
+            "holding": held.reason,
+            "passes": self.applier.count.passes,
+            "passesFailed": self.applier.count.failed,
+            "bundlesFetched": self.applier.count.fetched,
+            "idle": self.applier.idle,
+        }
+
+
+async def connect(settings: Config) -> ClusterApi:
+    """The cluster that the settings name."""
+    if settings.memory:
+        from agent.cluster.memory import MemoryCluster
+
+        return MemoryCluster(journal=settings.state / MEMORY_JOURNAL)
+    from agent.cluster import kube
+
+    return await kube.connect(kubeconfig_file=settings.kubeconfig, context=settings.context)
+
+
+async def patiently(ask: Callable[[], Awaitable[T]], what: str) -> T:
+    """Asks until there is an answer; only `Unavailable` is waited out."""
+    attempt = 0
+    while True:
+        try:
+            return await ask()
+        except Unavailable as error:
+            log.warning(what, error=error.message)
+        await asyncio.sleep(0.2 + backoff.full_jitter(attempt, random.random(), cap=20.0))
+        attempt += 1
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Holds the state folder for one process. Raises `Conflict` where another agent has it."""
+    with (folder / "lock").open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Conflict(f"{folder} is in use by another argosy-agent") from None
+        yield
