@@ -20,10 +20,12 @@ from argosy import tls, token
 from argosy.loop import Loop, run_loops
 from argosy.token import JoinToken
 from hub import config
-from hub.api.server import ApiServer
+from hub.api import actions, server
+from hub.api.app import Api
+from hub.api.app import Hub as ApiHub
 from hub.ca import authority
 from hub.config import HubConfig
-from hub.core import semver, webhook
+from hub.core import access, kubeconfig, semver, webhook
 from hub.core.generators.base import ProviderRequest
 from hub.core.served import table
 from hub.core.types import Answer
@@ -50,8 +52,11 @@ from hub.store.resources import Resources
 PROVIDER_SECONDS = 60.0
 """Within which a provider or plugin must have answered one question."""
 
-WEBHOOK_SECRET = "argocd-secret"
-"""Where Argo CD keeps the webhooks' shared secrets (`webhook.github.secret`, ...)."""
+PUSH_SECRETS = "argocd-secret"
+"""The Secret where Argo CD keeps what webhooks are signed with (`webhook.github.secret`, ...)."""
+
+API_CERTIFICATE_LIFE = 825 * 86400.0
+"""A new one is made at every start."""
 
 log = structlog.get_logger("hub")
 
@@ -100,7 +105,7 @@ class Hub:
         self._build()
         await self.link.start()
         self._open.push_async_callback(self.link.stop)
-        await self.api.start()
+        self.api = await server.serve(self._api(), self._api_config())
         self._open.push_async_callback(self.api.stop)
         self._write_kubeconfig()
         self._work = asyncio.create_task(run_loops(self.loops), name="loops")
@@ -116,6 +121,7 @@ class Hub:
         self.world = World(store, objects)
         self.trees = Trees(self.mirrors, store, every=settings.poll)
         self._cache = Cache()
+        self._push_secrets: Mapping[str, str] = {}
         self.poller = Poller(self.trees, self._moved)
         self._keys = Loop("keyring", self._read_keys, every=3600)
         self._poll = Loop("poller", self.poller.run, every=max(0.5, min(settings.poll, 10.0)))
@@ -134,17 +140,44 @@ class Hub:
         sweep = Loop("sweeper", sweeper.run, every=3600)
         self.loops = [self._keys, self._poll, self._expand, self._render, self._roll, self._remove, sweep]
         self.link = LinkServer(store, self.ca, self._link_config())
-        self.api = ApiServer(
-            store,
-            objects,
-            self.ca,
-            listen=settings.api,
-            names=settings.names,
-            records=[loop.record for loop in self.loops],
-            on_push=self._on_push,
-        )
         self._open.callback(store.listen(self._changed))
         self._open.callback(store.on_touch("removed:", lambda topic: self._remove.wake.set()))
+
+    def _api(self) -> Api:
+        return Api(
+            ApiHub(
+                self.store,
+                self.resources,
+                version=version("argosy"),
+                on_push=self._on_push,
+                records=lambda: [loop.record for loop in self.loops],
+                actions=actions.cluster_actions(self.store),
+            )
+        )
+
+    def _api_config(self) -> server.Config:
+        """Where the API listens, with a certificate for every name by which it is reached."""
+        settings = self.settings
+        host, port = tls.split_address(settings.api)
+        names = [
+            "localhost",
+            "127.0.0.1",
+            "::1",
+            socket.gethostname(),
+            reachable(host),
+            self.host,
+            *settings.names,
+        ]
+        pair = self.ca.server(names, time.time(), lifetime=API_CERTIFICATE_LIFE)
+        folder = settings.data / "api"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        for name, content in (
+            ("tls.crt", pair.certificate),
+            ("tls.key", pair.key),
+            ("ca.crt", self.ca.bundle),
+        ):
+            tls.write_private(folder / name, content)
+        return server.Config(host, port, folder / "tls.crt", folder / "tls.key", folder / "ca.crt")
 
     def _link_config(self) -> LinkConfig:
         settings = self.settings
@@ -202,19 +235,17 @@ class Hub:
         secrets = await self.world.listed(table.SECRET, config.NAMESPACE)
         maps = await self.world.listed(table.CONFIG_MAP, config.NAMESPACE)
         self.mirrors.keyring = credentials.keyring(secrets, maps)
+        own = next((item for item in secrets if item["metadata"]["name"] == PUSH_SECRETS), {})
+        self._push_secrets = credentials.texts(own)
         failed = {repo.url for repo in self.trees.in_use() if repo.failed}
         if self.poller.ask(failed.__contains__):
             self._poll.wake.set()
 
-    async def _on_push(self, headers: Mapping[str, str], body: bytes) -> int:
-        """A webhook's delivery: how many repositories are looked at again. Raises `Forbidden`, `Invalid`."""
-        secrets = await self.world.listed(table.SECRET, config.NAMESPACE)
-        own = next((item for item in secrets if item["metadata"]["name"] == WEBHOOK_SECRET), {})
-        pushes = webhook.parse(headers, body, credentials.texts(own))
-        found = self.poller.ask(lambda url: any(push.concerns(url) for push in pushes))
-        if found:
+    def _on_push(self, headers: Mapping[str, str], body: bytes) -> None:
+        """A webhook's delivery. Raises `Forbidden`, `Invalid`."""
+        pushes = webhook.parse(headers, body, self._push_secrets)
+        if self.poller.ask(lambda url: any(push.concerns(url) for push in pushes)):
             self._poll.wake.set()
-        return found
 
     async def _provide(self, request: ProviderRequest) -> Answer[Sequence[Mapping[str, Any]]]:
         async with aiohttp.ClientSession() as session:
@@ -228,10 +259,13 @@ class Hub:
         return token.encode(JoinToken(enroll, self.link_address, self.ca.fingerprint, secret))
 
     def _write_kubeconfig(self) -> None:
-        """The administrator's way in. An existing one is kept while its certificate and address are good."""
+        """The administrator's way in: an address and a client certificate, good for a year from this start."""
         host = tls.split_address(self.settings.api)[0]
         name = self.settings.names[0] if self.settings.names else reachable(host)
-        text = self.api.kubeconfig(f"https://{tls.join_address(name, self.api.port)}")
+        pair = self.ca.user("admin", [access.ADMINS], time.time())
+        text = kubeconfig.text(
+            f"https://{tls.join_address(name, self.api.port)}", self.ca.bundle, pair.certificate, pair.key
+        )
         tls.write_private(self.settings.kubeconfig, text.encode())
 
 

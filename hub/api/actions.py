@@ -1,0 +1,55 @@
+"""Verbs on clusters that are no field: ending an identity, and accepting this life of the hub.
+
+One row each in `ACTIONS`; `POST .../clusters/NAME/revoke` and `.../confirm`, with an empty object as body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.responses import Response
+
+from argosy.machinery import failure
+from hub.api import wire
+from hub.api.app import Action
+from hub.api.discovery import Subresource
+from hub.api.objects import Call
+from hub.core.served import table
+from hub.store import agents, audit, objects
+from hub.store.base import Store, Tx
+
+Change = Callable[[Tx, str, float], None]
+"""(tx, cluster id, now)."""
+
+
+def cluster_actions(store: Store) -> list[Action]:
+    """The verbs of a Cluster."""
+
+    def confirm(tx: Tx, cluster: str, now: float) -> None:
+        agents.confirm(tx, cluster, store.epoch)
+
+    return [_action(store, "revoke", agents.revoke), _action(store, "confirm", confirm)]
+
+
+def _action(store: Store, name: str, change: Change) -> Action:
+    served = table.CLUSTER
+
+    async def run(call: Call) -> Response:
+        if call.request.method != "POST":
+            raise failure.method_not_allowed(call.target.resource, call.target.group, call.verb)
+
+        def write(tx: Tx) -> bool:
+            row = objects.get(tx, served.resource, "", call.target.name)
+            if row is None:
+                return False
+            change(tx, row.uid, call.now)
+            audit.put(tx, call.record(call.target.name, 200))
+            return True
+
+        if not await store.write(write):
+            raise failure.not_found(call.target.resource, call.target.group, call.target.name)
+        return wire.json_answer(
+            {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 200}
+        )
+
+    return Action(Subresource(served.resource, name, served.kind.kind, ("create",)), run)
