@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ async def run(
     """Runs `args` with exactly `env`. Raises `Stopped`, or `FileNotFoundError` where there is no such
     program.
     """
+    if shutil.which(args[0], path=env.get("PATH")) is None:
+        raise FileNotFoundError(args[0])
     process = await asyncio.create_subprocess_exec(
         *_limited(args, bounds),
         stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,

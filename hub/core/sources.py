@@ -80,7 +80,7 @@ def overridden(source: Source, tree: Tree, app: str) -> Source:
     name as `instance_name` gives it. Raises `Invalid` where such a file is no mapping or what it makes is no
     source.
     """
-    for path in (posixpath.join(source.path, f"{_OVERRIDES}.yaml"), override_path(source, app)):
+    for path in override_paths(source, app):
         if tree.tree_id(path) is None:
             continue
         patch = yamlio.load_first(tree.read(path), source=path)
@@ -97,9 +97,17 @@ def overridden(source: Source, tree: Tree, app: str) -> Source:
     return source
 
 
-def override_path(source: Source, app: str) -> str:
-    """The file that overrides a source for one Application alone."""
-    return posixpath.join(source.path, f"{_OVERRIDES}-{app}.yaml")
+def override_start(source: Source) -> str:
+    """How the paths of all files begin that may override a source."""
+    return posixpath.join(source.path, _OVERRIDES)
+
+
+def override_paths(source: Source, app: str) -> tuple[str, str]:
+    """The files that override a source, for all Applications and for one alone, in the order of their
+    effect.
+    """
+    start = override_start(source)
+    return f"{start}.yaml", f"{start}-{app}.yaml"
 
 
 def with_tool(source: Source, tool: str) -> Source:

@@ -17,13 +17,16 @@ _HOPS = 40
 
 def below(tree: Tree, folder: str) -> Sequence[str]:
     """All files at any depth below a folder ("" is the root), in the order of `Tree.paths`."""
-    paths = tree.paths()
-    if not folder:
-        return paths
-    first = bisect.bisect_left(paths, f"{folder}/".encode(), key=_bytes)
-    # "0" is the character after "/".
-    last = bisect.bisect_left(paths, f"{folder}0".encode(), lo=first, key=_bytes)
-    return paths[first:last]
+    return beginning(tree, f"{folder}/") if folder else tree.paths()
+
+
+def beginning(tree: Tree, start: str) -> Sequence[str]:
+    """All files whose paths begin with a text that is not empty."""
+    paths, first = tree.paths(), _bytes(start)
+    low = bisect.bisect_left(paths, first, key=_bytes)
+    # UTF-8 never has this byte, so it sorts after every continuation.
+    high = bisect.bisect_left(paths, first + b"\xff", lo=low, key=_bytes)
+    return paths[low:high]
 
 
 def _bytes(path: str) -> bytes:

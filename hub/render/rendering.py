@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import TypeVar
 
 from argosy import objects
 from argosy.objects import Manifest
@@ -13,10 +14,13 @@ from hub.core import recipe, sources
 from hub.core.recipe import Ingredient
 from hub.core.sources import Source
 from hub.core.tree import Tree
-from hub.render import table
+from hub.render import files, table
 from hub.render.sandbox import Sandbox
 
-_INGREDIENTS_KEPT = 4096
+K = TypeVar("K")
+V = TypeVar("V")
+
+_KEPT = 4096
 _OBJECTS_KEPT = 20_000
 
 
@@ -39,6 +43,7 @@ class Rendering:
         self.renders = 0
         """Renders done so far; what came from the caches is not counted."""
         self._ingredients: OrderedDict[tuple[str, str, str], Prepared] = OrderedDict()
+        self._overrides: OrderedDict[tuple[str, str, str], frozenset[str]] = OrderedDict()
         self._objects: OrderedDict[str, list[Manifest]] = OrderedDict()
         self._held = 0
         self._running: dict[str, asyncio.Task[list[Manifest]]] = {}
@@ -49,13 +54,15 @@ class Rendering:
         """
         variables = sources.environment(application, source, tree.commit)
         app = variables["ARGOCD_APP_NAME"]
-        own = functools.partial(tree.tree_id, sources.override_path(source, app))
-        named = await self.sandbox.call(own) is not None
+        overrides = await self._overrides_of(source, tree)
+        own = overrides.intersection(sources.override_paths(source, app))
         before = sources.substituted(source, variables)
         key = (
-            f"{source.repo} {tree.commit} {app if named else ''}",
+            f"{source.repo} {tree.commit}",
             source.path,
-            objects.canonical([source.tool, before.options, source.where]).decode(),
+            objects.canonical(
+                [source.tool, before.options, source.where, sorted(own), variables if own else None]
+            ).decode(),
         )
         known = self._ingredients.get(key)
         if known is not None:
@@ -69,9 +76,7 @@ class Rendering:
             functools.partial(recipe.ingredient, found, renderer.name, version, tree, paths)
         )
         prepared = Prepared(found, tree, part)
-        self._ingredients[key] = prepared
-        while len(self._ingredients) > _INGREDIENTS_KEPT:
-            self._ingredients.popitem(last=False)
+        _keep(self._ingredients, key, prepared)
         return prepared
 
     async def objects(self, prepared: Prepared) -> list[Manifest]:
@@ -88,6 +93,16 @@ class Rendering:
             self._running[key] = task
         return await asyncio.shield(task)
 
+    async def _overrides_of(self, source: Source, tree: Tree) -> frozenset[str]:
+        """The files of a source's folder that override sources, its own or of one Application."""
+        key = (source.repo, tree.commit, source.path)
+        known = self._overrides.get(key)
+        if known is None:
+            start = sources.override_start(source)
+            known = frozenset(await self.sandbox.call(functools.partial(files.beginning, tree, start)))
+            _keep(self._overrides, key, known)
+        return known
+
     async def _render(self, key: str, prepared: Prepared) -> list[Manifest]:
         self.renders += 1
         renderer = table.RENDERERS[prepared.ingredient.tool]
@@ -102,6 +117,12 @@ class Rendering:
         del self._running[key]
         if not task.cancelled():
             task.exception()
+
+
+def _keep(cache: OrderedDict[K, V], key: K, value: V) -> None:
+    cache[key] = value
+    while len(cache) > _KEPT:
+        cache.popitem(last=False)
 
 
 def _ready(source: Source, tree: Tree, app: str, variables: dict[str, str]) -> Source:

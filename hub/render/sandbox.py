@@ -149,7 +149,7 @@ def _reason(outcome: process.Outcome, folder: str, limits: Limits) -> str:
 
 async def _works(args: Sequence[str]) -> bool:
     try:
-        outcome = await process.run(args, env={"PATH": os.environ.get("PATH", os.defpath)}, bounds=_PROBE)
+        outcome = await process.run(args, env={"PATH": os.defpath}, bounds=_PROBE)
     except (process.Stopped, OSError):
         return False
     return outcome.code == 0

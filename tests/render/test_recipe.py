@@ -109,3 +109,13 @@ def test_the_build_environment() -> None:
     assert found["ARGOCD_APP_NAME"] == "team_app"
     assert (found["ARGOCD_APP_REVISION_SHORT"], found["ARGOCD_APP_PROJECT_NAME"]) == ("0123456", "default")
     assert sources.expand("$A-${B}-$$A-$C.", {"A": "1", "B": "2"}) == "1-2-$A-."
+
+
+async def test_an_override_for_all_applications_is_filled_in_for_each(rendering: Rendering) -> None:
+    override = "kustomize: {commonLabels: {app: $ARGOCD_APP_NAME}}\n"
+    files = tree(
+        {**FILES, "over/.argocd-source.yaml": override, "over/.argocd-source-third.yaml": "kustomize: null\n"}
+    )
+    digests = [await digest(rendering, files, "over", name=name) for name in ("one", "two", "one", "third")]
+    assert digests[0] == digests[2]
+    assert len(set(digests)) == 3
