@@ -35,7 +35,7 @@ class State:
     """All that is remembered besides the bundles."""
 
     desired: Desired = field(default_factory=lambda: Desired("", 0, ()))
-    held: Held = Held()
+    held: Held = field(default_factory=Held)
 
 
 class Cache:

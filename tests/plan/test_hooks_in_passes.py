@@ -1,0 +1,140 @@
+"""Hooks run once per sync, in their phase, and hold back what comes after; waves wait for health."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from passes import World, annotated, config_map
+
+from agent.cluster.memory import MemoryCluster
+from agent.core.kinds import Gvk
+from argosy.bundle import Policy
+from argosy.objects import Manifest
+
+JOB = Gvk("batch", "v1", "Job")
+HEAL = Policy(automated=True, self_heal=True)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    made.cluster = MemoryCluster(settled=False, clock=lambda: made.now)
+    made.api.cluster = made.cluster
+    yield made
+    await made.syncer.close()
+
+
+def job(name: str, **notes: str) -> Manifest:
+    made = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}
+        },
+    }
+    return annotated(made, **notes)
+
+
+def end(world: World, name: str, condition: str) -> None:
+    """Plays the Job controller."""
+    status: dict[str, Any] = {"conditions": [{"type": condition, "status": "True", "message": "played"}]}
+    world.cluster.edit(JOB, "default", name, {"status": status}, manager="controller", subresource="status")
+
+
+async def test_a_hook_before_the_sync_holds_it_back_until_it_succeeded(world: World) -> None:
+    wanted = world.assignment(job("migrate", hook="PreSync"), config_map("a"), policy=HEAL)
+
+    done = await world.sync(wanted)
+    assert world.live() == {}
+    assert (done.status.phase, done.again is not None) == ("Running", True)
+    assert "waiting for hook" in done.status.message
+    first = await world.cluster.get(JOB, "default", "migrate")
+
+    await world.sync(wanted)
+    assert await world.cluster.get(JOB, "default", "migrate") == first
+
+    end(world, "migrate", "Complete")
+    done = await world.sync(wanted)
+    assert set(world.live()) == {"a"}
+    assert done.status.phase == "Succeeded"
+    assert [line.hook for line in done.status.resources] == [False, True]
+
+
+async def test_a_hook_does_not_run_again_without_a_new_sync(world: World) -> None:
+    hook = job("migrate", hook="PreSync")
+    wanted = world.assignment(hook, config_map("a"), policy=HEAL)
+    await world.sync(wanted)
+    end(world, "migrate", "Complete")
+    await world.sync(wanted)
+    first = await world.cluster.get(JOB, "default", "migrate")
+    await world.restart()
+    await world.sync(wanted)
+    assert await world.cluster.get(JOB, "default", "migrate") == first
+
+    await world.sync(world.assignment(hook, config_map("a", k="2"), policy=HEAL))
+    second = await world.cluster.get(JOB, "default", "migrate")
+    assert first is not None
+    assert second is not None
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+
+
+async def test_a_failed_hook_fails_the_sync_and_is_tried_again_later(world: World) -> None:
+    wanted = world.assignment(job("migrate", hook="PreSync"), config_map("a"), policy=Policy())
+    await world.sync(wanted)
+    first = await world.cluster.get(JOB, "default", "migrate")
+    end(world, "migrate", "Failed")
+
+    done = await world.sync(wanted)
+    assert done.status.phase == "Failed"
+    assert "hook failed" in done.status.message
+    assert world.live() == {}
+    assert done.again is not None
+
+    world.now += done.again + 1
+    await world.sync(wanted)
+    second = await world.cluster.get(JOB, "default", "migrate")
+    assert first is not None
+    assert second is not None
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+
+
+async def test_a_hook_of_policy_hook_succeeded_is_cleared_at_the_end(world: World) -> None:
+    hook = job("notify", hook="PostSync", **{"argocd.argoproj.io/hook-delete-policy": "HookSucceeded"})
+    wanted = world.assignment(hook, config_map("a"), policy=HEAL)
+    await world.sync(wanted)
+    assert set(world.live()) == {"a"}
+    end(world, "notify", "Complete")
+
+    done = await world.sync(wanted)
+
+    assert done.status.phase == "Succeeded"
+    assert await world.cluster.get(JOB, "default", "notify") is None
+
+
+async def test_a_nameless_hook_gets_one_name_per_sync(world: World) -> None:
+    hook = job("x", hook="PreSync")
+    del hook["metadata"]["name"]
+    hook["metadata"]["generateName"] = "migrate-"
+    wanted = world.assignment(hook, policy=HEAL)
+    await world.sync(wanted)
+    await world.sync(wanted)
+
+    page = await world.cluster.list(JOB)
+
+    assert [item["metadata"]["name"] for item in page.items] == [f"migrate-abc1234-presync-{int(world.now)}"]
+
+
+async def test_a_wave_waits_for_the_health_of_the_one_before(world: World) -> None:
+    wanted = world.assignment(job("first"), annotated(config_map("second"), wave="1"), policy=HEAL)
+    done = await world.sync(wanted)
+    assert world.live() == {}
+    assert "waiting for batch/Job/default/first" in done.status.message
+    end(world, "first", "Complete")
+
+    done = await world.sync(wanted)
+
+    assert set(world.live()) == {"second"}
+    assert done.status.phase == "Succeeded"
