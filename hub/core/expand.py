@@ -185,13 +185,13 @@ class Renderer:
         self._strict = strict
         self._appset = appset
         self._engine = engine
-        self._template = template
+        self._template = {**template, "spec": schema.encode(kinds.APPLICATION_SPEC, template["spec"])}
         policy = appset.spec.get("syncPolicy") or {}
         self._finalizers = [] if policy.get("preserveResourcesOnDeletion") else [FINALIZER]
         self._node: render.Node | None = None
         self._failure: FieldFailed | None = None
         try:
-            self._node = render.compile_value(kinds.TEMPLATE, template, engine, "spec.template")
+            self._node = render.compile_value(kinds.TEMPLATE, self._template, engine, "spec.template")
             engine.check()
         except FieldFailed as failure:
             self._failure = failure
@@ -207,7 +207,7 @@ class Renderer:
         metadata = {name: rendered["metadata"][name] for name in rendered["metadata"] if name != "namespace"}
         if params and not metadata.get("finalizers"):
             metadata["finalizers"] = self._finalizers
-        app = {"metadata": metadata, "spec": schema.encode(kinds.APPLICATION_SPEC, rendered["spec"])}
+        app = {"metadata": metadata, "spec": rendered["spec"]}
         text = self._appset.spec.get("templatePatch")
         if text is not None:
             app = self._patched(app, text, scope)
@@ -217,9 +217,10 @@ class Renderer:
         try:
             template = self._engine.compile(text)
             rendered = text if template is None else template.render(scope)
-            return patch.apply(app, rendered, strict=self._strict)
+            patched = patch.apply(app, rendered, strict=self._strict)
         except TemplateFailed as failure:
             raise FieldFailed("spec.templatePatch", failure) from None
+        return {**patched, "spec": schema.encode(kinds.APPLICATION_SPEC, patched["spec"])}
 
     def _written(self, app: Manifest) -> Manifest:
         metadata = {name: item for name, item in app["metadata"].items() if item}
@@ -227,7 +228,7 @@ class Renderer:
             "apiVersion": kinds.GROUP_VERSION,
             "kind": "Application",
             "metadata": {**metadata, "namespace": self._appset.namespace},
-            "spec": schema.encode(kinds.APPLICATION_SPEC, app["spec"]),
+            "spec": app["spec"],
         }
 
     def name_of(self, params: Params) -> str:

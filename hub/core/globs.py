@@ -80,7 +80,8 @@ def _normal(pattern: str) -> str:
             parts.pop()
         elif part not in ("", "."):
             parts.append(part)
-    return "/".join(parts) + ("/" if pattern.endswith("/") and parts else "")
+    last = pattern.rpartition("/")[2]
+    return "/".join(parts) + ("/" if last in ("", ".", "..") and parts else "")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -164,6 +165,23 @@ def _translate(pattern: str, *, star: str, one: str, slash_in_class: bool, stric
     return "".join(out)
 
 
+_NAMED_CLASSES = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "blank": r"\ \t",
+    "cntrl": r"\x00-\x1f\x7f",
+    "digit": "0-9",
+    "graph": r"\x21-\x7e",
+    "lower": "a-z",
+    "print": r"\x20-\x7e",
+    "punct": r"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e",
+    "space": r"\s",
+    "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}
+_NAMED = re.compile(r"\[:(" + "|".join(_NAMED_CLASSES) + r"):\]")
+
+
 def _class(pattern: str, at: int, strict: bool) -> tuple[str, int] | None:
     """A bracket expression after its `[`: its regular expression and the position after its `]`."""
     negated = at < len(pattern) and pattern[at] in ("^" if strict else "^!")
@@ -174,6 +192,11 @@ def _class(pattern: str, at: int, strict: bool) -> tuple[str, int] | None:
             return None
         if pattern[at] == "]" and ranges:
             break
+        named = None if strict else _NAMED.match(pattern, at)
+        if named:
+            ranges.append(_NAMED_CLASSES[named[1]])
+            at = named.end()
+            continue
         low = _class_char(pattern, at, strict)
         if low is None:
             return None

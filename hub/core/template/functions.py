@@ -75,7 +75,9 @@ def _bounded(name: str, function: Function) -> Function:
 
 
 class Work(threading.local):
-    """What functions did during one render: characters written and values put together. Reset at its start."""
+    """What functions did during one render: characters written and values put together. Reset at its
+    start.
+    """
 
     def __init__(self) -> None:
         self.spent = 0

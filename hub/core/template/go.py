@@ -15,8 +15,8 @@ import gotpl
 from gotpl.runtime.callables import PreparedFunctionRegistry
 
 from hub.core import params
-from hub.core.template import functions
-from hub.core.template.base import Scope, TemplateFailed
+from hub.core.template import fields, functions
+from hub.core.template.base import Scope, Template, TemplateFailed
 
 _BUDGET = gotpl.ExecutionBudget(
     max_output_chars=functions.MAX_TEXT,
@@ -45,9 +45,8 @@ def _sandbox() -> gotpl.SandboxPolicy:
     )
 
 
-@functools.cache
-def _registry() -> PreparedFunctionRegistry:
-    return PreparedFunctionRegistry(_functions())
+_WORD = re.compile(r"[A-Za-z]\w*")
+"""The library copies the functions at every render, so a template gets those alone that its words name."""
 
 
 def missing_key_mode(options: tuple[str, ...]) -> _Mode:
@@ -73,9 +72,12 @@ class GoTemplate:
     def __init__(self, text: str, mode: _Mode) -> None:
         self._text = text
         self._depth = 0
-        registry = (
-            PreparedFunctionRegistry({**_functions(), "tpl": self._tpl}) if "tpl" in text else _registry()
-        )
+        known = _functions()
+        if "tpl" in text:
+            registry = PreparedFunctionRegistry({**known, "tpl": self._tpl})
+        else:
+            named = {name: known[name] for name in {*_WORD.findall(text), functions.NIL} if name in known}
+            registry = PreparedFunctionRegistry(named)
         try:
             self._template = gotpl.Template(
                 with_explicit_nil(text),
@@ -166,10 +168,11 @@ class GoEngine:
     def __init__(self, options: tuple[str, ...] = ()) -> None:
         self._options = options
 
-    def compile(self, text: str) -> GoTemplate | None:
+    def compile(self, text: str) -> Template | None:
         if "{{" not in text:
             return None
-        return _compile(text, missing_key_mode(self._options))
+        mode = missing_key_mode(self._options)
+        return fields.compile_text(text, mode) or _compile(text, mode)
 
     def check(self) -> None:
         missing_key_mode(self._options)

@@ -27,7 +27,10 @@ class FieldFailed(Exception):
 
 
 def compile_value(shape: Shape, value: Any, engine: Engine, path: str) -> Node | None:
-    """None for a value without templates. Raises `FieldFailed` for a template that does not parse."""
+    """None for a value without templates. Raises `FieldFailed` for a template that does not parse.
+
+    A text that renders to nothing is left out where Go's encoder would leave it out.
+    """
     if isinstance(value, str):
         return None if isinstance(shape, Scalar) and str not in shape.types else _text(value, engine, path)
     if isinstance(value, dict):
@@ -61,16 +64,27 @@ def _rendering(template: Template, path: str) -> Node:
 
 
 def _struct(shape: Struct, value: dict[str, Any], engine: Engine, path: str) -> Node | None:
-    nodes = {}
+    nodes: list[tuple[str, Node, bool]] = []
     for name, item in value.items():
         entry = shape.fields.get(name)
         node = None if entry is None else compile_value(entry.shape, item, engine, f"{path}.{name}")
-        if node is not None:
-            nodes[name] = node
+        if entry is not None and node is not None:
+            omitted = isinstance(entry.shape, Scalar) and not entry.shape.pointer and not entry.kept
+            nodes.append((name, node, omitted))
     if not nodes:
         return None
-    fixed = {name: item for name, item in value.items() if name not in nodes}
-    return lambda scope: {**fixed, **{name: node(scope) for name, node in nodes.items()}}
+    templated = {name for name, _, _ in nodes}
+    fixed = {name: item for name, item in value.items() if name not in templated}
+
+    def render(scope: Scope) -> dict[str, Any]:
+        rendered = dict(fixed)
+        for name, node, omitted in nodes:
+            item = node(scope)
+            if item != "" or not omitted:
+                rendered[name] = item
+        return rendered
+
+    return render
 
 
 def _mapping(item_shape: Shape, value: dict[str, Any], engine: Engine, path: str) -> Node | None:
