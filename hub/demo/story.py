@@ -24,7 +24,7 @@ from hub.demo.content import Objects
 from hub.demo.display import Display
 from hub.demo.programs import Program
 
-START_SECONDS = 20.0
+START_SECONDS = 45.0
 STEP_SECONDS = 40.0
 """How long one step of the story may take before the demo says that it failed."""
 WEBHOOK = "/api/webhook"
