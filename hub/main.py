@@ -116,7 +116,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         print("argosy-hub: --certificate-lifetime: at least 60 seconds", file=sys.stderr)
         return 2
     settings = HubConfig(
-        data=arguments.data,
+        data=arguments.data.resolve(),
         api=arguments.api,
         link=arguments.link,
         enroll=arguments.enroll,
