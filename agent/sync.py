@@ -272,8 +272,9 @@ class Syncer:
     def _pass(self, run: Application, operation: Operation, removed: Removed) -> Pass:
         status = _status(run, operation, removed, self._clock())
         waits = [failure.not_before - self._clock() for failure in run.memory.failures.values()]
-        if run.due.wait:
-            waits.append(run.due.wait)
+        wait = operations.due(run.assignment, operation, self._clock()).wait
+        if wait:
+            waits.append(wait)
         if run.waiting or removed.waiting:
             waits.append(WAITING_AGAIN)
         return Pass(status, max(0.05, min(waits)) if waits else None)
@@ -338,7 +339,9 @@ def _status(run: Application, operation: Operation, removed: Removed, now: float
         revision=assignment.revision,
         sync=Sync.UNKNOWN if run.prepared.problems else sync,
         health=health,
-        message=guilty or operation.message,
+        message=operation.message
+        if operation.phase in ("Running", "Failed")
+        else guilty or operation.message,
         phase=operation.phase,
         operation=operation.request,
         started=operation.started,

@@ -1,0 +1,143 @@
+"""Whole passes against a real kube-apiserver: a CRD with its object, drift, a foreign field, a prune, a quick no-op."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from passes import AUTO, CONFIG_MAP, World, config_map
+from testbed import controlplane
+
+from agent.cluster import kube
+from agent.cluster.kube import KubeCluster
+from agent.core.kinds import Gvk
+from argosy.bundle import Policy
+from argosy.objects import Manifest
+from argosy.status import Sync
+
+_numbers = itertools.count()
+
+
+class RealWorld(World):
+    """The same world on a real cluster; the assignment's id differs per test, for the cluster is shared."""
+
+    def __init__(self, cluster: KubeCluster) -> None:
+        super().__init__()
+        self.real = cluster
+        self.api.cluster = cluster  # type: ignore[assignment]
+        self.namespace = f"sync-{next(_numbers)}"
+
+    def assignment(self, *manifests: Manifest, policy: Policy = AUTO, **changes: Any) -> Any:
+        changes = {"id": self.namespace, "destination_namespace": self.namespace, **changes}
+        return super().assignment(*manifests, policy=policy, **changes)
+
+    async def quiet(self) -> None:
+        await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+async def world(control_planes: list[controlplane.ControlPlane]) -> AsyncIterator[RealWorld]:
+    cluster = await kube.connect(kubeconfig_file=control_planes[1].kubeconfig())
+    made = RealWorld(cluster)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace}}
+    await cluster.apply(namespace, manager="test")
+    yield made
+    await made.syncer.close()
+    await cluster.close()
+
+
+async def data(world: RealWorld, name: str) -> dict[str, str] | None:
+    found = await world.real.get(CONFIG_MAP, world.namespace, name)
+    return None if found is None else found["data"]
+
+
+async def test_a_crd_and_its_object_arrive_in_one_pass(world: RealWorld) -> None:
+    group = f"{world.namespace}.dev"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"gizmos.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Cluster",
+            "names": {"plural": "gizmos", "singular": "gizmo", "kind": "Gizmo", "listKind": "GizmoList"},
+            "versions": [
+                {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+            ],
+        },
+    }
+    gizmo = {"apiVersion": f"{group}/v1", "kind": "Gizmo", "metadata": {"name": "g"}, "spec": {"size": 3}}
+    config = config_map("a", world.namespace)
+
+    done = await world.sync(world.assignment(gizmo, config, crd))
+
+    assert done.status.phase == "Succeeded", done.status
+    live = await world.real.get(Gvk(group, "v1", "Gizmo"), "", "g")
+    assert live is not None
+    assert live["spec"] == {"size": 3}
+
+
+async def test_drift_is_healed_and_a_quiet_pass_asks_nothing(world: RealWorld) -> None:
+    wanted = world.assignment(config_map("a", world.namespace), config_map("b", world.namespace))
+    await world.sync(wanted)
+    await world.real.apply(config_map("a", world.namespace, k="evil"), manager="other", force=True)
+
+    done = await world.sync(wanted)
+    assert await data(world, "a") == {"k": "1"}
+    assert done.status.sync is Sync.SYNCED
+    await world.quiet()
+    before = dict(world.api.calls)
+    await world.sync(wanted)
+    after = dict(world.api.calls)
+    assert {name: after[name] - before[name] for name in before if name != "kinds"} == {
+        name: 0 for name in before if name != "kinds"
+    }
+
+
+async def test_a_conflict_names_the_other_manager(world: RealWorld) -> None:
+    await world.real.apply(config_map("a", world.namespace, k="theirs"), manager="helm-of-old")
+
+    done = await world.sync(world.assignment(config_map("a", world.namespace)))
+
+    assert '"helm-of-old" owns .data.k' in done.status.resources[0].message
+    assert await data(world, "a") == {"k": "theirs"}
+
+
+async def test_a_listed_object_is_pruned_and_its_neighbours_stay(world: RealWorld) -> None:
+    await world.real.apply(config_map("stranger", world.namespace), manager="other")
+    await world.sync(world.assignment(config_map("a", world.namespace), config_map("b", world.namespace)))
+    removal = world.removal(f"/ConfigMap/{world.namespace}/b", assignment=world.namespace)
+
+    done = await world.sync(world.assignment(config_map("a", world.namespace)), removal)
+
+    assert done.status.removed == (removal.id,)
+    assert await data(world, "b") is None
+    assert await data(world, "a") == await data(world, "stranger") == {"k": "1"}
+
+
+async def test_an_object_of_a_wrong_type_fails_for_good_and_alone(world: RealWorld) -> None:
+    wrong = {**config_map("wrong", world.namespace), "data": {"k": ["no text"]}}
+
+    done = await world.sync(world.assignment(wrong, config_map("a", world.namespace)))
+    applies = world.api.calls["apply"]
+    await world.sync(world.assignment(wrong, config_map("a", world.namespace)))
+
+    assert await data(world, "a") == {"k": "1"}
+    assert done.status.phase == "Failed"
+    assert world.api.calls["apply"] == applies
+
+
+async def test_a_restarted_agent_goes_on_where_it_was(world: RealWorld) -> None:
+    wanted = world.assignment(config_map("a", world.namespace), config_map("b", world.namespace))
+    await world.sync(wanted)
+    await world.restart()
+    world.api.calls.clear()
+
+    done = await world.sync(wanted)
+
+    assert done.status.sync is Sync.SYNCED
+    assert world.api.calls["apply"] == world.api.calls["dry run"] == 0
