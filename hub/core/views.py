@@ -35,9 +35,13 @@ class AppView:
 
 
 def application(manifest: Manifest, view: AppView) -> Manifest:
-    """The Application with its status in Argo CD's shape. What the hub wrote into `status` itself stays
-    unless an agent knows better.
+    """The Application with its status in Argo CD's shape.
+
+    What the hub wrote into `status` itself stays unless an agent knows better. Nothing is made up before the hub
+    knows anything.
     """
+    if view == AppView():
+        return manifest
     stored = manifest.get("status") or {}
     conditions = list(stored.get("conditions") or ())
     report = view.report or {}

@@ -6,9 +6,8 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import hubapi
+import pytest
 from hubapi import ApiThread, Kubectl, RunningApi
 
 _numbers = itertools.count(1)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from hubapi import READER_TOKEN, STRANGER_TOKEN, Kubectl, RunningApi
 
 

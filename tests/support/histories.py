@@ -1,8 +1,8 @@
 """Seeded histories of requests against one Kubernetes-style API, and what of two answers must be the same.
 
-A history is a list of requests as kubectl and other writers send them, aimed at a few objects of one kind so that
-managers meet each other's fields. Whoever can answer a `Request` can be compared with a real API server: the pure
-machinery, the in-memory cluster, the hub's API.
+A history is a list of requests as kubectl and other writers send them, aimed at a few objects of one kind
+so that managers meet each other's fields. Whoever can answer a `Request` can be compared with a real API
+server: the pure machinery, the in-memory cluster, the hub's API.
 """
 
 from __future__ import annotations
@@ -182,6 +182,14 @@ def deployments(seed: int, target: Target, length: int = 40) -> list[Request]:
 def services(seed: int, target: Target, length: int = 40) -> list[Request]:
     """A history over headless Services, which need no address from the server."""
     return _History(random.Random(seed), target, _service_spec, None).requests(length)
+
+
+def over(seed: int, target: Target, spec: Any, status: Any, length: int = 40) -> list[Request]:
+    """A history over another kind.
+
+    `spec(rng, odd=...)` makes specs, `odd` ones with a mistake; `status(rng)` is None where there is no such subresource.
+    """
+    return _History(random.Random(seed), target, spec, status).requests(length)
 
 
 def _some(rng: random.Random, parts: dict[str, Callable[[], Any]], chance: float = 0.45) -> Manifest:
@@ -516,7 +524,8 @@ def with_version(body: Any, version: str) -> Any:
 
 
 def comparable(reply: Reply, request: Request) -> Any:
-    """What of an answer must be the same everywhere: code, reason, causes; or the object without what is random.
+    """What of an answer must be the same everywhere: code, reason, causes; or the object without what is
+    random.
 
     A delete that is done at once may answer with the object or with a Status: kinds differ.
     """

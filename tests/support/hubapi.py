@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+import urllib.parse
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -190,3 +194,41 @@ class Kubectl:
 
     def __call__(self, *arguments: str, stdin: str = "") -> str:
         return self.run(*arguments, stdin=stdin).stdout
+
+
+class Client:
+    """Plain requests to a running API, as an administrator unless another token is given."""
+
+    def __init__(self, api: RunningApi, secret: str = ADMIN_TOKEN) -> None:
+        host, port = api.url.removeprefix("https://").split(":")
+        context = ssl.create_default_context(cafile=str(api.ca))
+        self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+        self.connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=30)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.connection.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> http.client.HTTPResponse:
+        """One request; the answer is not read yet."""
+        target = path + (f"?{urllib.parse.urlencode(query)}" if query else "")
+        self.connection.request(method, target, body, {**self._headers, **(headers or {})})
+        return self.connection.getresponse()
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, media: str = "application/json", query: Any = None
+    ) -> tuple[int, Any]:
+        """(status code, JSON of the answer)."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        answer = self.send(method, path, data, query=query, headers={"Content-Type": media})
+        return answer.status, json.loads(answer.read())

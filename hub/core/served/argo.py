@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from argosy.errors import Invalid
-from argosy.machinery import failure, kinds
+from argosy.machinery import kinds
 from argosy.machinery.failure import FieldError
 from argosy.objects import Manifest
 from hub.core import kinds as fields
@@ -99,15 +99,11 @@ def _errors(problem: Invalid) -> list[FieldError]:
 def _admit_application(new: Manifest, live: Manifest | None) -> list[FieldError]:
     if live is not None and live.get("spec") == new.get("spec"):
         return []
-    spec = new.get("spec") or {}
-    out = []
-    if not spec.get("source") and not spec.get("sources") and not spec.get("sourceHydrator"):
-        out.append(failure.required("spec.source", "one of spec.source, spec.sources is required"))
     try:
         parse.application(new)
     except Invalid as problem:
-        out += _errors(problem)
-    return out
+        return _errors(problem)
+    return []
 
 
 def _admit_set(new: Manifest, live: Manifest | None) -> list[FieldError]:
