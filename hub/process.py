@@ -83,7 +83,7 @@ async def run(
         raise TimedOut(f"it did not end within {bounds.seconds:g} s") from None
     finally:
         await _end(process, bounds.grace)
-        tail = await err
+        tail = await _drained(err)
     return Outcome(code, out, tail)
 
 
@@ -125,6 +125,15 @@ async def _tail(stream: asyncio.StreamReader) -> bytes:
     while chunk := await stream.read(_CHUNK):
         kept = (kept + chunk)[-_ERROR_TAIL:]
     return kept
+
+
+async def _drained(reading: asyncio.Future[bytes]) -> bytes:
+    """What was said until the end. Somebody who left the group may hold the pipe open: nobody waits for him."""
+    try:
+        async with asyncio.timeout(1):
+            return await reading
+    except TimeoutError:
+        return b""
 
 
 async def _end(process: asyncio.subprocess.Process, grace: float) -> None:

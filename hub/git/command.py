@@ -103,7 +103,6 @@ def environment(url: str, access: Access, settings: Settings, folder: str) -> di
         "fetch.recurseSubmodules": "false",
         "http.lowSpeedLimit": "1",
         "http.lowSpeedTime": str(settings.silence_seconds),
-        "http.proactiveAuth": "auto",
         "credential.helper": "",
         **({"safe.directory": "*"} if settings.allow_file else {}),
         **config,

@@ -108,6 +108,8 @@ class Access:
             config["http.extraHeader"] = f"Authorization: Bearer {held.bearer_token}"
             config["http.followRedirects"] = "false"
         elif username or password:
+            # Saves the first refusal where Git knows this (2.46).
+            config["http.proactiveAuth"] = "basic"
             variables = {
                 "GIT_ASKPASS": _file(folder, "askpass", _ASKPASS, 0o700),
                 "ARGOSY_GIT_HOST": host,

@@ -79,9 +79,14 @@ class Turns:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _turn(self, key: str, body: Callable[[], Awaitable[T]]) -> T:
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            del self._next[key]
-            return await body()
+        try:
+            async with self._locks.setdefault(key, asyncio.Lock()):
+                del self._next[key]
+                return await body()
+        finally:
+            # Who waits for the next turn is still in `_next` here, and needs the lock.
+            if key not in self._next:
+                self._locks.pop(key, None)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

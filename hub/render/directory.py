@@ -53,7 +53,7 @@ def read(source: Source, tree: Tree) -> list[Manifest]:
     found: list[Manifest] = []
     left = MAX_BYTES
     for path in selected(source, tree, folder):
-        data = tree.read(files.real(tree, path, path))
+        data = files.content(tree, path)
         if _SKIP in data:
             continue
         left -= len(data)

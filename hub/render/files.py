@@ -9,7 +9,7 @@ import bisect
 import posixpath
 from collections.abc import Sequence
 
-from argosy.errors import Invalid
+from argosy.errors import Invalid, NotFound
 from hub.core.tree import Tree
 
 _HOPS = 40
@@ -70,9 +70,18 @@ def real(tree: Tree, path: str, where: str) -> str:
         if hops > _HOPS:
             raise Invalid(f"{where}: {path} is a circle of symbolic links")
         target = tree.read(here).decode("utf-8", "surrogateescape")
-        if target.startswith("/"):
-            raise Invalid(f"{where}: the symbolic link {here} leads out of the repository, to {target}")
-        if posixpath.normpath(posixpath.join(*done, target)).startswith(".."):
+        if target.startswith("/") or f"{posixpath.normpath(posixpath.join(*done, target))}/".startswith(
+            "../"
+        ):
             raise Invalid(f"{where}: the symbolic link {here} leads out of the repository, to {target}")
         todo += target.split("/")[::-1]
     return "/".join(done)
+
+
+def content(tree: Tree, path: str) -> bytes:
+    """The bytes of a file, or of the file that a link leads to. Raises `Invalid` for a link to anything else."""
+    found = real(tree, path, path)
+    try:
+        return tree.read(found)
+    except NotFound:
+        raise Invalid(f"{path}: the symbolic link leads to {found}, and that is no file") from None

@@ -90,7 +90,7 @@ def scan(tree: Tree, root: str, components: Sequence[str] = (), where: str = "")
 
 def load(tree: Tree, path: str) -> dict[str, Any]:
     """A kustomization as a mapping, the last of a doubled key's values refused as everywhere."""
-    documents = yamlio.load_all(tree.read(files.real(tree, path, path)), source=path)
+    documents = yamlio.load_all(files.content(tree, path), source=path)
     if len(documents) > 1:
         raise Invalid(f"{path}: one document is expected, found {len(documents)}")
     found = documents[0] if documents else {}
@@ -105,6 +105,7 @@ def _one(tree: Tree, folder: str, reached: Reached) -> Iterator[str]:
     if path is None:
         raise Invalid(f"{folder or '.'}: no {', '.join(NAMES)} there")
     found = load(tree, path)
+    _outside(folder, files.real(tree, path, path), reached)
     for name in _HELM:
         if found.get(name):
             raise Invalid(f"{path}: {name}: Helm charts are not supported")
@@ -222,7 +223,7 @@ def _plugin(tree: Tree, folder: str, entry: Any, where: str, reached: Reached) -
         yield found
         return
     _outside(folder, found, reached)
-    documents = yamlio.load_all(tree.read(found), source=found)
+    documents = yamlio.load_all(files.content(tree, found), source=found)
     _configurations(tree, folder, documents, f"{where}: {found}", reached)
 
 

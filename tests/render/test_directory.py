@@ -134,6 +134,20 @@ async def test_links_within_the_repository_are_followed(rendering: Rendering) ->
     assert names(await rendered(rendering, files, "y")) == ["shared"]
 
 
+async def test_links_to_nothing_are_refused(rendering: Rendering) -> None:
+    files = tree(
+        {"x/a.yaml": config_map()}, {"x/b.yaml": "absent.yaml", "y/kustomization.yaml": "..data/k.yaml"}
+    )
+    with pytest.raises(
+        Invalid, match=r"x/b\.yaml: the symbolic link leads to x/absent\.yaml, and that is no file"
+    ):
+        await rendered(rendering, files, "x")
+    with pytest.raises(
+        Invalid, match=r"y/kustomization\.yaml: the symbolic link leads to y/\.\.data/k\.yaml"
+    ):
+        await rendered(rendering, files, "y")
+
+
 async def test_links_in_circles_are_refused(rendering: Rendering) -> None:
     with pytest.raises(Invalid, match="circle"):
         await rendered(
