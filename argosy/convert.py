@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import orjson
 from google.protobuf.message import DecodeError
@@ -46,8 +46,7 @@ class Delta:
     set_digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """One application's state as it travels: the columns that the hub keeps, and `AppStatus` as JSON bytes."""
 
     assignment: str
@@ -247,7 +246,7 @@ def report_to(states: Iterable[State], *, full: bool, state_digest: str) -> Iter
     """Reports without their numbers; at least one. Only the parts of a full report belong together."""
     report, room = pb.Report(full=full, state_digest=state_digest), PART
     for state in states:
-        message = pb.AppState(**asdict(state))
+        message = pb.AppState(**state._asdict())
         size = message.ByteSize() + 8
         if size > room and room < PART:
             report.more = full

@@ -112,11 +112,12 @@ class LinkServer:
 
     async def stop(self, grace: float = 3.0) -> None:
         """Says Goodbye to every agent and ends. `grace` is the seconds that calls under way may take."""
-        for undo in self._undo:
-            undo()
+        while self._undo:
+            self._undo.pop()()
         for session in tuple(self._board.sessions.values()):
             session.end("shutdown", grpc.StatusCode.UNAVAILABLE, 1)
-        await asyncio.gather(*(server.stop(grace) for server in self._servers))
+        servers, self._servers = self._servers, []
+        await asyncio.gather(*(server.stop(grace) for server in servers))
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

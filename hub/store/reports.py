@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import orjson
 
@@ -52,8 +53,7 @@ _PUT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """A state whose detail was read: ready to be written."""
 
     state: State
@@ -85,50 +85,83 @@ def put(tx: Tx, cluster: str, states: Sequence[Checked], now: float) -> int:
 
     States of applications that the cluster neither has nor had are passed over.
     """
-    known = dict(tx.all("SELECT app, digest FROM reports WHERE cluster = ?", (cluster,)))
+    known = _known(tx, cluster, states)
     changed = [one for one in states if known.get(one.state.assignment) != one.digest]
-    if any(one.state.assignment not in known for one in changed):
-        own = _own(tx, cluster)
-        changed = [one for one in changed if one.state.assignment in known or one.state.assignment in own]
+    if not changed:
+        return 0
+    names = _names(tx, cluster, changed)
+    if any(one.state.assignment not in known and one.state.assignment not in names for one in changed):
+        had = _had(tx, cluster)
+        changed = [one for one in changed if (a := one.state.assignment) in known or a in names or a in had]
     rows = []
-    for one in changed:
-        state, rv = one.state, tx.next_rv()
-        seen = (state.release, state.bundle, state.sync, state.health, one.removed, int(one.gone))
-        rows.append((cluster, state.assignment, *seen, one.digest, state.detail, rv, now))
-        _tell(tx, state.assignment, rv)
+    for state, digest, removed, gone in changed:
+        rv = tx.next_rv()
+        rows.append(
+            (
+                *(cluster, state.assignment, state.release, state.bundle, state.sync, state.health),
+                *(removed, int(gone), digest, state.detail, rv, now),
+            )
+        )
+        namespace, name = names.get(state.assignment) or _name(tx, state.assignment)
+        if name:
+            tx.emit(Change(rv, "MODIFIED", APPLICATIONS, namespace, name, state.assignment, composed=True))
     tx.many(_PUT, rows)
     if any(one.gone or one.removed != "[]" for one in changed):
         tx.touch(f"removed:{cluster}")
-    if changed:
-        tx.touch(f"report:{cluster}")
+    tx.touch(f"report:{cluster}")
     return len(changed)
 
 
 def retain(tx: Tx, cluster: str, apps: Collection[str]) -> None:
     """Forgets the cluster's states of other applications than these: its agent said that these are all."""
-    stale = sorted(
-        row[0]
-        for row in tx.all("SELECT app FROM reports WHERE cluster = ?", (cluster,))
-        if row[0] not in apps
-    )
-    for app in stale:
+    known = [row[0] for row in tx.all("SELECT app FROM reports WHERE cluster = ?", (cluster,))]
+    for app in sorted(app for app in known if app not in apps):
         forget(tx, cluster, app)
-        _tell(tx, app, tx.next_rv())
+        namespace, name = _name(tx, app)
+        if name:
+            tx.emit(Change(tx.next_rv(), "MODIFIED", APPLICATIONS, namespace, name, app, composed=True))
 
 
-def _own(tx: Tx, cluster: str) -> set[str]:
+FEW = 8
+"""Up to so many states are looked up one by one; more in one go for the whole cluster."""
+
+
+def _known(tx: Tx, cluster: str, states: Sequence[Checked]) -> dict[str, str]:
+    """app -> digest of what is known of it."""
+    if len(states) > FEW:
+        return dict(tx.all("SELECT app, digest FROM reports WHERE cluster = ?", (cluster,)))
+    sql = "SELECT app, digest FROM reports WHERE cluster = ? AND app = ?"
+    found = (tx.one(sql, (cluster, one.state.assignment)) for one in states)
+    return dict(row for row in found if row is not None)
+
+
+def _names(tx: Tx, cluster: str, states: Sequence[Checked]) -> dict[str, tuple[str, str]]:
+    """app -> (namespace, name) of the Applications among these that the cluster is assigned.
+
+    ("", "") for deleted ones.
+    """
+    sql = (
+        "SELECT a.id, coalesce(o.namespace, ''), coalesce(o.name, '') "
+        "FROM assignments a LEFT JOIN objects o ON o.uid = a.id WHERE a.cluster = ?"
+    )
+    if len(states) > FEW:
+        return {row[0]: (row[1], row[2]) for row in tx.all(sql, (cluster,))}
+    found = (tx.one(sql + " AND a.id = ?", (cluster, one.state.assignment)) for one in states)
+    return {row[0]: (row[1], row[2]) for row in found if row is not None}
+
+
+def _had(tx: Tx, cluster: str) -> set[str]:
+    """Apps that the cluster is not assigned any more, but may still have to speak of."""
     rows = tx.all(
-        "SELECT id FROM assignments WHERE cluster = ? UNION SELECT assignment FROM removals WHERE cluster = ? "
-        "UNION SELECT id FROM drops WHERE cluster = ?",
-        (cluster, cluster, cluster),
+        "SELECT assignment FROM removals WHERE cluster = ? UNION SELECT id FROM drops WHERE cluster = ?",
+        (cluster, cluster),
     )
     return {row[0] for row in rows}
 
 
-def _tell(tx: Tx, app: str, rv: int) -> None:
+def _name(tx: Tx, app: str) -> tuple[str, str]:
     found = tx.one("SELECT namespace, name FROM objects WHERE uid = ?", (app,))
-    if found:
-        tx.emit(Change(rv, "MODIFIED", APPLICATIONS, found[0], found[1], app, composed=True))
+    return (found[0], found[1]) if found else ("", "")
 
 
 def state_digest(tx: Tx, cluster: str) -> str:

@@ -20,7 +20,7 @@ from agent.link.ledger import Ledger
 from agent.link.link import Link
 from agent.link.outbox import Outbox
 from argosy import bundle, tls, token
-from argosy.bundle import Assignment, Desired
+from argosy.bundle import Assignment, Desired, Policy
 from argosy.status import AppStatus, Health, Sync
 from argosy.token import JoinToken
 from hub.ca.authority import Authority, open_authority
@@ -100,7 +100,7 @@ class Hub:
         for name in names:
             digest, blob = bundle.pack([config_map(name, content)])
             await self.store.write(functools.partial(bundles.put, digest=digest, blob=blob, now=self.now()))
-            put.append(assignment(name, digest))
+            put.append(assignment(name, digest, policy=Policy(self_heal=True)))
         return await self.store.write(lambda tx: desired.change(tx, cluster, put=put, drop=drop))
 
     async def agent_row(self, cluster: str) -> Agent:
