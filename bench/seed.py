@@ -1,0 +1,111 @@
+"""A hub's data as it is with a fleet: clusters that have joined, their certificates, what each is assigned.
+
+Written once for a run and copied for each fresh process, since joining is not what is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from argosy import tls
+from argosy.bundle import Assignment, Policy
+from hub.ca.authority import open_authority
+from hub.store import agents, desired, objects
+from hub.store.base import Tx
+from hub.store.objects import Row
+from hub.store.sqlite import open_store
+
+IDENTITIES = "identities.json"
+BUNDLE = "sha256:" + "b" * 64
+
+
+def cluster_id(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+def cluster_uid(number: int) -> str:
+    return f"00000000-0000-4000-9000-{number:012d}"
+
+
+def app_id(cluster: int, app: int) -> str:
+    return f"00000000-0000-4000-a{app:03d}-{cluster:012d}"
+
+
+def assignment(cluster: int, app: int, *, release: str = "release-0") -> Assignment:
+    return Assignment(
+        id=app_id(cluster, app),
+        app=f"app-{app}-cluster-{cluster}",
+        namespace="argocd",
+        project="default",
+        destination_namespace="shop",
+        bundle=BUNDLE,
+        release=release,
+        revision="3f2a9c1d4e5b6a7988776655443322110ffeeddc",
+        policy=Policy(prune=True, self_heal=True),
+    )
+
+
+@dataclass(frozen=True)
+class Identities:
+    """What agents prove themselves with: the CA, and by number a key and a certificate, PEM."""
+
+    ca: bytes
+    pairs: list[tuple[str, str]]
+
+    def pair(self, number: int) -> tuple[bytes, bytes]:
+        key, certificate = self.pairs[number]
+        return key.encode(), certificate.encode()
+
+
+def read(folder: Path) -> Identities:
+    value = orjson.loads((folder / IDENTITIES).read_bytes())
+    return Identities(value["ca"].encode(), value["pairs"])
+
+
+def enrol(folder: Path, clusters: dict[int, str], database: str = "hub.db", ca: str = "ca") -> None:
+    """Gives each cluster (number -> id) an identity, as if its agent had joined, and writes them all down."""
+    authority, now = open_authority(folder / ca, time.time()), time.time()
+    pairs, bound = [], []
+    for number, cluster in clusters.items():
+        key = tls.new_key()
+        request = tls.new_request(key, cluster)
+        certificate = authority.cluster(request, cluster, now, lifetime=86400.0)
+        pairs.append((key.decode(), certificate.pem.decode()))
+        bound.append((cluster, cluster_uid(number), certificate.key, certificate.not_after))
+
+    def job(tx: Tx) -> None:
+        for cluster, uid, key, expires in bound:
+            agents.bind(tx, cluster, uid, key, "bench", expires)
+
+    asyncio.run(_write(folder / database, job))
+    (folder / IDENTITIES).write_bytes(orjson.dumps({"ca": authority.bundle.decode(), "pairs": pairs}))
+
+
+def fill(folder: Path, clusters: int, apps: int = 1) -> None:
+    """A data folder with joined clusters, each with its applications assigned."""
+
+    def job(tx: Tx) -> None:
+        for number in range(clusters):
+            _put(tx, Row("argosy.dev/clusters", "", f"cluster-{number}", cluster_id(number), b"{}"))
+            for app in range(apps):
+                item = assignment(number, app)
+                _put(tx, Row("argoproj.io/applications", item.namespace, item.app, item.id, b"{}"))
+            desired.change(tx, cluster_id(number), put=[assignment(number, app) for app in range(apps)])
+
+    asyncio.run(_write(folder / "hub.db", job))
+    enrol(folder, {number: cluster_id(number) for number in range(clusters)})
+
+
+def _put(tx: Tx, row: Row) -> None:
+    objects.put(tx, row, expected_rv=None, stamp=lambda body, rv: body)
+
+
+async def _write(database: Path, job: object) -> None:
+    store = open_store(database)
+    await store.write(job)  # type: ignore[arg-type]
+    await store.close()
