@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Effect = Literal[
-    "latency", "unavailable", "lost", "error", "busy", "throttled", "conflict", "forbidden", "expired", "refused"
+    "latency",
+    "unavailable",
+    "lost",
+    "error",
+    "busy",
+    "throttled",
+    "conflict",
+    "forbidden",
+    "expired",
+    "refused",
 ]
 """`latency` waits; `unavailable` does nothing and breaks the connection; `lost` does it and breaks before the answer;
 `error` is a 500, `busy` a 503, `throttled` a 429, `conflict` a 409 without causes, `forbidden` a 403, `expired` a 410,

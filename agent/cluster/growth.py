@@ -55,12 +55,18 @@ def _deployment(manifest: Manifest, now: str) -> Status:
     name = manifest["metadata"]["name"]
     good = not _broken(manifest)
     out: Status = {"observedGeneration": _generation(manifest)}
-    counted = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas") if good else ("replicas", "updatedReplicas")
+    counted = (
+        ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+        if good
+        else ("replicas", "updatedReplicas")
+    )
     if replicas:
         out |= dict.fromkeys(counted, replicas)
         if not good:
             out["unavailableReplicas"] = replicas
-    available = "Deployment has minimum availability." if good else "Deployment does not have minimum availability."
+    available = (
+        "Deployment has minimum availability." if good else "Deployment does not have minimum availability."
+    )
     reason = "MinimumReplicasAvailable" if good else "MinimumReplicasUnavailable"
     conditions = [_condition("Available", good, reason, available, now, manifest)]
     if good:
@@ -68,7 +74,9 @@ def _deployment(manifest: Manifest, now: str) -> Status:
         conditions.append(_condition("Progressing", True, "NewReplicaSetAvailable", message, now, manifest))
     else:
         message = f'ReplicaSet "{name}" has timed out progressing.'
-        conditions.append(_condition("Progressing", False, "ProgressDeadlineExceeded", message, now, manifest))
+        conditions.append(
+            _condition("Progressing", False, "ProgressDeadlineExceeded", message, now, manifest)
+        )
     return out | {"conditions": conditions}
 
 
@@ -124,7 +132,9 @@ def _job(manifest: Manifest, now: str) -> Status:
         message = "Job has reached the specified backoff limit"
         failed = _condition("Failed", True, "BackoffLimitExceeded", message, now, manifest)
         return {"startTime": started, "failed": 1, "conditions": [failed]}
-    done = _condition("Complete", True, "CompletionsReached", "Reached expected number of succeeded pods", now, manifest)
+    done = _condition(
+        "Complete", True, "CompletionsReached", "Reached expected number of succeeded pods", now, manifest
+    )
     completions = int(_spec(manifest).get("completions") or 1)
     return {
         "startTime": started,
@@ -146,12 +156,23 @@ def _pod(manifest: Manifest, now: str) -> Status:
     for container in _spec(manifest).get("containers") or ():
         state: dict[str, Any] = {"running": {"startedAt": started}}
         if not good:
-            state = {"waiting": {"reason": "ImagePullBackOff", "message": f"Back-off pulling image {container['image']}"}}
+            state = {
+                "waiting": {
+                    "reason": "ImagePullBackOff",
+                    "message": f"Back-off pulling image {container['image']}",
+                }
+            }
         containers.append(
             {
-                "name": container["name"], "image": container.get("image", ""), "imageID": "", "ready": good,
-                "restartCount": 0, "started": good, "state": state, "lastState": {},
-            }  # fmt: skip
+                "name": container["name"],
+                "image": container.get("image", ""),
+                "imageID": "",
+                "ready": good,
+                "restartCount": 0,
+                "started": good,
+                "state": state,
+                "lastState": {},
+            }
         )
     return {
         "phase": "Running" if good else "Pending",
@@ -181,7 +202,11 @@ def _definition(manifest: Manifest, now: str) -> Status:
         "Established", True, "InitialNamesAccepted", "the initial names have been accepted", now, manifest
     )
     stored = [version["name"] for version in spec.get("versions") or () if version.get("storage")]
-    return {"conditions": [names, established], "acceptedNames": spec.get("names") or {}, "storedVersions": stored}
+    return {
+        "conditions": [names, established],
+        "acceptedNames": spec.get("names") or {},
+        "storedVersions": stored,
+    }
 
 
 def _budget(manifest: Manifest, now: str) -> Status:

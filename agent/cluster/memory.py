@@ -69,12 +69,17 @@ class MemoryCluster:
         self._unsettled: dict[Key, None] = {}
         self._breaks = 0
         self._closed = False
-        self._kinds: dict[Gvk, Kind] = {Gvk(each.group, each.version, each.kind): each for each in kinds.builtin()}
+        self._kinds: dict[Gvk, Kind] = {
+            Gvk(each.group, each.version, each.kind): each for each in kinds.builtin()
+        }
         self._served: dict[Gvk, ApiKind] = {gvk: _api_kind(gvk, kind) for gvk, kind in self._kinds.items()}
         self._shelf = Shelf(Journal(journal) if journal is not None else None, history=history)
         for name in NAMESPACES:
             if self._shelf.get(_NAMESPACE, "", name) is None:
-                self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, manager="kube-apiserver")
+                self.put(
+                    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
+                    manager="kube-apiserver",
+                )
         for _, crd in self._shelf.all(_CRD):
             if crd.get("status", {}).get("conditions"):
                 self._learn(crd)
@@ -106,7 +111,9 @@ class MemoryCluster:
         matches = _label_selector(selector)
         started, after = _read_token(more) if more else (self._shelf.version, ("", ""))
         if more and self._shelf.since((gvk.group, gvk.kind), started) is None:
-            raise answers.from_status(failure.expired("The provided continue parameter is too old.").to_status())
+            raise answers.from_status(
+                failure.expired("The provided continue parameter is too old.").to_status()
+            )
         items: list[Manifest] = []
         last = after
         for key, manifest in self._shelf.all((gvk.group, gvk.kind), namespace if kind.namespaced else ""):
@@ -167,7 +174,9 @@ class MemoryCluster:
                 past = self._shelf.since(sort, version)
                 if past is None:
                     self.faults.counts["expired watch"] += 1
-                    raise answers.from_status(failure.expired(f"too old resource version: {version}").to_status())
+                    raise answers.from_status(
+                        failure.expired(f"too old resource version: {version}").to_status()
+                    )
                 for entry in past:
                     version = entry.version
                     event = _seen(entry, scope, matches, kind)
@@ -283,7 +292,8 @@ class MemoryCluster:
         return None
 
     def _options(self, manager: str, *, force: bool = False) -> write.Options:
-        return write.Options(manager, self._now(), uid=str(uuid.uuid4()), suffix=uuid.uuid4().hex[:5], force=force)
+        uid = str(uuid.uuid4())
+        return write.Options(manager, self._now(), uid=uid, suffix=uid[-5:], force=force)
 
     def _now(self) -> str:
         second = int(self._clock())
@@ -323,7 +333,9 @@ class MemoryCluster:
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
             refused = failure.forbidden(kind.plural, kind.group, name, why)
             refused.causes = (
-                failure.Cause("NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace"),
+                failure.Cause(
+                    "NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace"
+                ),
             )
             raise refused
 
@@ -406,14 +418,20 @@ class MemoryCluster:
             status = {**(live.get("status") or {}), "phase": "Terminating"}
             self._shelf.put(key, {**live, "metadata": metadata, "status": status})
         for inner in self._shelf.inside(key[3]):
-            kind = next((each for gvk, each in self._kinds.items() if (gvk.group, gvk.kind) == inner[:2]), None)
+            kind = next(
+                (each for gvk, each in self._kinds.items() if (gvk.group, gvk.kind) == inner[:2]), None
+            )
             if kind is not None:
                 self._delete(kind, inner[2], inner[3], "", "")
         self._finish(key)
 
     def _finish(self, key: Key) -> None:
         namespace = self._shelf.get(_NAMESPACE, "", key[3])
-        if namespace is not None and not namespace["metadata"].get("finalizers") and not self._shelf.inside(key[3]):
+        if (
+            namespace is not None
+            and not namespace["metadata"].get("finalizers")
+            and not self._shelf.inside(key[3])
+        ):
             self._shelf.drop(key)
 
     # --- controllers and kinds
@@ -520,7 +538,9 @@ def _error_of(fault: Fault, kind: str, name: str) -> errors.ArgosyError:
         "conflict": lambda: failure.conflict(kind.lower() + "s", "", name),
         "forbidden": lambda: failure.forbidden(kind.lower() + "s", "", name, "injected"),
         "expired": lambda: failure.expired("injected"),
-        "refused": lambda: failure.invalid(kind, "", name, [failure.invalid_value("spec", "injected", "injected")]),
+        "refused": lambda: failure.invalid(
+            kind, "", name, [failure.invalid_value("spec", "injected", "injected")]
+        ),
     }[fault.effect]()
     return answers.from_status(made.to_status())
 

@@ -59,13 +59,20 @@ class Shelf:
     def all(self, sort: Sort, namespace: str = "") -> list[tuple[tuple[str, str], Manifest]]:
         """Objects of one kind in the order of namespace and name; "" means all namespaces."""
         found = self._objects.get(sort, {})
-        chosen = found.items() if not namespace else ((key, each) for key, each in found.items() if key[0] == namespace)
+        chosen = (
+            found.items()
+            if not namespace
+            else ((key, each) for key, each in found.items() if key[0] == namespace)
+        )
         return sorted(chosen, key=lambda item: item[0])
 
     def inside(self, namespace: str) -> list[Key]:
         """The keys of everything in a namespace."""
         return [
-            (*sort, *key) for sort, found in self._objects.items() for key in list(found) if key[0] == namespace
+            (*sort, *key)
+            for sort, found in self._objects.items()
+            for key in list(found)
+            if key[0] == namespace
         ]
 
     def children(self, uid: str) -> list[Key]:

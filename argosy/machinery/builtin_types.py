@@ -405,21 +405,17 @@ apiextensions.v1.CustomResourceSubresources scale:apiextensions.v1.CustomResourc
   status:apiextensions.v1.CustomResourceSubresourceStatus
 apiextensions.v1.CustomResourceValidation openAPIV3Schema:apiextensions.v1.JSONSchemaProps
 apiextensions.v1.ExternalDocumentation description:s- url:s-
-apiextensions.v1.JSON = {u}
-apiextensions.v1.JSONSchemaProps $ref:s $schema:s- additionalItems:u additionalProperties:u
-  allOf:[apiextensions.v1.JSONSchemaProps] anyOf:[apiextensions.v1.JSONSchemaProps] default:u
-  definitions:{apiextensions.v1.JSONSchemaProps} dependencies:{u} description:s- enum:[u] example:u
+apiextensions.v1.JSONSchemaProps $ref:s $schema:s- additionalItems:any additionalProperties:any
+  allOf:[apiextensions.v1.JSONSchemaProps] anyOf:[apiextensions.v1.JSONSchemaProps] default:any
+  definitions:{apiextensions.v1.JSONSchemaProps} dependencies:{any} description:s- enum:[any] example:any
   exclusiveMaximum:b- exclusiveMinimum:b- externalDocs:apiextensions.v1.ExternalDocumentation format:s-
-  id:s- items:u maxItems:n maxLength:n maxProperties:n maximum:n minItems:n minLength:n minProperties:n
+  id:s- items:any maxItems:n maxLength:n maxProperties:n maximum:n minItems:n minLength:n minProperties:n
   minimum:n multipleOf:n not:apiextensions.v1.JSONSchemaProps nullable:b-
   oneOf:[apiextensions.v1.JSONSchemaProps] pattern:s- patternProperties:{apiextensions.v1.JSONSchemaProps}
   properties:{apiextensions.v1.JSONSchemaProps} required:[s] title:s- type:s- uniqueItems:b-
   x-kubernetes-embedded-resource:b- x-kubernetes-int-or-string:b- x-kubernetes-list-map-keys:[s]
   x-kubernetes-list-type:s x-kubernetes-map-type:s x-kubernetes-preserve-unknown-fields:b
   x-kubernetes-validations:[apiextensions.v1.ValidationRule|rule=""]
-apiextensions.v1.JSONSchemaPropsOrArray = {u}
-apiextensions.v1.JSONSchemaPropsOrBool = {u}
-apiextensions.v1.JSONSchemaPropsOrStringArray = {u}
 apiextensions.v1.SelectableField jsonPath:s+
 apiextensions.v1.ServiceReference name:s+ namespace:s+ path:s port:n
 apiextensions.v1.ValidationRule fieldPath:s- message:s- messageExpression:s- optionalOldSelf:b reason:s
@@ -427,7 +423,7 @@ apiextensions.v1.ValidationRule fieldPath:s- message:s- messageExpression:s- opt
 apiextensions.v1.WebhookClientConfig caBundle:s service:apiextensions.v1.ServiceReference url:s
 apiextensions.v1.WebhookConversion clientConfig:apiextensions.v1.WebhookClientConfig
   conversionReviewVersions:[s]+
-apps.v1.ControllerRevision apiVersion:s data:u kind:s metadata:meta.v1.ObjectMeta+ revision:n+
+apps.v1.ControllerRevision apiVersion:s data:any! kind:s metadata:meta.v1.ObjectMeta+ revision:n+
 apps.v1.DaemonSet apiVersion:s kind:s metadata:meta.v1.ObjectMeta+ spec:apps.v1.DaemonSetSpec+
   status:apps.v1.DaemonSetStatus+
 apps.v1.DaemonSetCondition lastTransitionTime:u message:s- reason:s- status:s+ type:s+

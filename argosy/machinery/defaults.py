@@ -65,25 +65,54 @@ def _service_at_birth(manifest: Manifest) -> Manifest:
 
 def at_birth(api_version: str, kind: str, manifest: Manifest) -> Manifest:
     """What only the creation of an object gives it. Its status is the empty one of its kind."""
-    metadata = manifest["metadata"]
-    if (api_version, kind) == ("v1", "Namespace"):
-        labels = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata.get("name", "")}
-        spec = {"finalizers": ["kubernetes"], **(manifest.get("spec") or {})}
-        return {
-            **manifest,
-            "metadata": {**metadata, "labels": labels},
-            "spec": spec,
-            "status": {"phase": "Active"},
-        }
-    if (api_version, kind) == ("v1", "Service"):
-        manifest = _service_at_birth(manifest)
-    status = _FIRST_STATUS.get((api_version, kind))
-    return manifest if status is None else {**manifest, "status": status}
+    birth = _BIRTHS.get((api_version, kind))
+    return birth(manifest) if birth is not None else manifest
 
 
-_FIRST_STATUS: dict[tuple[str, str], _Object] = {
-    ("v1", "Pod"): {"phase": "Pending", "qosClass": "BestEffort"},
-    ("v1", "PersistentVolumeClaim"): {"phase": "Pending"},
+def _namespace_at_birth(manifest: Manifest) -> Manifest:
+    spec = {"finalizers": ["kubernetes"], **(manifest.get("spec") or {})}
+    return {**manifest, "spec": spec, "status": {"phase": "Active"}}
+
+
+def _pod_at_birth(manifest: Manifest) -> Manifest:
+    return {**manifest, "status": {"phase": "Pending", "qosClass": "BestEffort"}}
+
+
+def _claim_at_birth(manifest: Manifest) -> Manifest:
+    return {**manifest, "status": {"phase": "Pending"}}
+
+
+def _job_at_birth(manifest: Manifest) -> Manifest:
+    """A Job selects its pods by its own uid, unless it says how."""
+    spec, metadata = manifest["spec"], manifest["metadata"]
+    if spec.get("manualSelector"):
+        return manifest
+    uid, name = metadata["uid"], metadata["name"]
+    prefix = "batch.kubernetes.io/"
+    labels = {
+        "controller-uid": uid,
+        "job-name": name,
+        f"{prefix}controller-uid": uid,
+        f"{prefix}job-name": name,
+    }
+    template = spec.get("template") or {}
+    inner = template.get("metadata") or {}
+    inner = {**inner, "labels": {**(inner.get("labels") or {}), **labels}}
+    spec = {
+        **spec,
+        "selector": {"matchLabels": {f"{prefix}controller-uid": uid}},
+        "template": {**template, "metadata": inner},
+    }
+    own = {**labels, **(metadata.get("labels") or {})} if metadata.get("labels") else labels
+    return {**manifest, "metadata": {**metadata, "labels": own}, "spec": spec}
+
+
+_BIRTHS: dict[tuple[str, str], Callable[[Manifest], Manifest]] = {
+    ("v1", "Namespace"): _namespace_at_birth,
+    ("v1", "Service"): _service_at_birth,
+    ("v1", "Pod"): _pod_at_birth,
+    ("v1", "PersistentVolumeClaim"): _claim_at_birth,
+    ("batch/v1", "Job"): _job_at_birth,
 }
 
 
@@ -210,7 +239,9 @@ def _stateful_set(manifest: Manifest) -> Manifest:
     spec = _over({"replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady"}, given)
     strategy = _over({"type": "RollingUpdate"}, spec.get("updateStrategy"))
     if strategy["type"] == "RollingUpdate":
-        strategy["rollingUpdate"] = _over({"partition": 0}, strategy.get("rollingUpdate"))
+        strategy["rollingUpdate"] = _over(
+            {"partition": 0, "maxUnavailable": 1}, strategy.get("rollingUpdate")
+        )
     spec["updateStrategy"] = strategy
     retention = {"whenDeleted": "Retain", "whenScaled": "Retain"}
     spec["persistentVolumeClaimRetentionPolicy"] = _over(
@@ -247,12 +278,11 @@ def _job_spec(spec: _Object) -> _Object:
         "suspend": False,
         "backoffLimit": 6,
         "manualSelector": False,
+        "podReplacementPolicy": "TerminatingOrFailed",
+        "parallelism": 1,
     }
-    basics["podReplacementPolicy"] = "TerminatingOrFailed"
     if "completions" not in spec and "parallelism" not in spec:
         basics["completions"] = 1
-    basics["parallelism"] = 1
-    del basics["manualSelector"]
     return _over(basics, _template(spec, restart=None))
 
 
@@ -304,6 +334,28 @@ def _claim(manifest: Manifest) -> Manifest:
     return _with_spec(manifest, _over({"volumeMode": "Filesystem"}, manifest["spec"]))
 
 
+def _namespace(manifest: Manifest) -> Manifest:
+    metadata = manifest.get("metadata") or {}
+    if not metadata.get("name"):
+        return manifest
+    labels = {**(metadata.get("labels") or {}), "kubernetes.io/metadata.name": metadata["name"]}
+    return {**manifest, "metadata": {**metadata, "labels": labels}}
+
+
+def _scaler(manifest: Manifest) -> Manifest:
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
+    spec = _over({"minReplicas": 1, "metrics": [{"type": "Resource", "resource": cpu}]}, manifest["spec"])
+    return _with_spec(manifest, spec)
+
+
+def _priority_class(manifest: Manifest) -> Manifest:
+    return _over({"preemptionPolicy": "PreemptLowerPriority"}, manifest)
+
+
+def _storage_class(manifest: Manifest) -> Manifest:
+    return _over({"reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"}, manifest)
+
+
 def _secret(manifest: Manifest) -> Manifest:
     out = _over({"type": "Opaque"}, manifest)
     plain = out.pop("stringData", None)
@@ -326,7 +378,7 @@ _RBAC = "rbac.authorization.k8s.io"
 def _binding(manifest: Manifest) -> Manifest:
     out = dict(manifest)
     if isinstance(out.get("roleRef"), dict):
-        out["roleRef"] = _over({"apiGroup": _RBAC}, out["roleRef"])
+        out["roleRef"] = {**out["roleRef"], "apiGroup": out["roleRef"].get("apiGroup") or _RBAC}
     if isinstance(out.get("subjects"), list):
         out["subjects"] = [
             _over({"apiGroup": _RBAC}, each) if each.get("kind") in ("User", "Group") else each
@@ -355,9 +407,15 @@ _FILLERS: dict[tuple[str, str], Callable[[Manifest], Manifest]] = {
     ("v1", "Service"): _service,
     ("v1", "PersistentVolumeClaim"): _claim,
     ("v1", "Secret"): _secret,
+    ("v1", "Namespace"): _namespace,
+    ("autoscaling/v2", "HorizontalPodAutoscaler"): _scaler,
+    ("scheduling.k8s.io/v1", "PriorityClass"): _priority_class,
+    ("storage.k8s.io/v1", "StorageClass"): _storage_class,
     ("networking.k8s.io/v1", "NetworkPolicy"): _network_policy,
     (f"{_RBAC}/v1", "RoleBinding"): _binding,
     (f"{_RBAC}/v1", "ClusterRoleBinding"): _binding,
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): _definition,
 }
-_WITHOUT_SPEC = frozenset(("Secret", "RoleBinding", "ClusterRoleBinding"))
+_WITHOUT_SPEC = frozenset(
+    ("Secret", "Namespace", "RoleBinding", "ClusterRoleBinding", "PriorityClass", "StorageClass")
+)

@@ -135,7 +135,7 @@ rbac.authorization.k8s.io/v1 RoleBinding rolebindings -
 rbac.authorization.k8s.io/v1 ClusterRole clusterroles cluster
 rbac.authorization.k8s.io/v1 ClusterRoleBinding clusterrolebindings cluster
 policy/v1 PodDisruptionBudget poddisruptionbudgets status,generation pdb
-autoscaling/v2 HorizontalPodAutoscaler horizontalpodautoscalers status hpa
+autoscaling/v2 HorizontalPodAutoscaler horizontalpodautoscalers status,generation hpa
 storage.k8s.io/v1 StorageClass storageclasses cluster sc
 storage.k8s.io/v1 VolumeAttachment volumeattachments cluster,status
 storage.k8s.io/v1 CSIDriver csidrivers cluster

@@ -197,9 +197,9 @@ def _check_finalizers(finalizers: Iterable[str]) -> list[FieldError]:
 
 
 def _check_owners(owners: Iterable[dict[str, Any]]) -> list[FieldError]:
-    out = []
+    out: list[FieldError] = []
     for index, owner in enumerate(owners):
-        for name in ("apiVersion", "kind", "name", "uid"):
-            if not owner.get(name):
-                out.append(failure.required(f"metadata.ownerReferences[{index}].{name}", "must not be empty"))
+        path = f"metadata.ownerReferences[{index}]"
+        lacking = [name for name in ("apiVersion", "kind", "name", "uid") if not owner.get(name)]
+        out += [failure.required(f"{path}.{name}", "must not be empty") for name in lacking]
     return out

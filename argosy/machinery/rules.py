@@ -208,11 +208,9 @@ def _binding(new: Manifest, live: Manifest | None) -> list[FieldError]:
 def _storage_class(new: Manifest, live: Manifest | None) -> list[FieldError]:
     if live is None:
         return []
-    out = []
-    for name in ("parameters", "provisioner", "reclaimPolicy"):
-        if not typed.equal(new.get(name), live.get(name)):
-            out.append(failure.not_allowed(name, f"updates to {name} are forbidden."))
-    return out
+    fixed = ("parameters", "provisioner", "reclaimPolicy")
+    changed = [name for name in fixed if not typed.equal(new.get(name), live.get(name))]
+    return [failure.not_allowed(name, f"updates to {name} are forbidden.") for name in changed]
 
 
 def _definition(new: Manifest, live: Manifest | None) -> list[FieldError]:
@@ -225,9 +223,8 @@ def _definition(new: Manifest, live: Manifest | None) -> list[FieldError]:
     for path, value in (("spec.group", spec.get("group")), ("spec.scope", spec.get("scope"))):
         if not value:
             out.append(failure.required(path))
-    for name in ("plural", "kind"):
-        if not (spec.get("names") or {}).get(name):
-            out.append(failure.required(f"spec.names.{name}"))
+    named = spec.get("names") or {}
+    out += [failure.required(f"spec.names.{name}") for name in ("plural", "kind") if not named.get(name)]
     if not spec.get("versions"):
         out.append(failure.required("spec.versions"))
     if live is not None and spec.get("scope") != _spec(live).get("scope"):

@@ -157,6 +157,7 @@ class _Table:
             inner, _, mark = text[1:].rpartition("}")
             out = Type()
             out.map, out.element, out.atomic = True, self._parsed(inner), mark == "!"
+            out.free = out.element is DEDUCED
             return out.close()
         named = self.named(text.rstrip("!"))
         if named is None:

@@ -125,19 +125,19 @@ def _values(tokens: list[str], at: int, text: str) -> tuple[tuple[str, ...], int
     out: list[str] = []
     last = "("
     while at < len(tokens):
-        token = tokens[at]
+        word = tokens[at]
         at += 1
-        if token == ")":
+        if word == ")":
             return (*out, *(("",) if last in ("(", ",") else ())), at
-        if token == ",":
+        if word == ",":
             if last in ("(", ","):
                 out.append("")
-        elif _is_word(token):
-            _check("value", token, names.label_value(token))
-            out.append(token)
+        elif _is_word(word):
+            _check("value", word, names.label_value(word))
+            out.append(word)
         else:
             break
-        last = token
+        last = word
     raise _unparsable(text, "found '', expected: ',' or ')'")
 
 

@@ -70,7 +70,7 @@ def _struct(value: dict[str, Any], kind: Type, path: str, unknown: list[str]) ->
 def _left_out(value: Any, kind: Type, zero_is_omitted: bool) -> bool:
     """Whether an empty value is not written: empty lists and maps never are, structs always, scalars by their field."""
     if value in ([], {}):
-        return not (kind.map and kind.element is None)
+        return not (kind.map and (kind.element is None or kind.free))
     return zero_is_omitted
 
 

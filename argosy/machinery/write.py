@@ -529,10 +529,9 @@ _IMMUTABLE = "field is immutable"
 
 
 def _change_errors(kind: Kind, before: dict[str, Any], after: dict[str, Any]) -> list[FieldError]:
-    out = []
-    for name in ("name", "namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds"):
-        if before.get(name) != after.get(name):
-            out.append(failure.invalid_value(f"metadata.{name}", after.get(name), _IMMUTABLE))
+    fixed = ("name", "namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
+    changed = [name for name in fixed if before.get(name) != after.get(name)]
+    out = [failure.invalid_value(f"metadata.{name}", after.get(name), _IMMUTABLE) for name in changed]
     if before.get("deletionTimestamp"):
         extra = sorted(set(after.get("finalizers") or ()) - set(before.get("finalizers") or ()))
         if extra:
