@@ -148,7 +148,12 @@ class Expander:
         uid, refresh = manifest["metadata"]["uid"], _refresh_asked(manifest)
         known = self._known.get(uid)
         if refresh:
-            await self._look_again(manifest, known, whole=refresh)
+            await self._look_again(manifest, known, whole=True)
+        elif known is not None and known.confirm:
+            # A removal is confirmed by inputs that were read again, and by nothing sooner.
+            if self._now() < known.again:
+                return
+            await self._look_again(manifest, known, whole=False)
         elif (
             known is not None
             and self._now() < known.again
