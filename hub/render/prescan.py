@@ -105,7 +105,6 @@ def _one(tree: Tree, folder: str, reached: Reached) -> Iterator[str]:
     if path is None:
         raise Invalid(f"{folder or '.'}: no {', '.join(NAMES)} there")
     found = load(tree, path)
-    _outside(folder, files.real(tree, path, path), reached)
     for name in _HELM:
         if found.get(name):
             raise Invalid(f"{path}: {name}: Helm charts are not supported")

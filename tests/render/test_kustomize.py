@@ -225,10 +225,10 @@ async def test_vendored_paths_and_links_within_the_repository_work(rendering: Re
             "vendor/github.com/org/crds/a.yaml": config_map("vendored"),
             "real/kustomization.yaml": "resources: [b.yaml]\n",
             "real/b.yaml": config_map("real"),
-            "real/other.yaml": "resources: [c.yaml]\n",
+            "y/..data/k.yaml": "resources: [c.yaml]\n",
             "y/c.yaml": config_map("linked"),
         },
-        {"linked": "real", "y/kustomization.yaml": "../real/other.yaml"},
+        {"linked": "real", "y/kustomization.yaml": "..data/k.yaml"},
     )
     assert sorted(names(await rendered(rendering, files, "x"))) == ["real", "vendored"]
     assert names(await rendered(rendering, files, "y")) == ["linked"]
