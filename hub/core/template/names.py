@@ -20,6 +20,8 @@ def normalize(name: str) -> str:
 
 def _lower(text: str) -> str:
     """Go's ToLower maps sign by sign; Python's `İ` would become two."""
+    if text.isascii():
+        return text.lower()
     return "".join(lowered if len(lowered := sign.lower()) == 1 else sign for sign in text)
 
 

@@ -8,6 +8,7 @@ where both sides hold a map under one key; here such maps merge, which breaks no
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from argosy import yamlio
@@ -27,10 +28,7 @@ def apply(app: Manifest, text: str, *, strict: bool) -> Manifest:
 
     `strict` fails, as Argo CD does, where a map or a list inside `valuesObject` meets another one.
     """
-    try:
-        wanted = yamlio.load_first(text, source="templatePatch")
-    except Invalid as error:
-        raise TemplateFailed(f"error in the rendered patch: {error.message}") from None
+    wanted = _parsed(text)
     if wanted is None:
         return app
     if not isinstance(wanted, dict):
@@ -42,6 +40,18 @@ def apply(app: Manifest, text: str, *, strict: bool) -> Manifest:
     patched: Manifest = _merged(app, wanted, ("",))
     spec = decode(kinds.APPLICATION_SPEC, patched.get("spec") or {})
     return {"metadata": patched.get("metadata") or {}, "spec": {**spec, "project": project}}
+
+
+def _parsed(text: str) -> Any:
+    """JSON where the text begins like an object, else YAML."""
+    try:
+        if text.lstrip().startswith("{"):
+            return json.loads(text)
+        return yamlio.load_first(text, source="templatePatch")
+    except ValueError as error:
+        raise TemplateFailed(f"error in the rendered patch: not JSON: {error}") from None
+    except Invalid as error:
+        raise TemplateFailed(f"error in the rendered patch: {error.message}") from None
 
 
 def _check_types(wanted: dict[str, Any]) -> None:
