@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -47,7 +47,8 @@ class StoreSuite:
             raise ValueError("no")
 
         good = [
-            store.write(lambda tx, n=n: objects.put(tx, row(f"good-{n}"), expected_rv=None, stamp=stamp)) for n in range(5)
+            store.write(lambda tx, n=n: objects.put(tx, row(f"good-{n}"), expected_rv=None, stamp=stamp))
+            for n in range(5)
         ]
         seen: list[Change] = []
         store.listen(seen.extend)
@@ -56,11 +57,16 @@ class StoreSuite:
         assert await store.read(lambda tx: objects.count(tx, "argoproj.io/applications")) == 5
         assert {change.name for change in seen} == {f"good-{n}" for n in range(5)}
 
-    async def test_changes_come_in_the_order_of_their_versions_and_no_version_comes_twice(self, store: Store) -> None:
+    async def test_changes_come_in_the_order_of_their_versions_and_no_version_comes_twice(
+        self, store: Store
+    ) -> None:
         seen: list[Change] = []
         store.listen(seen.extend)
         await asyncio.gather(
-            *(store.write(lambda tx, n=n: objects.put(tx, row(f"o{n}"), expected_rv=None, stamp=stamp)) for n in range(50))
+            *(
+                store.write(lambda tx, n=n: objects.put(tx, row(f"o{n}"), expected_rv=None, stamp=stamp))
+                for n in range(50)
+            )
         )
         versions = [change.rv for change in seen]
         assert versions == sorted(set(versions))

@@ -6,10 +6,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from store_suite import row, stamp
 
 from argosy.errors import Conflict, Invalid, Unavailable
 from hub.store import backup, objects, sqlite
-from store_suite import row, stamp
 
 
 async def test_a_live_hub_is_backed_up_and_restored_as_another_life(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from store_suite import Make, StoreSuite, row, stamp
 
 from argosy.errors import Invalid, Unavailable
 from hub.store import objects, sqlite
 from hub.store.base import Store
-from store_suite import Make, StoreSuite, row, stamp
 
 
 class TestSqlite(StoreSuite):
@@ -31,7 +31,7 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         database.execute(
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('argosy', '9999_later', '')"
         )
-    with pytest.raises(Invalid, match="newer Argosy.*9999_later"):
+    with pytest.raises(Invalid, match=r"newer Argosy.*9999_later"):
         sqlite.open_store(tmp_path / "hub.db")
 
 
@@ -73,15 +73,19 @@ asyncio.run(main())
 """
 
 
+def _kill_a_writer(path: Path) -> list[int]:
+    """Kills a process in the middle of its writes; the numbers of those that were answered."""
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        answered = [int(writer.stdout.readline()) for _ in range(500)]
+        writer.kill()
+        return answered + [int(line) for line in writer.stdout.read().splitlines() if line]
+
+
 async def test_every_answered_write_survives_a_kill(tmp_path: Path) -> None:
-    writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(tmp_path / "hub.db")], stdout=subprocess.PIPE, text=True
-    )
-    assert writer.stdout is not None
-    answered = [int(await asyncio.to_thread(writer.stdout.readline)) for _ in range(500)]
-    writer.kill()
-    answered += [int(line) for line in writer.stdout.read().splitlines() if line]
-    writer.wait()
+    answered = await asyncio.to_thread(_kill_a_writer, tmp_path / "hub.db")
     store = sqlite.open_store(tmp_path / "hub.db")
     kept = {found.name for found in await store.read(lambda tx: objects.page(tx, "x/y"))}
     await store.close()
