@@ -104,6 +104,25 @@ async def test_a_broken_first_clone_leaves_nothing_behind(
     assert len((await mirrors.tree(server.url("app"), wanted)).read("large.bin")) == 200_000
 
 
+@pytest.mark.parametrize("fault", [Fault.TRUNCATE, Fault.CUT])
+async def test_part_of_a_listing_is_never_taken_for_the_whole(
+    server: FaultyGitServer, repo: Path, mirrors: Mirrors, fault: Fault
+) -> None:
+    """What is missing from a reading would look like a deleted branch or tag."""
+    wanted = commit(repo, {"a.txt": "1"})
+    for at in range(40):
+        git(repo, "update-ref", f"refs/tags/v{at}", wanted)
+    for kept in (0.01, 0.3, 0.5, 0.8, 0.95, 0.999):
+        for service in ("listing", "fetch"):
+            server.kept = kept
+            server.fail(fault, service=service)
+            with pytest.raises(Unavailable):
+                await mirrors.refs(server.url("app"))
+    assert server.injected >= 12
+    server.heal()
+    assert len(await mirrors.refs(server.url("app"))) == 42
+
+
 async def test_a_server_that_is_not_there_is_unavailable(server: FaultyGitServer, mirrors: Mirrors) -> None:
     with pytest.raises(Unavailable, match=r"repository http://127.0.0.1:1/app.git: fatal:"):
         await mirrors.refs("http://127.0.0.1:1/app.git")

@@ -31,6 +31,8 @@ class FaultyGitServer(GitServer):
         self.injected = 0
         self.struck = threading.Event()
         """Set at the first fault."""
+        self.kept = 2 / 3
+        """How much of an answer arrives before it ends early or breaks off."""
         self._fault: Fault | None = None
         self._service = ""
         self._times = 0
@@ -65,7 +67,7 @@ class FaultyGitServer(GitServer):
         else:
             handler.begin(body)
             whole = body.read()
-            handler.chunk(whole[: len(whole) * 2 // 3])
+            handler.chunk(whole[: int(len(whole) * self.kept)])
             if fault is Fault.TRUNCATE:
                 handler.chunk(b"")
             handler.close_connection = True
