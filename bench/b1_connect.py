@@ -67,10 +67,10 @@ def _round(bench: Bench, variant: str, folder: str, count: int) -> dict[str, flo
     fleet = bench.role("fleet", folder=folder)
     time.sleep(1.0)
     before, cpu = server.rss, server.cpu
-    opened = fleet.ask("connect", port=server.hello["port"], count=count, seconds=150)
+    opened = fleet.ask("connect", port=server.hello["port"], count=count, within=150)
     connecting = server.cpu - cpu
     if variant == "hub":
-        fleet.ask("collect", patience=60, seconds=70)
+        fleet.ask("collect", within=70)
         fleet.ask("settle")
     fleet.ask("beat")
     time.sleep(3.0)

@@ -60,16 +60,16 @@ def _rounds(bench: Bench, variant: str, folder: str, count: int) -> list[dict[st
     else:
         server = bench.role("bare", folder=folder)
     fleet = bench.role("fleet", folder=folder)
-    fleet.ask("connect", port=server.hello["port"], count=count, seconds=150)
+    fleet.ask("connect", port=server.hello["port"], count=count, within=150)
     if variant == "hub":
-        fleet.ask("collect", seconds=70)
+        fleet.ask("collect", within=70)
     results = []
     for _ in range(ROUNDS):
         fleet.ask("settle")
         server.ask("cpu")
         fleet.ask("expect")
         decided = server.ask("change")
-        arrived = fleet.ask("collect", seconds=70)["arrived"]
+        arrived = fleet.ask("collect", within=70)["arrived"]
         spent = server.ask("cpu")["cpu"] - decided["cpu"]
         late = [(at - decided["decided"]) * 1000 for at in arrived]
         results.append(

@@ -130,10 +130,10 @@ class Role(Process):
         super().__init__(command, logs / f"{role}.log")
         self.hello: dict[str, Any] = orjson.loads(self.line(READY_SECONDS))
 
-    def ask(self, command: str, *, seconds: float = 60.0, **more: Any) -> dict[str, Any]:
+    def ask(self, command: str, *, within: float = 60.0, **more: Any) -> dict[str, Any]:
         """Lets it do one thing and returns what it says. Raises `Broken`."""
         self.tell(orjson.dumps({"do": command, **more}))
-        answer: dict[str, Any] = orjson.loads(self.line(seconds))
+        answer: dict[str, Any] = orjson.loads(self.line(within))
         if "error" in answer:
             raise self.broken(answer["error"])
         return answer
