@@ -132,7 +132,7 @@ class MemoryCluster:
         lost = await self._call("apply", manifest.get("kind", ""), metadata.get("name", ""))
         kind = self._kind(gvk_of(manifest))
         try:
-            out = self._apply(kind, _copy(manifest), force=force, dry_run=dry_run, manager=manager)
+            out = self._apply(kind, _received(manifest), force=force, dry_run=dry_run, manager=manager)
         except failure.ApiFailure as error:
             raise answers.from_status(error.to_status()) from None
         _break(lost)
@@ -468,6 +468,18 @@ class MemoryCluster:
         for gvk in gone:
             del self._kinds[gvk]
         self._served = {gvk: kind for gvk, kind in self._served.items() if gvk not in gone}
+
+
+def _received(manifest: Manifest) -> Manifest:
+    """The manifest as it arrives over a wire: copied, as JSON, of bounded size. Raises `ApiFailure`."""
+    try:
+        data = orjson.dumps(manifest)
+    except orjson.JSONEncodeError as error:
+        raise failure.bad_request(f"error decoding patch: {error}") from None
+    if len(data) > patch.MAX_BODY:
+        raise failure.too_large(f"limit is {patch.MAX_BODY}")
+    out: Manifest = orjson.loads(data)
+    return out
 
 
 def _api_kind(gvk: Gvk, kind: Kind) -> ApiKind:

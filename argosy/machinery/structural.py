@@ -8,6 +8,7 @@ is not evaluated.
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -280,15 +281,13 @@ def _string_errors(value: str, schema: Schema, path: str) -> Iterator[FieldError
         yield failure.wrong_type(_shown(path), value, detail)
 
 
-_patterns: dict[str, re.Pattern[str]] = {}
-
-
+@functools.lru_cache(maxsize=512)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """RE2 patterns of schemas are read as Python's, which differ only in corners (`\\z`, `\\p`)."""
-    found = _patterns.get(pattern)
-    if found is None:
-        found = _patterns[pattern] = re.compile(pattern.replace(r"\z", r"\Z"))
-    return found
+    """RE2 patterns of schemas are read as Python's, which differ in corners; one Python cannot read matches all."""
+    try:
+        return re.compile(pattern.replace(r"\z", r"\Z"))
+    except re.error:
+        return re.compile("")
 
 
 def _number_errors(value: float, schema: Schema, path: str) -> Iterator[FieldError]:

@@ -22,6 +22,8 @@ from argosy.objects import Manifest
 
 PATCH_TYPES = (patch.JSON_PATCH, patch.MERGE_PATCH, patch.APPLY_PATCH)
 """What a custom kind takes; the built-in ones take `patch.STRATEGIC_PATCH`, too."""
+MAX_DEPTH = 150
+"""Levels of maps and lists in a body. A real API server takes 10,000; no schema in use comes near this."""
 CREATED, UPDATED, UNCHANGED, DELETED = "created", "updated", "unchanged", "deleted"
 
 
@@ -81,6 +83,7 @@ class Deletion:
 def create(place: Place, body: Manifest, options: Options) -> Outcome:
     """POST. The caller refuses a name that is taken (`failure.already_exists`). Raises `ApiFailure`."""
     kind = place.kind
+    _check_depth(body)
     _check_type(kind, body)
     body, unknown = _read(kind, body)
     warnings = _judge(kind, [*options.strict, *(f'unknown field "{path}"' for path in unknown)], options)
@@ -99,6 +102,7 @@ def create(place: Place, body: Manifest, options: Options) -> Outcome:
 def update(place: Place, live: Manifest | None, body: Manifest, options: Options) -> Outcome:
     """PUT. `live` is None where there is no such object. Raises `ApiFailure`."""
     kind = place.kind
+    _check_depth(body)
     _check_type(kind, body)
     body, unknown = _read(kind, body)
     warnings = _judge(kind, [*options.strict, *(f'unknown field "{path}"' for path in unknown)], options)
@@ -130,6 +134,7 @@ def patched(place: Place, live: Manifest | None, media_type: str, body: Any, opt
         raise failure.unsupported_media_type(accepted)
     if live is None:
         raise failure.not_found(kind.plural, kind.group, place.name)
+    _check_depth(body)
     if media_type == patch.JSON_PATCH:
         changed = patch.json_patch(live, body)
     elif not isinstance(body, dict):
@@ -140,6 +145,7 @@ def patched(place: Place, live: Manifest | None, media_type: str, body: Any, opt
         changed = patch.merge_patch(live, body)
     else:
         changed = patch.strategic_patch(live, body, kind.type)
+    _check_depth(changed)
     if not isinstance(changed, dict):
         raise failure.invalid("", "", "", [failure.invalid_value("patch", changed, "not an object")])
     new, unknown = _read_patched(kind, changed)
@@ -164,6 +170,7 @@ def apply(place: Place, live: Manifest | None, body: Any, options: Options) -> O
         )
     if not isinstance(body, dict):
         raise failure.bad_request("error decoding patch: the body is not an object")
+    _check_depth(body)
     if live is None and place.subresource:
         raise failure.not_found(kind.plural, kind.group, place.name)
     new = ownership.apply(
@@ -236,6 +243,21 @@ def _finalizers_for(finalizers: Sequence[str], propagation: str) -> list[str]:
 
 
 # --- reading a body -----------------------------------------------------------------------------------------------
+
+
+def _check_depth(value: Any) -> None:
+    """Refuses what is nested so deep that no walk over it would end well."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise failure.bad_request(f"exceeded max depth: a body may be nested {MAX_DEPTH} levels deep")
 
 
 def _check_type(kind: Kind, body: Manifest) -> None:

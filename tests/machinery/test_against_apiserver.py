@@ -127,7 +127,10 @@ CASES: dict[str, tuple[Callable[[], kinds.Kind], Callable[..., list[Request]]]] 
 }
 
 
-@pytest.mark.parametrize("seed", range(6))
+SEEDS = [*range(3), *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(3, 40))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("case", CASES)
 def test_answers_a_history_as_a_real_server_does(
     plane: controlplane.ControlPlane, case: str, seed: int

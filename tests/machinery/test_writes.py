@@ -202,6 +202,29 @@ def test_a_custom_kind_takes_no_strategic_patch_and_says_what_it_takes() -> None
     )
 
 
+def deep(levels: int) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for _ in range(levels):
+        out = {"x": out}
+    return out
+
+
+def test_what_is_nested_too_deep_is_refused_by_every_write() -> None:
+    body = {**thing(), "status": deep(1000)}
+    live = made()
+    for refused in (
+        lambda: write.create(PLACE, body, options()),
+        lambda: write.update(PLACE, live, body, options()),
+        lambda: write.apply(PLACE, live, body, options()),
+        lambda: write.patched(STATUS, live, MERGE, body, options()),
+    ):
+        with pytest.raises(ApiFailure, match="exceeded max depth") as caught:
+            refused()
+        assert caught.value.code == 400
+    nested = {**thing(), "status": deep(100)}
+    assert write.patched(STATUS, live, MERGE, nested, options()).action == write.UPDATED
+
+
 def test_old_mistakes_are_not_held_against_an_update() -> None:
     live = made()
     live["spec"]["name"] = "WRITTEN BEFORE THE PATTERN"
