@@ -75,8 +75,9 @@ class Ledger:
         """Judges, completes, checks and keeps a set. Raises `Unavailable` where it cannot be made durable."""
         async with self._lock:
             held = self._held
-            if not held.holding and delta.epoch == held.epoch and delta.generation < held.generation:
-                # Older than what the same hub has said since: overtaken on its way.
+            older = delta.epoch == held.epoch and delta.generation < held.generation
+            if older and not held.holding and held.confirmed != delta.epoch:
+                # The same hub has said more since: overtaken on its way.
                 return Taken.KNOWN
             verdict = epoch.judge(held, delta.epoch, delta.generation)
             if verdict.holding:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 import structlog
@@ -45,6 +46,7 @@ class Desk:
     outbox: Outbox
     clock: Callable[[], float]
     patience: float = ACK_SECONDS
+    instance: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def hello(self, *, whole: bool = False) -> pb.ConnectRequest:
         """`whole` asks for the whole set, as an agent that holds nothing of this hub's."""
@@ -62,6 +64,7 @@ class Desk:
                 state_digest=self.outbox.note(),
                 holding=held.holding,
                 holding_reason=held.reason,
+                instance=self.instance,
             )
         )
 

@@ -285,6 +285,7 @@ class Hello(_message.Message):
     STATE_DIGEST_FIELD_NUMBER: _builtins.int
     HOLDING_FIELD_NUMBER: _builtins.int
     HOLDING_REASON_FIELD_NUMBER: _builtins.int
+    INSTANCE_FIELD_NUMBER: _builtins.int
     protocol_min: _builtins.int
     """Oldest and newest protocol number the agent speaks."""
     protocol_max: _builtins.int
@@ -302,6 +303,8 @@ class Hello(_message.Message):
     """True when the agent refuses removals because the hub's life or generation is not the one it knew."""
     holding_reason: _builtins.str
     """"EpochUnknown" or "EpochOlder" while holding."""
+    instance: _builtins.str
+    """Random id of this run of the agent: tells two agents with one identity from one agent that came back."""
     @_builtins.property
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the agent knows of its cluster, for example kubernetes.version; at most 64 entries."""
@@ -320,10 +323,11 @@ class Hello(_message.Message):
         state_digest: _builtins.str = ...,
         holding: _builtins.bool = ...,
         holding_reason: _builtins.str = ...,
+        instance: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_uid", b"cluster_uid", "epoch", b"epoch", "facts", b"facts", "generation", b"generation", "holding", b"holding", "holding_reason", b"holding_reason", "protocol_max", b"protocol_max", "protocol_min", b"protocol_min", "set_digest", b"set_digest", "state_digest", b"state_digest", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_uid", b"cluster_uid", "epoch", b"epoch", "facts", b"facts", "generation", b"generation", "holding", b"holding", "holding_reason", b"holding_reason", "instance", b"instance", "protocol_max", b"protocol_max", "protocol_min", b"protocol_min", "set_digest", b"set_digest", "state_digest", b"state_digest", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

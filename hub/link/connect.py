@@ -32,6 +32,7 @@ from hub.store.desired import Head
 
 log = structlog.get_logger("link")
 
+_DOUBLED = "two agents run with this cluster's identity at once and replace each other: end one of them"
 MAX_FULL = 200_000
 """Applications in one full report."""
 
@@ -66,6 +67,8 @@ class Switchboard:
         self._quota = quota
         self._clock = clock
         self.sessions: dict[str, Session] = {}
+        self._replaced: dict[str, str] = {}
+        """Which run of an agent was last replaced by another one while it was connected."""
         self.revocations = 0
         """Grows with every revocation."""
         self.lost: dict[str, float] = {}
@@ -140,26 +143,38 @@ class Switchboard:
             hello.generation,
             hello.set_digest,
         )
-        session.holding = hello.holding
+        session.holding, session.instance = hello.holding, hello.instance[:64]
         greeting = await self._store.read(lambda tx: _greet(tx, peer, hello.cluster_uid))
         if greeting.refusal:
             await self._store.write(lambda tx: agents.quarantine(tx, peer.cluster, greeting.refusal))
             raise Forbidden(greeting.refusal)
-        self._enter(session)
+        doubled = self._enter(session)
         if revocations != self.revocations:
             # One that was revoked between the look and the entry would be missed by the cut.
             await self._store.read(lambda tx: peers.admit(tx, peer))
+        if doubled:
+            await self._store.write(lambda tx: agents.quarantine(tx, peer.cluster, _DOUBLED))
         await self._note(greeting.agent, hello, facts)
         session.welcome(self._welcome(greeting, hello.state_digest))
         await self.push([session.cluster])
 
-    def _enter(self, session: Session) -> None:
-        """The newest stream of a cluster is the one; an older one is told so."""
+    def _enter(self, session: Session) -> bool:
+        """The newest stream of a cluster is the one; an older one is told so.
+
+        True where an agent comes back that another one with the same identity had replaced: there are two
+        of them.
+        """
         before = self.sessions.get(session.cluster)
         self.sessions[session.cluster] = session
         self.lost.pop(session.cluster, None)
-        if before is not None and before is not session:
-            before.end("replaced", grpc.StatusCode.ABORTED, self._beat_seconds)
+        if before is None or before is session:
+            return False
+        before.end("replaced", grpc.StatusCode.ABORTED, self._beat_seconds)
+        if before.instance == session.instance:
+            return False
+        doubled = self._replaced.get(session.cluster) == session.instance
+        self._replaced[session.cluster] = before.instance
+        return doubled
 
     def _leave(self, session: Session) -> None:
         if self.sessions.get(session.cluster) is session:

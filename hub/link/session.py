@@ -43,6 +43,7 @@ class Session:
         "full",
         "generation",
         "holding",
+        "instance",
         "meter",
         "offered",
         "pushed",
@@ -69,6 +70,7 @@ class Session:
         self.epoch = ""
         self.generation = 0
         self.set_digest = ""
+        self.instance = ""
         self.holding = False
         self.offered = 0
         self.pushed = now

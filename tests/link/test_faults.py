@@ -229,6 +229,40 @@ async def test_a_newer_stream_takes_the_place_of_the_older(hub: Hub, tmp_path: P
         assert hub.server.count == 1
 
 
+async def test_two_agents_with_one_identity_are_told(tmp_path: Path) -> None:
+    hub = await linkbed.open_hub(tmp_path / "hub", LinkConfig(beat=1))
+    try:
+        async with linkbed.joined(hub, tmp_path) as spoke:
+            twin = Spoke(spoke.folder, spoke.uid)
+            await twin.start()
+
+            async def told() -> bool:
+                return "two agents run" in (await hub.agent_row("id-one")).quarantine
+
+            await until(told, "the hub says so", 20.0)
+            await twin.stop()
+    finally:
+        await hub.close()
+
+
+async def test_an_idle_stream_costs_less_than_a_megabyte_a_day(tmp_path: Path) -> None:
+    hub = await linkbed.open_hub(tmp_path / "hub", LinkConfig(beat=1))
+    try:
+        async with Proxy(("127.0.0.1", hub.server.link_port)) as line:
+            spoke = await behind(hub, line, tmp_path)
+            await spoke.start()
+            await until(lambda: spoke.connected, "connected")
+            await asyncio.sleep(0.3)
+            line.bytes_up = line.bytes_down = 0
+            await asyncio.sleep(3.0)
+            beats_a_day = 86400 / (20 * 0.875)
+            # At most four beats fell into the time.
+            assert 0 < (line.bytes_up + line.bytes_down) / 4 * beats_a_day < 1_000_000
+            await spoke.stop()
+    finally:
+        await hub.close()
+
+
 async def test_a_reconnect_without_changes_sends_no_report_and_writes_nothing(
     hub: Hub, line: Proxy, tmp_path: Path
 ) -> None:
@@ -362,6 +396,10 @@ async def test_an_older_state_of_the_same_life_is_held_off(tmp_path: Path) -> No
         try:
             await until(held, "Held", 15.0)
             assert spoke.generation == 2
+            await hub.store.write(lambda tx: agents.confirm(tx, "id-one", hub.store.epoch))
+            await until(lambda: same_set(hub, spoke), "yesterday's set")
+            assert spoke.generation == 1
+            assert not spoke.keeper.held.holding
         finally:
             await spoke.stop()
             await hub.close()
