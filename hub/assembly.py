@@ -17,7 +17,7 @@ import aiohttp
 import structlog
 
 from argosy import tls, token
-from argosy.loop import Loop, run_loops
+from argosy.loop import Loop, Wake, run_loops
 from argosy.token import JoinToken
 from hub import config
 from hub.api import actions, server
@@ -122,13 +122,15 @@ class Hub:
         self.trees = Trees(self.mirrors, store, every=settings.poll)
         self._cache = Cache()
         self._push_secrets: Mapping[str, str] = {}
-        self.poller = Poller(self.trees, self._moved)
         self._keys = Loop("keyring", self._read_keys, every=3600)
-        self._poll = Loop("poller", self.poller.run, every=max(0.5, min(settings.poll, 10.0)))
-        self._expand = Loop("expander", self._run_expander, every=30)
+        looking = Wake()
+        self.poller = Poller(self.trees, self._moved, looking)
+        self._poll = Loop("poller", self.poller.run, every=max(0.5, min(settings.poll, 10.0)), wake=looking)
+        expanding = Wake()
         self.expander = Expander(
-            store, objects, self.world, self.trees, self._provide, self._expand.wake, self._generated
+            store, objects, self.world, self.trees, self._provide, expanding, self._generated
         )
+        self._expand = Loop("expander", self.expander.run, every=30, wake=expanding)
         self.renderer = Renderer(
             store, objects, self.world, self.trees, Kitchen(self.rendering), self._rendered
         )
@@ -225,9 +227,6 @@ class Hub:
         self._roll.wake.set()
         self._remove.wake.set()
 
-    async def _run_expander(self) -> None:
-        await self.expander.run()
-
     # --- what the parts ask of each other -------------------------------------------------------------------------
 
     async def _read_keys(self) -> None:
@@ -238,14 +237,12 @@ class Hub:
         own = next((item for item in secrets if item["metadata"]["name"] == PUSH_SECRETS), {})
         self._push_secrets = credentials.texts(own)
         failed = {repo.url for repo in self.trees.in_use() if repo.failed}
-        if self.poller.ask(failed.__contains__):
-            self._poll.wake.set()
+        self.poller.ask(failed.__contains__)
 
     def _on_push(self, headers: Mapping[str, str], body: bytes) -> None:
         """A webhook's delivery. Raises `Forbidden`, `Invalid`."""
         pushes = webhook.parse(headers, body, self._push_secrets)
-        if self.poller.ask(lambda url: any(push.concerns(url) for push in pushes)):
-            self._poll.wake.set()
+        self.poller.ask(lambda url: any(push.concerns(url) for push in pushes))
 
     async def _provide(self, request: ProviderRequest) -> Answer[Sequence[Mapping[str, Any]]]:
         async with aiohttp.ClientSession() as session:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from argosy.loop import Wake
 from hub.loops.trees import Trees
 
 AT_ONCE = 8
@@ -15,21 +16,21 @@ AT_ONCE = 8
 
 
 class Poller:
-    """`moved` is called once after a run in which any repository moved, failed or came back."""
+    """`moved` is called once after a run in which any repository moved, failed or came back; `wake` is this loop's."""
 
-    def __init__(self, trees: Trees, moved: Callable[[], None]) -> None:
+    def __init__(self, trees: Trees, moved: Callable[[], None], wake: Wake) -> None:
         self._trees = trees
         self._moved = moved
+        self._wake = wake
         self._asked: set[str] = set()
         self._limit = asyncio.Semaphore(AT_ONCE)
 
     def ask(self, concerns: Callable[[str], bool]) -> int:
-        """Asks for a look at the repositories in use whose address it `concerns`; returns their number.
-
-        Wake the loop afterwards.
-        """
+        """Asks for a look at the repositories in use whose address it `concerns`; returns their number."""
         found = [repo.url for repo in self._trees.in_use() if concerns(repo.url)]
         self._asked.update(found)
+        if found:
+            self._wake.set()
         return len(found)
 
     async def run(self) -> None:
