@@ -241,7 +241,7 @@ def test_a_templated_boolean_is_refused_with_the_way_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['{"spec": {"project": "no", "info": [\t]}}', "spec: {project: no}", "", "  \n"]
+    "text", ['{"spec": {"project": "no", "info": [\t]}}', "spec: {project: other}", "", "  \n"]
 )
 def test_a_patch_may_be_json_yaml_or_nothing(text: str) -> None:
     found = expand(appset([ELEMENTS], templatePatch=text), World(), Settings())
