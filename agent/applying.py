@@ -198,7 +198,10 @@ class Application:
         results = [outcome]
 
         async def served_now() -> bool:
-            await self.around.api.kinds(refresh=True)
+            try:
+                await self.around.api.kinds(refresh=True)
+            except ArgosyError:
+                return False
             result = await execute.step(self.around.api, todo)
             results.append(result)  # type: ignore[arg-type]
             return not (isinstance(result, Failed) and result.missing)

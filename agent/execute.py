@@ -57,7 +57,7 @@ async def _apply(api: ClusterApi, todo: Apply) -> Outcome:
 
 async def _check(api: ClusterApi, todo: Check) -> Outcome:
     live = todo.live
-    if live is None:
+    if live is None or live.slim:
         live = await observe(api, todo.wanted.gvk, todo.wanted.key)
         if live is None:
             return Checked(None)

@@ -16,6 +16,7 @@ from agent.core import marks
 from agent.core.contested import Corrections
 from agent.core.inventory import Inventory
 from agent.core.kinds import CONFIG_MAP, ApiKind, Gvk
+from agent.core.marks import Seen
 from agent.core.plan import Verified
 from agent.core.prepare import Prepared
 from agent.core.retry import Failure
@@ -64,6 +65,27 @@ async def read(api: ClusterApi, memory: Memory, watcher: Watcher) -> Inventory:
         memory.written, memory.uid = inventories.substance(found), live["metadata"]["uid"]
     memory.inventory = found
     return found
+
+
+async def search(api: ClusterApi, memory: Memory) -> Inventory:
+    """Recovers a lost inventory by asking every kind there is for our label: dear, and only for a removal."""
+    selector = f"{marks.PART_OF}={marks.applyset_id(memory.assignment)}"
+    found: list[Seen] = []
+    named: set[tuple[str, str]] = set()
+    for kind in (await api.kinds()).values():
+        name = kind.gvk.group, kind.gvk.kind
+        if "list" not in kind.verbs or name in named:
+            continue
+        named.add(name)
+        more = ""
+        while True:
+            page = await api.list(kind.gvk, selector=selector, more=more)
+            found += [marks.seen(item) for item in page.items]
+            more = page.more
+            if not more:
+                break
+    memory.inventory = inventories.recovered(memory.assignment, found)
+    return memory.inventory
 
 
 async def write(api: ClusterApi, memory: Memory, inventory: Inventory) -> None:

@@ -124,6 +124,8 @@ class Syncer:
     async def _remove(self, memory: Memory, removal: Removal) -> Removed:
         if memory.inventory is None:
             inventory = await memories.read(self._api, memory, self.watcher)
+            if memory.written is None:
+                inventory = await memories.search(self._api, memory)
             await self._watch({entry.gvk for entry in inventory.entries.values()}, await self._api.kinds())
         return await removing.whole(self._api, self.watcher, memory, removal)
 
@@ -237,7 +239,16 @@ class Syncer:
             if verdict.live is not None and verdict.sync is Sync.SYNCED
         ]
         hooks = [live for live, _ in run.hook_live.values() if live is not None]
-        return replace(run.inventory.learned([*fine, *hooks]), operation=operation)
+        ended = [
+            key
+            for key, entry in run.inventory.entries.items()
+            if entry.hook
+            and key not in run.created
+            and self.watcher.listed(key.group, key.kind)
+            and self.watcher.get(key) is None
+        ]
+        learned = run.inventory.learned([*fine, *hooks])
+        return replace(learned.without(ended) if ended else learned, operation=operation)
 
     async def _holds(self, owner: str, key: ObjectKey) -> bool:
         """Whether another assignment of this cluster still wants the object."""

@@ -18,6 +18,7 @@ import structlog
 
 from agent.cluster.base import ClusterApi, Event, Expired, KindMissing
 from agent.core import marks
+from agent.core.health import table
 from agent.core.kinds import WATCHABLE, ApiKind
 from agent.core.marks import Seen
 from argosy import backoff
@@ -31,11 +32,13 @@ QUICK_END = 1.0
 
 @dataclass
 class _Reflected:
-    """One kind: what is held, and the task that keeps it so. `listed` once the first list was complete."""
+    """One kind: what is held, and the task that keeps it so. `listed` once the first list was complete, `tried` once
+    it was or could not be had."""
 
     kind: ApiKind
     objects: dict[ObjectKey, Seen] = field(default_factory=dict)
-    listed: asyncio.Event = field(default_factory=asyncio.Event)
+    listed: bool = False
+    tried: asyncio.Event = field(default_factory=asyncio.Event)
     version: str = ""
     relisted: set[ObjectKey] | None = None
     """While a list runs: what it brought. Everything else is dropped at its end."""
@@ -62,8 +65,8 @@ class Watcher:
                 reflected = self._kinds[name] = _Reflected(kind)
                 reflected.task = asyncio.create_task(self._run(reflected), name=f"watch {kind.plural}")
             found = self._kinds.get(name)
-            if found is not None and not found.listed.is_set():
-                waiting.append(found.listed.wait())
+            if found is not None and not found.tried.is_set():
+                waiting.append(found.tried.wait())
         if waiting:
             try:
                 async with asyncio.timeout(timeout):
@@ -74,7 +77,7 @@ class Watcher:
     def listed(self, group: str, kind: str) -> bool:
         """Whether an object of that kind which is not held is not there (or not ours)."""
         found = self._kinds.get((group, kind))
-        return found is not None and found.listed.is_set()
+        return found is not None and found.listed
 
     def get(self, key: ObjectKey) -> Seen | None:
         """The object as last seen, None where none with our label is known."""
@@ -140,6 +143,7 @@ class Watcher:
                 # The list did not end: what it brought stays, what it lacked is not taken for gone.
                 reflected.relisted, reflected.version = None, ""
             if failures:
+                reflected.tried.set()
                 await asyncio.sleep(backoff.full_jitter(failures - 1, random.random(), base=0.2))
 
     def _take(self, reflected: _Reflected, event: Event) -> None:
@@ -148,7 +152,8 @@ class Watcher:
                 for key in reflected.objects.keys() - reflected.relisted:
                     self._remove(reflected, key)
                 reflected.relisted = None
-                reflected.listed.set()
+                reflected.listed = True
+                reflected.tried.set()
         else:
             item = marks.seen(event.object)
             if event.type == "DELETED":
@@ -165,7 +170,7 @@ class Watcher:
         before = reflected.objects.get(item.key)
         if before is not None and before.uid == item.uid and _older(item, before):
             return
-        reflected.objects[item.key] = item
+        reflected.objects[item.key] = item if table.needs_content(item.gvk) else marks.slimmed(item)
         if told and (before is None or before.resource_version != item.resource_version):
             for owner in {item.owner, before.owner if before is not None else ""} - {""}:
                 self._changed(owner)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.core.kinds import Gvk, gvk_of
@@ -96,6 +96,8 @@ class Seen:
     operation: str
     deleting: bool
     body: Manifest = field(repr=False, compare=False)
+    slim: bool = field(default=False, compare=False)
+    """`body` is not whole: kind, metadata and status only."""
 
 
 def seen(live: Manifest) -> Seen:
@@ -118,6 +120,13 @@ def seen(live: Manifest) -> Seen:
         deleting="deletionTimestamp" in metadata,
         body={**live, "metadata": slim},
     )
+
+
+def slimmed(item: Seen) -> Seen:
+    """Without the content: what is kept of objects whose health needs none of it. Secrets stay out of memory so."""
+    kept = ("apiVersion", "kind", "metadata", "status")
+    body = {name: item.body[name] for name in kept if name in item.body}
+    return replace(item, body=body, slim=True)
 
 
 _VOLATILE = frozenset({"managedFields", "resourceVersion", "generation", "selfLink"})

@@ -63,7 +63,7 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Ask for the live object (where `live` is None) and for a dry run of the manifest."""
+    """Ask for the live object (where `live` is None or slim) and for a dry run of the manifest."""
 
     wanted: Wanted
     manifest: Manifest = field(repr=False)

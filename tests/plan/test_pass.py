@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from passes import CONFIG_MAP, World, annotated, config_map
 
+from agent.cluster.faults import Fault
 from argosy.bundle import Policy
 from argosy.objects import ObjectKey
 from argosy.status import Health, Sync
@@ -334,6 +335,27 @@ async def test_a_lost_inventory_is_recovered_from_the_objects(world: World) -> N
     await world.sync(world.assignment(config_map("a")), world.removal("/ConfigMap/default/b"))
 
     assert set(world.live()) == {"a"}
+
+
+async def test_a_whole_app_goes_even_when_its_inventory_was_lost(world: World) -> None:
+    await world.sync(world.assignment(config_map("a"), config_map("b")))
+    world.cluster.put(config_map("stranger"))
+    world.cluster.remove(CONFIG_MAP, "argosy-system", "argosy-inventory-id-1")
+    await world.restart()
+
+    done = await world.syncer.remove(world.removal(""))
+
+    assert done.status.gone
+    assert set(world.live()) == {"stranger"}
+
+
+async def test_kinds_that_may_not_be_watched_are_synced_all_the_same(world: World) -> None:
+    world.cluster.faults.inject(Fault("watch", "forbidden", times=0))
+
+    done = await world.sync(world.assignment(config_map("a")))
+
+    assert done.status.sync is Sync.SYNCED
+    assert "a" in world.live()
 
 
 async def test_a_bundle_that_is_not_here_changes_nothing(world: World) -> None:

@@ -51,6 +51,11 @@ def check_for(gvk: Gvk) -> Check | None:
     return check if gvk.version in versions else _unsupported
 
 
+def needs_content(gvk: Gvk) -> bool:
+    """Whether a check of this kind reads more of an object than metadata and status."""
+    return check_for(gvk) not in (None, cluster.custom_resource_definition)
+
+
 def assess(live: Manifest) -> Found:
     """The health of a live object. What is being deleted is Progressing, unless its own check says
     Unknown.
