@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from argosy import log
-
+LEVELS = ("debug", "info", "warning", "error")
 DEFAULT_STATE = "/var/lib/argosy-agent"
 
 
@@ -44,7 +43,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     run.add_argument(
         "--health", metavar="HOST:PORT", default="", help="serve /livez, /readyz and /status there"
     )
-    run.add_argument("--log-level", choices=sorted(log.LEVELS), default="info")
+    run.add_argument("--log-level", choices=LEVELS, default="info")
     run.add_argument("--log-format", choices=("text", "json"), default="text")
     found = parser.parse_args(arguments)
     if found.memory and (found.kubeconfig or found.context):

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from agent import config
 from agent.config import Config
-from argosy import log
 from argosy.errors import ArgosyError, Forbidden, Invalid
 
 if TYPE_CHECKING:
@@ -31,6 +30,10 @@ Broke; the command line, token or state cannot be used; the hub refuses this age
 
 def main(arguments: Sequence[str] | None = None) -> int:
     settings = config.parse(sys.argv[1:] if arguments is None else arguments)
+    # structlog loads rich where it finds it: ten megabytes for colours that an agent does not show.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+    from argosy import log
+
     # gRPC writes each refused handshake to stderr; what matters of it is in our own log.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     log.configure(level=settings.log_level, form=settings.log_format)

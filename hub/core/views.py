@@ -147,7 +147,7 @@ def cluster(manifest: Manifest, agent: Agent | None, now: float, applications: i
     status: dict[str, Any] = {"conditions": clusters.conditions(agent, now), "applications": applications}
     if agent is not None:
         facts = orjson.loads(agent.facts or "{}")
-        version = facts.get("kubernetesVersion") or facts.get("kubernetes_version") or facts.get("kubernetes")
+        version = facts.get("kubernetes.version")
         shown = {
             "agentVersion": agent.version,
             "kubernetesVersion": version,
