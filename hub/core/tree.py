@@ -69,6 +69,9 @@ class MemoryTree:
             raise NotFound(f"{path}: no such file at {self.commit}") from None
 
     def tree_id(self, path: str) -> str | None:
+        if path in self.files:
+            link = path in self.links
+            return hashlib.sha256(f"{link}\0".encode() + self.files[path]).hexdigest()
         below = path + "/" if path else ""
         found = [name for name in self._sorted if name == path or name.startswith(below)]
         if not found:

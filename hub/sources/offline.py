@@ -11,6 +11,7 @@ from typing import Any
 
 from argosy.errors import ArgosyError
 from argosy.objects import Manifest, split_api_version
+from hub.core.fleet import Fleet
 from hub.core.generators.base import ProviderRequest, Request, TreeRequest, secret_texts
 from hub.core.tree import MemoryTree, Tree
 from hub.core.types import Answer, ClusterFacts, Complete, Failed
@@ -33,7 +34,7 @@ class OfflineSources:
         budget: float,
     ) -> None:
         in_order = sorted(clusters, key=_name)
-        self._clusters = [facts for manifest in in_order if (facts := cluster_facts(manifest)) is not None]
+        self._clusters = Fleet(facts for item in in_order if (facts := cluster_facts(item)) is not None)
         self._objects = [manifest for manifest in (*objects, *clusters) if isinstance(manifest, dict)]
         self._repos = {_same(url): folder for url, folder in repos.items()}
         self._budget = budget

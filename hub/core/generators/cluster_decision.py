@@ -7,9 +7,8 @@ from typing import Any
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import labels, params
+from hub.core import fleet, labels, params
 from hub.core.generators.base import Context, GeneratorFailed
-from hub.core.generators.clusters import all_clusters
 from hub.core.params import Params, StringMap
 from hub.core.schema import described
 
@@ -30,7 +29,7 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     if not match_key:
         return []
     context.inputs.clusters = True
-    servers = {cluster.name: cluster.server for cluster in all_clusters(context.sources.clusters())}
+    servers = fleet.of(context.sources.clusters()).servers
     list_key = config.get("statusListKey") or "clusters"
     return [
         _of_decision(decision, servers[decision[match_key]], decision[match_key], spec, context)

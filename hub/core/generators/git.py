@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from argosy import yamlio
 from argosy.errors import Invalid, NotFound
@@ -43,13 +44,24 @@ def _directories(
     prefix = spec.get("pathParamPrefix", "")
     return [
         _path_params(path, "", prefix, context.go)
-        for path in folders(tree.paths())
+        for path in _folders_of(tree)
         if _any(include, path) and not _any(exclude, path)
     ]
 
 
 def _any(matchers: Iterable[globs.Matcher | None], path: str) -> bool:
     return any(matcher is not None and matcher(path) for matcher in matchers)
+
+
+def _folders_of(tree: Tree) -> list[str]:
+    known = _FOLDERS.get(tree)
+    if known is None:
+        known = _FOLDERS[tree] = folders(tree.paths())
+    return known
+
+
+_FOLDERS: WeakKeyDictionary[Tree, list[str]] = WeakKeyDictionary()
+"""Folders of the trees in use: several sets look at one commit."""
 
 
 def folders(paths: Sequence[str]) -> list[str]:
@@ -79,18 +91,42 @@ def _files(tree: Tree, wanted: list[dict[str, Any]], spec: dict[str, Any], conte
 
 def _of_file(tree: Tree, path: str, prefix: str, go: bool) -> list[Params]:
     folder, name = posixpath.dirname(path) or ".", posixpath.basename(path)
-    found = []
-    for content in _objects(path, _read(tree, path)):
-        if go:
-            found.append({**params.from_json(content), **_path_params(folder, name, prefix, go)})
-        else:
-            found.append(
-                {**params.flatten(params.from_json(content)), **_path_params(folder, name, prefix, go)}
-            )
-    return found
+    facts = _path_params(folder, name, prefix, go)
+    return [{**content, **facts} for content in _contents(tree, path, go)]
 
 
-def _read(tree: Tree, path: str) -> bytes:
+def _contents(tree: Tree, path: str, go: bool) -> list[Params]:
+    """What a file says, parsed once for as long as its content is the same, whatever commit it is found
+    at.
+    """
+    place = _followed(tree, path)
+    blob = tree.tree_id(place)
+    if blob is None:
+        raise GeneratorFailed(f"unable to process file '{path}': it is a link to no file")
+    known = _PARSED.get((blob, go))
+    if known is None:
+        try:
+            data = tree.read(place)
+        except NotFound:
+            raise GeneratorFailed(f"unable to process file '{path}': it is a link to no file") from None
+        objects = [params.from_json(item) for item in _objects(path, data)]
+        known = objects if go else [dict(params.flatten(item)) for item in objects]
+        if len(data) <= _KEPT_BYTES:
+            if len(_PARSED) >= _KEPT_FILES:
+                _PARSED.pop(next(iter(_PARSED)), None)
+            _PARSED[blob, go] = known
+    return known
+
+
+_KEPT_FILES = 50_000
+_KEPT_BYTES = 64 * 1024
+_PARSED: dict[tuple[str, bool], list[Params]] = {}
+"""Contents by the id of their blob: the same for ever, so it does not matter who asks or when it is
+forgotten.
+"""
+
+
+def _followed(tree: Tree, path: str) -> str:
     """Follows symbolic links inside the tree; one that leaves it is refused, as there is nothing to read."""
     links, place = tree.symlinks(), path
     for _ in range(_MAX_LINKS):
@@ -100,10 +136,7 @@ def _read(tree: Tree, path: str) -> bytes:
         place = posixpath.normpath(posixpath.join(posixpath.dirname(place), target))
         if target.startswith("/") or place.startswith(".."):
             raise GeneratorFailed(f"unable to process file '{path}': it is a link that leaves the repository")
-    try:
-        return tree.read(place)
-    except NotFound:
-        raise GeneratorFailed(f"unable to process file '{path}': it is a link to no file") from None
+    return place
 
 
 def _objects(path: str, data: bytes) -> list[dict[str, Any]]:
