@@ -83,21 +83,3 @@ def _resource(item: dict[str, Any]) -> list[str]:
         str(health.get("status") or ""),
         str(item.get("message") or health.get("message") or ""),
     ]
-
-
-@commands.command("render")
-def render(
-    file: Annotated[
-        str, typer.Option("--file", "-f", help="The Application's file; - reads standard input.")
-    ],
-    repo: Annotated[
-        list[str] | None, typer.Option("--repo", metavar="URL=DIR", help="Where a repository lies here.")
-    ] = None,
-    form: Annotated[
-        str, typer.Option("--output", "-o", metavar="json|yaml", help="How to print it.")
-    ] = "yaml",
-) -> None:
-    """Print the objects of an Application, offline."""
-    from hub.cli import app_render
-
-    raise typer.Exit(app_render.render(file, repos=repo or [], output=form))

@@ -61,29 +61,3 @@ def show(
             ["NAME", "CLUSTER", "SYNC", "HEALTH", "REVISION"],
             [[app.name, app.cluster, app.sync, app.health, app.revision[:12]] for app in members],
         )
-
-
-@commands.command("generate")
-def generate(
-    file: Annotated[str, typer.Option("--file", "-f", help="The set's file; - reads standard input.")],
-    clusters: Annotated[str, typer.Option(help="Cluster objects or Argo CD cluster Secrets.")] = "",
-    objects: Annotated[
-        str, typer.Option(help="Objects that generators refer to: ConfigMaps, Secrets, …")
-    ] = "",
-    repo: Annotated[
-        list[str] | None,
-        typer.Option("--repo", metavar="URL=DIR", help="Where a repository (or a plain folder) lies here."),
-    ] = None,
-    form: Annotated[
-        str, typer.Option("--output", "-o", metavar="json|yaml|name", help="How to print them.")
-    ] = "json",
-) -> None:
-    """Print the Applications of a set, offline. Exit 0 complete, 1 unusable input, 2 evaluated with
-    problems."""
-    from hub.cli import appset_generate
-
-    if form not in ("json", "yaml", "name"):
-        raise typer.BadParameter(f"expected json, yaml or name, found {form}")
-    raise typer.Exit(
-        appset_generate.generate(file, clusters=clusters, objects=objects, repos=repo or [], output=form)
-    )

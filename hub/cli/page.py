@@ -10,7 +10,7 @@ from typing import Any
 
 import typer.main
 
-from hub.cli import main
+from hub.cli import commands, offline
 
 WIDTH = 100
 
@@ -36,13 +36,17 @@ Errors go to stderr and say what was found and what was expected.
 
 def render() -> str:
     """The whole page."""
-    root = typer.main.get_command(main.app)
+    root = typer.main.get_command(commands.app)
     sections = [f"## {name}\n\n```text\n{text}\n```\n" for name, text in _helps(root, "argosy", None)]
     return "\n".join([HEAD, *sections])
 
 
 def _helps(command: Any, name: str, parent: Any) -> Iterator[tuple[str, str]]:
     """(full name, help text) of a command and of everything below it."""
+    local = offline.named(name.split()[1:])
+    if local is not None:
+        yield name, offline.parser(local).format_help().rstrip()
+        return
     context = command.context_class(
         command,
         info_name=name if parent is None else name.rpartition(" ")[2],

@@ -1,0 +1,128 @@
+"""The commands that need no hub. People run them in pre-commit hooks, so they start without typer (which
+costs more than a third of a second, with all it imports); `hub/cli/commands.py` shows them among the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`argosy NOUN VERB`: what it does, which arguments it takes, and what runs it; that answers the exit
+    code."""
+
+    noun: str
+    verb: str
+    help: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Help of one form in every Python version: `-f, --file FILE`."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=WIDTH, max_help_position=32)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        shown = ", ".join(action.option_strings)
+        return shown if action.nargs == 0 else f"{shown} {action.metavar}"
+
+
+def _output(parser: argparse.ArgumentParser, *forms: str) -> None:
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=forms,
+        default=forms[0],
+        metavar="|".join(forms),
+        help=f"how to print it (default: {forms[0]})",
+    )
+
+
+def _repo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--repo",
+        action="append",
+        default=[],
+        metavar="URL=DIR",
+        help="where a repository lies here: a Git repository, or a plain folder for every revision",
+    )
+
+
+def _generate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--file", required=True, metavar="FILE", help="the set; - reads standard input")
+    parser.add_argument(
+        "--clusters", default="", metavar="FILE", help="Cluster objects or Argo CD cluster Secrets"
+    )
+    parser.add_argument(
+        "--objects", default="", metavar="FILE", help="ConfigMaps, Secrets, … that generators refer to"
+    )
+    _repo(parser)
+    _output(parser, "json", "yaml", "name")
+
+
+def _generate(chosen: argparse.Namespace) -> int:
+    from hub.cli import appset_generate
+
+    return appset_generate.generate(
+        chosen.file,
+        clusters=chosen.clusters,
+        objects=chosen.objects,
+        repos=chosen.repo,
+        output=chosen.output,
+    )
+
+
+def _render_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-f", "--file", required=True, metavar="FILE", help="the Application; - reads standard input"
+    )
+    _repo(parser)
+    _output(parser, "yaml", "json")
+
+
+def _render(chosen: argparse.Namespace) -> int:
+    from hub.cli import app_render
+
+    return app_render.render(chosen.file, repos=chosen.repo, output=chosen.output)
+
+
+COMMANDS = (
+    Command(
+        "appset",
+        "generate",
+        "Print the Applications of a set, offline. Exit 0 complete, 1 the input cannot be used, "
+        "2 evaluated with problems (they are on stderr).",
+        _generate_arguments,
+        _generate,
+    ),
+    Command("app", "render", "Print the objects of an Application, offline.", _render_arguments, _render),
+)
+
+
+def parser(command: Command) -> argparse.ArgumentParser:
+    """The command's own parser. It exits 2 for a line it cannot understand."""
+    found = argparse.ArgumentParser(
+        prog=f"argosy {command.noun} {command.verb}",
+        description=command.help,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    command.arguments(found)
+    return found
+
+
+def named(arguments: Sequence[str]) -> Command | None:
+    """The offline command that a command line asks for, None where it asks for anything else."""
+    return next((one for one in COMMANDS if list(arguments[:2]) == [one.noun, one.verb]), None)
+
+
+def run(command: Command, arguments: Sequence[str]) -> int:
+    """Runs it with what follows its name; returns the exit code."""
+    return command.run(parser(command).parse_args(list(arguments)))
