@@ -108,14 +108,21 @@ class Api:
             "/api": self._discovery.api,
             "/apis": self._discovery.apis,
             "/openapi/v3": openapi.index,
-            "/openapi/v3/{path:path}": openapi.document,
             "/metrics": health.metrics,
             "/loops": health.loops,
             **hub.extra,
         }
-        routes = [Route(path, self._page(handler, free=True)) for path, handler in free.items()]
+        # Clients made from Kubernetes' OpenAPI ask for "/version/", "/apis/".
+        routes = [
+            Route(path + end, self._page(handler, free=True))
+            for path, handler in free.items()
+            for end in ("", "/")
+        ]
         routes.append(Route("/api/webhook", self._page(webhook.push, free=True), methods=["POST"]))
-        routes += [Route(path, self._page(handler)) for path, handler in known.items()]
+        routes += [
+            Route(path + end, self._page(handler)) for path, handler in known.items() for end in ("", "/")
+        ]
+        routes.append(Route("/openapi/v3/{path:path}", self._page(openapi.document)))
         routes.append(Route("/{path:path}", _Endpoint(self._resource), methods=_METHODS))
         self.asgi = Starlette(routes=routes)
         self.asgi.router.redirect_slashes = False

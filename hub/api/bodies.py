@@ -5,6 +5,7 @@ noted.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import orjson
@@ -16,6 +17,8 @@ from hub.api import protobuf
 
 LIMIT = 3 * 1024 * 1024
 """Bytes of one body, as kube-apiserver's."""
+MAX_DEPTH = 200
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 _JSON, _YAML = ("application/json", "text/json"), ("application/yaml", "application/x-yaml", "text/yaml")
 ACCEPTED = ("application/json", "application/yaml", protobuf.MEDIA_TYPE)
 
@@ -63,16 +66,35 @@ def parse_json(body: bytes) -> tuple[Any, tuple[str, ...]]:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise failure.bad_request(f"the body is not valid JSON: {error}") from None
+    _check_depth(body)
     return value, _duplicates(body)
+
+
+def _check_depth(body: bytes) -> None:
+    """Refuses JSON that is nested deeper than can be written again; few bodies need more than the two counts."""
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _BRACKETS.finditer(body):
+        found = token[0]
+        if found in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise failure.bad_request(f"the body is nested more than {MAX_DEPTH} levels deep")
+        elif found in b"]}":
+            depth -= 1
 
 
 def parse_yaml(body: bytes) -> tuple[Any, tuple[str, ...]]:
     """As `decode`, for YAML, of which JSON is a part."""
     if body.lstrip()[:1] in (b"{", b"["):
         try:
-            return orjson.loads(body), _duplicates(body)
+            value = orjson.loads(body)
         except orjson.JSONDecodeError:
             pass
+        else:
+            _check_depth(body)
+            return value, _duplicates(body)
     try:
         documents = [each for each in yamlio.load_all(body, source="body") if each is not None]
     except errors.Invalid as error:

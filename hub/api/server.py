@@ -21,8 +21,8 @@ from argosy.errors import Unavailable
 from hub.api.app import Api
 from hub.api.auth import PEER
 
-STOP_SECONDS = 5.0
-"""How long requests in flight may take after `stop`."""
+STOP_SECONDS = 3.0
+"""How long requests in flight, and clients that do not close their side, may take after `stop`."""
 BACKLOG = 1024
 
 

@@ -90,7 +90,9 @@ def test_a_problem_is_a_condition() -> None:
 
 def test_a_clusters_agent_is_its_status() -> None:
     cluster = {"metadata": {"name": "c1"}}
-    agent = Agent("uid", key="k", version="1.2", connected=1, since=5.0, facts='{"kubernetes.version":"v1.37.2"}')
+    agent = Agent(
+        "uid", key="k", version="1.2", connected=1, since=5.0, facts='{"kubernetes.version":"v1.37.2"}'
+    )
     status = views.cluster(cluster, agent, 10.0, 3)["status"]
     assert status["agentVersion"] == "1.2"
     assert status["kubernetesVersion"] == "v1.37.2"

@@ -1,8 +1,9 @@
-"""Seeded histories of requests, answered by the hub's API and by a real kube-apiserver that holds the same kinds.
+"""Seeded histories of requests, answered by the hub's API and by a real kube-apiserver that holds the same
+kinds.
 
-The real server gets our kinds as CustomResourceDefinitions made from the table the API itself is made from. Objects,
-owners of fields, status codes, reasons and causes must be the same. A store of dictionaries with a shallow merge does
-not get past the first conflict.
+The real server gets our kinds as CustomResourceDefinitions made from the table the API itself is made from.
+Objects, owners of fields, status codes, reasons and causes must be the same. A store of dictionaries with a
+shallow merge does not get past the first conflict.
 """
 
 from __future__ import annotations
