@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import functools
 import re
-import threading
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from gotpl import TypedMap
@@ -66,29 +66,30 @@ def _bounded(name: str, function: Function) -> Function:
         if isinstance(result, list) and len(result) > MAX_ITEMS:
             raise ValueError(f"{name}: the result has more than {MAX_ITEMS} items")
         if builds:
-            work.spend(8 * _weight(result, MAX_ITEMS))
+            _spend(8 * _weight(result, MAX_ITEMS))
         else:
-            work.spend(effort * sum(len(text) for text in (result, *given) if isinstance(text, str)))
+            _spend(effort * sum(len(text) for text in (result, *given) if isinstance(text, str)))
         return result
 
     return call
 
 
-class Work(threading.local):
-    """What functions did during one render: characters written and values put together. Reset at its
-    start.
-    """
-
-    def __init__(self) -> None:
-        self.spent = 0
-
-    def spend(self, amount: int) -> None:
-        self.spent += amount
-        if self.spent > MAX_WORK:
-            raise ValueError("the template takes too many steps")
+_spent: ContextVar[int] = ContextVar("spent", default=0)
 
 
-work = Work()
+def begin() -> None:
+    """The functions' budget begins anew: called before every render."""
+    _spent.set(0)
+
+
+def _spend(amount: int) -> None:
+    """Counts characters looked at and values put together, since the library counts calls only."""
+    spent = _spent.get() + amount
+    _spent.set(spent)
+    if spent > MAX_WORK:
+        raise ValueError("the template takes too many steps")
+
+
 _MUST = ("mustAppend", "mustPush", "mustPrepend", "mustMerge", "mustMergeOverwrite")
 _BUILDERS = frozenset(
     [

@@ -79,7 +79,7 @@ class GoTemplate:
     def render(self, scope: Scope) -> str:
         if scope.prepared is None:
             scope.prepared = _prepare(scope.params)
-        functions.work.spent = 0
+        functions.begin()
         try:
             return self._template.render(scope.prepared)
         except gotpl.TemplateError as error:
