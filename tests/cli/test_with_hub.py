@@ -14,9 +14,9 @@ import pytest
 
 from argosy import yamlio
 from argosy.errors import ArgosyError
-from hub.cli import kubeconfig, main
+from hub.cli import kubeconfig, main, waiting
 from hub.cli.client import Client
-from hub.cli.resources import APPSETS
+from hub.cli.resources import APPS, APPSETS
 from hub.demo import content, gitserver
 from hub.demo.programs import Program
 
@@ -189,6 +189,32 @@ def test_wait_has_four_ends(argosy: Run) -> None:
     assert "does not exist" in late.err
     assert argosy("wait", "nonsense").code == 2
     assert argosy("wait", f"app/web-{NAME}", "--timeout", "soon").code == 2
+
+
+def test_wait_fails_on_what_cannot_get_done_and_says_why(
+    argosy: Run, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "STANDING_SECONDS", 1.0)
+    source = fleet.client.get(APPS.path("argocd", f"web-{NAME}"))["spec"]["source"]
+    broken = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "broken", "namespace": "argocd"},
+        "spec": {
+            "project": "default",
+            "source": {**source, "path": "no/such/folder"},
+            "destination": {"name": NAME, "namespace": "broken"},
+        },
+    }
+    fleet.client.create(APPS.path("argocd"), broken)
+    try:
+        said = argosy("wait", "app/broken", "--timeout", "30s")
+        assert said.code == 1
+        assert "app/broken failed: ComparisonError" in said.err
+        assert "no/such/folder" in said.err
+        assert "app/broken" in argosy("status").out
+    finally:
+        fleet.client.delete(APPS.path("argocd", "broken"))
 
 
 def test_a_new_token_reuses_the_cluster_and_adds_labels(argosy: Run) -> None:
