@@ -20,7 +20,6 @@ from hub.core.types import Failed
 
 OK, UNUSABLE, PROBLEMS = 0, 1, 2
 """Exit codes: evaluated; the input cannot be used; evaluated with problems."""
-FORMS = ("json", "yaml", "name")
 _ROUNDS = 20
 """A matrix asks for inputs that depend on others; each level of it needs one more round."""
 BUDGET = 7.0
@@ -60,26 +59,6 @@ def generate(
     _print([app for result in results for app in result.applications], output)
     whole = all(not result.problems and not isinstance(result.completeness, Failed) for result in results)
     return OK if whole else PROBLEMS
-
-
-def main(argv: Sequence[str]) -> int:
-    """The same from a command line, without the command framework, whose import takes longer than the
-    work.
-    """
-    import argparse
-
-    parser = argparse.ArgumentParser(prog="argosy appset generate", description="Evaluate a set offline.")
-    parser.add_argument("-f", "--file", required=True, help="the set's file; - reads standard input")
-    parser.add_argument("--clusters", default="", metavar="FILE", help="Cluster objects or cluster Secrets")
-    parser.add_argument("--objects", default="", metavar="FILE", help="objects that generators refer to")
-    parser.add_argument(
-        "--repo", action="append", default=[], metavar="URL=DIR", help="where a repository lies"
-    )
-    parser.add_argument("-o", "--output", default="json", choices=FORMS, help="how to print the applications")
-    given = parser.parse_args(argv)
-    return generate(
-        given.file, clusters=given.clusters, objects=given.objects, repos=given.repo, output=given.output
-    )
 
 
 def _evaluate(found: parse.AppSet, sources: Any) -> Evaluation:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from argosy.errors import ArgosyError
+from argosy.errors import ArgosyError, Invalid
 from argosy.objects import Manifest, split_api_version
+from hub.core import schema
 from hub.core.fleet import Fleet
-from hub.core.generators.base import ProviderRequest, Request, TreeRequest, secret_texts
+from hub.core.generators.base import GeneratorFailed, ProviderRequest, Request, TreeRequest, secret_texts
 from hub.core.tree import MemoryTree, Tree
 from hub.core.types import Answer, ClusterFacts, Complete, Failed
 
@@ -56,7 +57,7 @@ class OfflineSources:
             if _is_resource(manifest, group, resource)
             and (manifest.get("metadata") or {}).get("namespace", namespace) == namespace
         ]
-        return sorted(found, key=lambda manifest: str(manifest["metadata"].get("name")))
+        return sorted(found, key=_name)
 
     def fetch(self, requests: Sequence[Request]) -> None:
         """Answers every request, from folders at once, from providers within the budget."""
@@ -138,6 +139,7 @@ def cluster_facts(manifest: Any) -> ClusterFacts | None:
     if not isinstance(manifest, dict):
         return None
     metadata = manifest.get("metadata") or {}
+    _check_texts(metadata)
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     if manifest.get("kind") == "Cluster":
         spec = manifest.get("spec") or {}
@@ -149,11 +151,23 @@ def cluster_facts(manifest: Any) -> ClusterFacts | None:
     here = metadata.get("namespace", CONTROL_NAMESPACE) == CONTROL_NAMESPACE
     if manifest.get("kind") != "Secret" or labels.get(_KIND_LABEL) != "cluster" or not here:
         return None
-    data = secret_texts(manifest)
+    try:
+        data = secret_texts(manifest)
+    except GeneratorFailed as failure:
+        raise Invalid(failure.message) from None
     return ClusterFacts(
         data.get("name", ""), data.get("server", ""), labels, annotations, data.get("project", ""),
         metadata.get("uid", ""),
     )  # fmt: skip
+
+
+def _check_texts(metadata: Manifest) -> None:
+    for part in ("labels", "annotations"):
+        for key, text in (metadata.get(part) or {}).items():
+            if not isinstance(text, str):
+                found = schema.described(text)
+                where = f"{metadata.get('name')}: metadata.{part}.{key}"
+                raise Invalid(f"{where}: expected a string, found {found}: put it in quotes")
 
 
 def _is_resource(manifest: Manifest, group: str, resource: str) -> bool:
