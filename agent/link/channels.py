@@ -24,6 +24,9 @@ OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
+CORE = "Internal error from Core"
+"""What gRPC itself says of a write that came after the end of the call."""
+
 _ERRORS: dict[grpc.StatusCode, type[ArgosyError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: Invalid,
     grpc.StatusCode.FAILED_PRECONDITION: Conflict,
@@ -71,4 +74,6 @@ def error_of(error: grpc.aio.AioRpcError) -> ArgosyError:
 
 def error_for(code: grpc.StatusCode, details: str) -> ArgosyError:
     """The same for the status of a call that ended."""
+    if details == CORE:
+        return Unavailable("the stream broke off")
     return _ERRORS.get(code, Unavailable)(details or code.name)

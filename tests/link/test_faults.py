@@ -24,6 +24,7 @@ from proxy import Proxy, Shuffler
 from agent.core.epoch import OLDER, UNKNOWN
 from agent.link import channels, fetch, identity
 from argosy import bundle, token
+from argosy.errors import Unavailable
 from argosy.v1 import link_pb2 as pb
 from hub.core import clusters
 from hub.link.limits import Quota
@@ -201,7 +202,7 @@ async def test_a_message_above_the_bound_ends_its_stream_only(hub: Hub, tmp_path
 
 
 async def test_an_agent_that_sends_too_much_is_sent_away(tmp_path: Path) -> None:
-    hub = await linkbed.open_hub(tmp_path / "hub", LinkConfig(quota=Quota(messages=1, messages_burst=20)))
+    hub = await linkbed.open_hub(tmp_path / "hub", LinkConfig(quota=Quota(messages=0.001, messages_burst=20)))
     try:
         async with linkbed.joined(hub, tmp_path, "one") as one, linkbed.joined(hub, tmp_path, "two") as two:
             await one.stop()
@@ -211,10 +212,97 @@ async def test_an_agent_that_sends_too_much_is_sent_away(tmp_path: Path) -> None
                 await call.write(pb.ConnectRequest(hello=greeting).SerializeToString())
                 beat = pb.ConnectRequest(beat=pb.Beat(time=1.0)).SerializeToString()
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
-                    await drain(call, *[beat] * 40)
+                    # Exactly one too many: what is written after the end would hide the hub's reason.
+                    await drain(call, *[beat] * 20)
                 assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
                 assert caught.value.details() == "too many messages"
             assert two.connected
+    finally:
+        await hub.close()
+
+
+async def test_a_slow_reader_skips_generations(hub: Hub, tmp_path: Path) -> None:
+    async with linkbed.joined(hub, tmp_path) as spoke:
+        await spoke.stop()
+        async with spoke.raw() as channel:
+            call: Any = channel.stream_stream("/argosy.v1.LinkService/Connect")()
+            greeting = pb.Hello(protocol_min=1, protocol_max=1, cluster_uid="uid-one")
+            await call.write(pb.ConnectRequest(hello=greeting).SerializeToString())
+            await until(lambda: hub.server.connected("id-one"), "connected")
+            last = 0
+            for turn in range(80):
+                big = [
+                    replace(linkbed.assignment(f"a{n}", "sha256:0"), revision=f"{turn}" * 20_000)
+                    for n in range(8)
+                ]
+                last = await hub.store.write(lambda tx, put=big: desired.change(tx, "id-one", put=put))  # type: ignore[misc]
+            seen: list[int] = []
+            while not seen or seen[-1] < last:
+                async with asyncio.timeout(5):
+                    answer = pb.ConnectResponse.FromString(await call.read())
+                if answer.HasField("desired") and not answer.desired.more:
+                    seen.append(answer.desired.generation)
+            assert seen[-1] == last == 80
+            assert len(seen) < 60
+
+
+async def test_garbage_at_both_doors_harms_nobody(hub: Hub, tmp_path: Path) -> None:
+    async with linkbed.joined(hub, tmp_path) as spoke:
+        for port in (hub.server.link_port, hub.server.enroll_port):
+            for noise in (
+                b"GET / HTTP/1.1\r\n\r\n",
+                os.urandom(4096),
+                b"\x16\x03\x01\xff\xff" + os.urandom(100),
+                b"",
+            ):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(noise)
+                if noise:
+                    with contextlib.suppress(OSError):
+                        writer.write_eof()
+                        await asyncio.wait_for(reader.read(), 10)
+                writer.close()
+        await hub.assign("id-one", "a")
+        await until(lambda: spoke.generation == 1, "the stream goes on")
+
+
+async def test_while_the_store_fails_nothing_is_acknowledged_and_afterwards_all_is_there(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with linkbed.joined(hub, tmp_path) as spoke:
+        await hub.assign("id-one", "a")
+        await until(lambda: spoke.generation == 1, "the set")
+        failures = 0
+        write = hub.store.write
+
+        async def failing(job: Any) -> Any:
+            nonlocal failures
+            failures += 1
+            raise Unavailable("store: database or disk is full")
+
+        monkeypatch.setattr(hub.store, "write", failing)
+        spoke.outbox.put(linkbed.status("a", message="said while the disk was full"))
+        await until(lambda: failures >= 3, "writes failed", 20.0)
+        monkeypatch.setattr(hub.store, "write", write)
+
+        async def told() -> bool:
+            return "disk was full" in (await reported(hub)).get("a", "")
+
+        await until(told, "the report", 20.0)
+
+
+@pytest.mark.parametrize("shift", [3600.0, -3600.0])
+async def test_clocks_an_hour_apart_are_no_trouble(tmp_path: Path, shift: float) -> None:
+    hub = await linkbed.open_hub(tmp_path / "hub", shift=shift)
+    try:
+        async with linkbed.joined(hub, tmp_path) as spoke:
+            assert spoke.link is not None
+            own = spoke.link.identity
+            assert own.lifetime == pytest.approx(86400, abs=2)
+            assert abs(own.renewal(0.0) - time.time() - 57600) < 5
+            await spoke.link.renew()
+            await hub.assign("id-one", "a")
+            await until(lambda: spoke.generation == 1, "the set")
     finally:
         await hub.close()
 
