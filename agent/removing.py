@@ -91,14 +91,13 @@ async def prune(
     return out
 
 
-async def whole(
-    api: ClusterApi, watcher: Watcher, memory: Memory, removal: Removal, options: Iterable[str] = ()
-) -> Removed:
+async def whole(api: ClusterApi, watcher: Watcher, memory: Memory, removal: Removal) -> Removed:
     """A whole app, to be called only for a removal that is not refused: its objects where it cascades (protected ones
     and CRDs stay), then the inventory itself."""
     out = Removed(await memories.read(api, memory, watcher))
     if removal.cascade and out.inventory.entries:
         entries = dict(out.inventory.entries)
+        options = out.inventory.options
         await _delete(api, watcher, memory, out, entries, memory.assignment, "Delete", options)
         shielded = {key for key, reason in out.reasons.items() if reason.why is Why.PROTECTED}
         if out.inventory.entries.keys() - shielded:

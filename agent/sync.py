@@ -213,7 +213,12 @@ class Syncer:
         ]
         names = frozenset(item.key for item in hooks)
         union = inventory.union([*prepared.wanted.values(), *hooks], assignment.bundle, hooks=names)
-        union = replace(union, app=f"{assignment.namespace}/{assignment.app}", operation=due.operation)
+        union = replace(
+            union,
+            app=f"{assignment.namespace}/{assignment.app}",
+            operation=due.operation,
+            options=assignment.policy.sync_options,
+        )
         await memories.write(self._api, memory, union)
         return union
 

@@ -75,7 +75,6 @@ class KubeCluster:
         try:
             return await self._call("GET", await self._path(gvk, namespace, name))
         except KindMissing:
-            self._discovered = 0.0
             raise
         except NotFound:
             return None
@@ -169,6 +168,8 @@ class KubeCluster:
             async with self._session.get(
                 self._credentials.server + path, params=asked, timeout=timeout, headers=_given(headers)
             ) as answer:
+                if answer.status == 401:
+                    await self._credentials.authorization(renew=True)  # for the next try
                 if answer.status != 200:
                     raise answers.error(answer.status, answer.headers, await answer.read())
                 rest = b""

@@ -72,13 +72,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Of one assignment. `bundles` are digests of those last applied, the newest first."""
+    """Of one assignment. `bundles` are digests of those last applied, the newest first; `options` are the app's sync
+    options, which protect its objects still when the assignment is gone.
+    """
 
     assignment: str
     app: str = ""
     entries: Mapping[ObjectKey, Entry] = field(default_factory=dict)
     bundles: tuple[str, ...] = ()
     operation: Operation = Operation()
+    options: tuple[str, ...] = ()
 
     def union(self, wanted: Iterable[Wanted], bundle: str, *, hooks: frozenset[ObjectKey]) -> Inventory:
         """With all wanted objects in it and the bundle remembered; nothing leaves."""
@@ -125,7 +128,7 @@ def substance(inventory: Inventory) -> tuple[Any, ...]:
     made.
     """
     known = tuple((entry.key, entry.version, entry.uid, entry.hook) for entry in inventory.entries.values())
-    return known, inventory.bundles, inventory.operation, inventory.app
+    return known, inventory.bundles, inventory.operation, inventory.app, inventory.options
 
 
 def to_manifest(inventory: Inventory) -> Manifest:
@@ -137,6 +140,7 @@ def to_manifest(inventory: Inventory) -> Manifest:
             "format": FORMAT,
             "app": inventory.app,
             "bundles": inventory.bundles,
+            "options": inventory.options,
             "operation": {name: getattr(operation, name) for name in Operation.__slots__},
             "entries": [
                 [str(entry.key), entry.version, entry.uid, entry.mark, entry.hook] for entry in ordered
@@ -188,6 +192,7 @@ def from_manifest(assignment: str, manifest: Manifest) -> Inventory:
             {entry.key: entry for entry in entries},
             tuple(value["bundles"]),
             Operation(**value["operation"]),
+            tuple(value["options"]),
         )
     except (KeyError, ValueError, TypeError, zstandard.ZstdError) as error:
         raise Invalid(f"inventory {marks.NAMESPACE}/{name} is not readable: {error}") from None

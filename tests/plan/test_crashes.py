@@ -41,6 +41,16 @@ async def _die_somewhere(world: World, api: Counting, assignment: Assignment, ro
 
 @pytest.mark.parametrize("seed", range(RUNS // PER_CASE))
 async def test_live_is_inventory_is_desired_after_any_crash(seed: int) -> None:
+    await _crash_often(seed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(1000, 1100))
+async def test_live_is_inventory_is_desired_after_very_many_crashes(seed: int) -> None:
+    await _crash_often(seed)
+
+
+async def _crash_often(seed: int) -> None:
     died = 0
     for number in range(PER_CASE):
         roll = random.Random(seed * 1000 + number)

@@ -138,3 +138,15 @@ async def test_a_wave_waits_for_the_health_of_the_one_before(world: World) -> No
 
     assert set(world.live()) == {"second"}
     assert done.status.phase == "Succeeded"
+
+
+async def test_hooks_for_failure_run_only_after_one(world: World) -> None:
+    alarm = job("alarm", hook="SyncFail")
+    wanted = world.assignment(job("migrate", hook="PreSync"), alarm, policy=HEAL)
+    await world.sync(wanted)
+    assert await world.cluster.get(JOB, "default", "alarm") is None
+    end(world, "migrate", "Failed")
+
+    await world.sync(wanted)
+
+    assert await world.cluster.get(JOB, "default", "alarm") is not None

@@ -19,7 +19,7 @@ def made(count: int) -> Inventory:
     ]
     entries = {key: Entry(key, "v1", f"uid-{key.name}", "mark") for key in keys}
     operation = Operation("op", "Failed", "m", 1.0, 2.0, "req", 2, {"PreSync/x": False})
-    return Inventory("id-1", "argocd/shop", entries, ("sha256:a",), operation)
+    return Inventory("id-1", "argocd/shop", entries, ("sha256:a",), operation, ("Delete=false",))
 
 
 @pytest.mark.parametrize("count", [0, 3, 20_000])

@@ -281,6 +281,16 @@ async def test_a_whole_app_goes_with_its_inventory(world: World) -> None:
     assert world.live("argosy-system") == {}
 
 
+async def test_the_apps_own_option_protects_when_the_assignment_is_gone(world: World) -> None:
+    await world.sync(world.assignment(config_map("a"), policy=Policy(sync_options=("Delete=false",))))
+    await world.restart()
+
+    done = await world.syncer.remove(world.removal(""))
+
+    assert done.status.gone
+    assert set(world.live()) == {"a"}
+
+
 async def test_a_released_app_leaves_its_objects(world: World) -> None:
     await world.sync(world.assignment(config_map("a")))
     world.syncer.know([])
