@@ -54,8 +54,8 @@ class GiteaScm:
         if not self._question.config.get("allBranches"):
             try:
                 page = await self._client.get(f"{self._of(repository)}/branches/{path(repository.branch)}")
-            except NotFound:
-                return []
+            except NotFound as error:
+                raise Unavailable(f"default branch {repository.branch!r}: {error.message}") from None
             return [(repository.branch, field_of(page.body, "commit", "id"))]
         found = []
         async for items in self._client.linked_pages(f"{self._of(repository)}/branches"):

@@ -292,3 +292,54 @@ def test_advice_on_what_argo_cd_takes_without_a_word() -> None:
         "spec.template.metadata.name: holds a Go template, but goTemplate is not set",
     ):
         assert any(words in text for text in texts), words
+
+
+def plugin_world(config: dict[str, str], **secret: str) -> World:
+    return World(
+        provided=Complete([{"name": "a", "path": "p"}]),
+        objects=[
+            {"kind": "ConfigMap", "metadata": {"name": "cm"}, "data": config},
+            {"kind": "Secret", "metadata": {"name": "argocd-secret"}, "stringData": secret},
+        ],
+    )
+
+
+PLUGIN = {"plugin": {"configMapRef": {"name": "cm"}, "input": {"parameters": {"team": "blue"}}}}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({}, "has no baseUrl"),
+        ({"baseUrl": "http://x"}, "token: expected $KEY or $SECRET:KEY, found nothing"),
+        ({"baseUrl": "http://x", "token": "plain"}, "found a text without a leading $"),
+        ({"baseUrl": "http://x", "token": "$other:key"}, "secrets 'other' not found"),
+        (
+            {"baseUrl": "http://x", "token": "$k", "requestTimeout": "soon"},
+            "requestTimeout: expected whole seconds",
+        ),
+    ],
+)
+def test_a_plugin_that_is_not_configured_is_a_clear_failure(config: dict[str, str], words: str) -> None:
+    found = expand(appset([PLUGIN]), plugin_world(config, k="s3cret"))
+    assert isinstance(found.completeness, Failed)
+    assert words in found.completeness.reason
+
+
+def test_a_plugins_input_is_json_for_json_functions_only() -> None:
+    world = plugin_world({"baseUrl": "http://x", "token": "$k"}, k=" s3cret\n")
+    template = {
+        "metadata": {
+            "name": "{{.name}}",
+            "labels": {"json": "{{toJson .generator}}", "printed": "{{.generator.input.parameters.team}}"},
+        },
+        "spec": {"project": "p", "destination": {"server": "s"}},
+    }
+    found = expand(appset([PLUGIN], template=template), world)
+    assert found.applications[0]["metadata"]["labels"] == {
+        "json": '{"input":{"parameters":{"team":"blue"}}}',
+        "printed": "{[34 98 108 117 101 34]}",
+    }
+    request = next(iter(found.inputs.providers))
+    assert dict(request.secrets) == {"token": "s3cret"}
+    assert "s3cret" not in repr(request)

@@ -161,9 +161,13 @@ class Context:
         found = self._named("configmaps", name, namespace)
         return {key: str(text) for key, text in (found.get("data") or {}).items()}
 
+    def secret_texts(self, name: str, namespace: str) -> dict[str, str]:
+        """All texts of a Secret. Raises `GeneratorFailed` when it is not there."""
+        return secret_texts(self._named("secrets", name, namespace))
+
     def secret(self, name: str, key: str, namespace: str) -> str:
         """One text of a Secret. Raises `GeneratorFailed` when it is not there."""
-        texts = secret_texts(self._named("secrets", name, namespace))
+        texts = self.secret_texts(name, namespace)
         if key not in texts:
             raise GeneratorFailed(f"key {key!r} in secret {name!r} not found")
         return texts[key]

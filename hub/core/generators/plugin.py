@@ -35,20 +35,24 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
 
 
 def _timeout(config: dict[str, str]) -> int:
-    text = config.get("requestTimeout", "")
-    return int(text) if re.fullmatch(r"[0-9]{1,6}", text) else DEFAULT_TIMEOUT
+    text = config.get("requestTimeout", str(DEFAULT_TIMEOUT))
+    if not re.fullmatch(r"[+-]?[0-9]{1,6}", text):
+        raise GeneratorFailed(f"requestTimeout: expected whole seconds, found {text!r}", "configMapRef")
+    return int(text) or DEFAULT_TIMEOUT
 
 
 def _token(reference: str, context: Context) -> str:
-    """`$key` names a key of `argocd-secret`, `$secret:key` one of another Secret; anything else is the
-    token.
+    """`$key` names a key of `argocd-secret`, `$secret:key` one of another Secret.
+
+    A key that the Secret does not have leaves the reference in its place (Argo CD), for the plugin to refuse.
     """
     if not reference.startswith("$"):
-        return reference
+        found = "nothing" if not reference else "a text without a leading $"
+        raise GeneratorFailed(f"token: expected $KEY or $SECRET:KEY, found {found}", "configMapRef")
     secret, colon, key = reference[1:].partition(":")
-    if colon:
-        return context.secret(secret, key, context.namespace)
-    return context.secret("argocd-secret", secret, context.namespace)
+    if not colon:
+        secret, key = "argocd-secret", secret
+    return context.secret_texts(secret, context.namespace).get(key, f"${key}").strip()
 
 
 def _of_object(item: dict[str, Any], given: dict[str, Any], spec: dict[str, Any], context: Context) -> Params:
