@@ -71,7 +71,9 @@ def parse_json(body: bytes) -> tuple[Any, tuple[str, ...]]:
 
 
 def _check_depth(body: bytes) -> None:
-    """Refuses JSON that is nested deeper than can be written again; few bodies need more than the two counts."""
+    """Refuses JSON that is nested deeper than can be written again; few bodies need more than the two
+    counts.
+    """
     if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
         return
     depth = 0

@@ -16,6 +16,7 @@ from argosy.objects import Manifest
 from hub.api import negotiate, show
 from hub.api.negotiate import Form
 from hub.api.show import Viewer
+from hub.api.wire import json_bytes
 from hub.core.served.base import Served
 from hub.store import objects
 from hub.store.base import Store, Tx
@@ -69,9 +70,9 @@ def selection(served: Served, namespace: str, query: Mapping[str, str]) -> Selec
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list, in the form asked for."""
+    """One page of a list, as JSON in the form asked for."""
 
-    body: bytes | dict[str, Any]
+    body: bytes
     rv: int
 
 
@@ -96,9 +97,11 @@ class Lister:
         now = self._clock()
         include = query.get("includeObject", "Metadata")
 
-        def job(tx: Tx) -> tuple[int, list[Row], bytes | dict[str, Any]]:
+        following = self._token()
+
+        def job(tx: Tx) -> tuple[int, list[Row], bytes]:
             if snapshot is None:
-                rv, rows = objects.newest_rv(tx), self._selected(tx, served, wanted, now)
+                rv, rows = objects.newest_rv(tx), self._selected(tx, served, wanted)
                 _check_version(least, rv, exact=exact)
             else:
                 rv, rows = snapshot
@@ -106,18 +109,17 @@ class Lister:
             shown = rows[: limit or None]
             metadata: dict[str, Any] = {"resourceVersion": str(rv)}
             if rest:
-                metadata["continue"] = self._token(rv)
+                metadata["continue"] = following
                 if wanted.whole:
                     metadata["remainingItemCount"] = len(rest)
             return rv, rest, self._formed(tx, served, shown, metadata, form, now, include)
 
         rv, rest, body = await self._store.read(job)
         if rest:
-            continued = body["metadata"]["continue"] if isinstance(body, dict) else _continued(body)
-            self._keep(continued, rv, rest)
+            self._keep(following, rv, rest)
         return Page(body, rv)
 
-    def _selected(self, tx: Tx, served: Served, wanted: Selection, now: float) -> list[Row]:
+    def _selected(self, tx: Tx, served: Served, wanted: Selection) -> list[Row]:
         if wanted.name and (wanted.namespace or not served.kind.namespaced):
             row = objects.get(tx, served.resource, wanted.namespace or "", wanted.name)
             rows = [row] if row is not None else []
@@ -125,12 +127,8 @@ class Lister:
             rows = objects.page(tx, served.resource, wanted.namespace)
         if wanted.whole:
             return rows
-        manifests = (
-            self._viewer.manifests(tx, served, rows, now)
-            if served.composed and wanted.fields is not None
-            else [self._viewer.resources.read(row) for row in rows]
-        )
-        return [row for row, manifest in zip(rows, manifests, strict=True) if wanted.matches(manifest)]
+        read = self._viewer.resources.read
+        return [row for row in rows if wanted.matches(read(row))]
 
     def _formed(
         self,
@@ -141,34 +139,21 @@ class Lister:
         form: Form,
         now: float,
         include: str,
-    ) -> bytes | dict[str, Any]:
+    ) -> bytes:
         kind = served.kind
-        if form.shape == negotiate.OBJECT and not form.yaml:
+        if form.shape == negotiate.OBJECT:
             bodies = self._viewer.bodies(tx, served, rows, now)
             return show.list_bytes(kind.api_version, kind.list_kind, metadata, bodies)
-        manifests = self._viewer.manifests(tx, served, rows, now)
+        manifests = self._viewer.each(tx, served, rows, now)
         if form.shape == negotiate.TABLE:
-            return show.as_table(served, manifests, metadata, now, include=include, version=form.version)
-        if form.shape == negotiate.PARTIAL:
-            version = f"meta.k8s.io/{form.version}"
-            items = [show.partial(manifest, form.version) for manifest in manifests]
-            return {
-                "apiVersion": version,
-                "kind": "PartialObjectMetadataList",
-                "metadata": metadata,
-                "items": items,
-            }
-        return {
-            "apiVersion": kind.api_version,
-            "kind": kind.list_kind,
-            "metadata": metadata,
-            "items": manifests,
-        }
+            return show.table_bytes(served, manifests, metadata, now, include=include, version=form.version)
+        partials = (json_bytes(show.partial(manifest, form.version)) for manifest in manifests)
+        return show.list_bytes(f"meta.k8s.io/{form.version}", "PartialObjectMetadataList", metadata, partials)
 
     # --- snapshots ---
 
-    def _token(self, rv: int) -> str:
-        raw = orjson.dumps({"v": "argosy", "rv": rv, "page": next(self._numbers)})
+    def _token(self) -> str:
+        raw = orjson.dumps({"v": "argosy", "page": next(self._numbers)})
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
     def _keep(self, token: str, rv: int, rows: list[Row]) -> None:
@@ -195,13 +180,6 @@ class Lister:
 
 def _size(rows: list[Row]) -> int:
     return sum(len(row.body) for row in rows)
-
-
-def _continued(body: bytes) -> str:
-    """The continue token of a list that is bytes already: it stands in the head, before the items."""
-    head = body[: body.index(b',"items":[')] + b"}"
-    token: str = orjson.loads(head)["metadata"]["continue"]
-    return token
 
 
 def _limit(text: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -105,8 +106,8 @@ class Objects:
             if row is None:
                 return None
             if form.shape == negotiate.OBJECT and not form.yaml:
-                return self._viewer.bodies(tx, served, [row], call.now)[0]
-            return self._viewer.manifests(tx, served, [row], call.now)[0]
+                return next(iter(self._viewer.bodies(tx, served, [row], call.now)))
+            return self._viewer.one(tx, served, row, call.now)
 
         found = await self._store.read(job)
         if found is None:
@@ -133,7 +134,8 @@ class Objects:
 
     @staticmethod
     def _rendered(value: bytes | dict[str, Any], form: Form, status: int = 200) -> Response:
-        if form.yaml and isinstance(value, dict):
+        if form.yaml:
+            value = orjson.loads(value) if isinstance(value, bytes) else value
             return wire.json_answer(yamlio.dump(value).encode(), status, media_type=form.media_type)
         return wire.json_answer(value, status)
 
@@ -225,7 +227,7 @@ class Objects:
             return written.object
         metadata = written.object["metadata"]
         row = objects.get(tx, served.resource, metadata.get("namespace", ""), metadata["name"])
-        return self._viewer.manifests(tx, served, [row], now)[0] if row is not None else written.object
+        return self._viewer.one(tx, served, row, now) if row is not None else written.object
 
     def _imagined(self, tx: Tx, served: Served, written: Written, now: float) -> Manifest:
         """The outcome of a dry run as it would be shown."""
@@ -235,7 +237,7 @@ class Objects:
         namespace, version = metadata.get("namespace", ""), metadata.get("resourceVersion") or "0"
         body = wire.json_bytes(written.object)
         row = objects.Row(served.resource, namespace, metadata["name"], metadata["uid"], body, int(version))
-        return self._viewer.manifests(tx, served, [row], now)[0]
+        return self._viewer.one(tx, served, row, now)
 
     # --- deleting ---
 

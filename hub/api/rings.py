@@ -215,7 +215,7 @@ class Rings:
                 and (row := objects.get(tx, resource, change.namespace, change.name)) is not None
                 and row.uid == change.uid
             ]
-            manifests = self._viewer.manifests(tx, served, rows, now)
+            manifests = self._viewer.each(tx, served, rows, now)
             out.update({row.uid: manifest for row, manifest in zip(rows, manifests, strict=True)})
         return out
 

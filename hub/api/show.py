@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,40 +29,44 @@ class Viewer:
 
     resources: Resources
 
-    def manifests(self, tx: Tx, served: Served, rows: Sequence[Row], now: float) -> list[Manifest]:
-        """The rows' objects. An Application's resourceVersion is that of its report where that is newer."""
-        plain = [self.resources.read(row) for row in rows]
+    def each(self, tx: Tx, served: Served, rows: Sequence[Row], now: float) -> Iterator[Manifest]:
+        """The rows' objects, one by one: thousands of them at once are more than the garbage collector likes.
+
+        An Application's resourceVersion is that of its report where that is newer.
+        """
         if served is table.APPLICATION:
             known = shown.applications(tx, [row.uid for row in rows])
-            nothing = (views.AppView(), 0)
-            out = []
-            for row, manifest in zip(rows, plain, strict=True):
-                view, rv = known.get(row.uid, nothing)
-                composed = views.application(manifest, view)
-                out.append(_at(composed, rv) if rv > row.rv else composed)
-            return out
-        if served is table.CLUSTER:
+            for row in rows:
+                manifest = self.resources.read(row)
+                joined = known.get(row.uid)
+                if joined is not None:
+                    manifest = views.application(manifest, joined.view())
+                    if joined.rv > row.rv:
+                        manifest = at_version(manifest, joined.rv)
+                yield manifest
+        elif served is table.CLUSTER:
             agents = shown.clusters(tx, [row.uid for row in rows])
-            return [
-                views.cluster(manifest, agents[row.uid][0], now, agents[row.uid][1])
-                for row, manifest in zip(rows, plain, strict=True)
-            ]
-        return plain
+            for row in rows:
+                agent, applications = agents[row.uid]
+                yield views.cluster(self.resources.read(row), agent, now, applications)
+        else:
+            for row in rows:
+                yield self.resources.read(row)
 
-    def bodies(self, tx: Tx, served: Served, rows: Sequence[Row], now: float) -> list[bytes]:
+    def one(self, tx: Tx, served: Served, row: Row, now: float) -> Manifest:
+        """One row's object."""
+        return next(self.each(tx, served, [row], now))
+
+    def bodies(self, tx: Tx, served: Served, rows: Sequence[Row], now: float) -> Iterator[bytes]:
         """The rows as JSON, not read where they are stored as they are shown."""
         if not served.composed:
-            return [self.resources.body(row) for row in rows]
-        return [json_bytes(manifest) for manifest in self.manifests(tx, served, rows, now)]
-
-
-def _at(manifest: Manifest, rv: int) -> Manifest:
-    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": str(rv)}}
+            return (self.resources.body(row) for row in rows)
+        return (json_bytes(manifest) for manifest in self.each(tx, served, rows, now))
 
 
 def at_version(manifest: Manifest, rv: int) -> Manifest:
     """The object as of a resourceVersion."""
-    return _at(manifest, rv)
+    return {**manifest, "metadata": {**manifest["metadata"], "resourceVersion": str(rv)}}
 
 
 # --- tables and metadata ---
@@ -135,3 +139,19 @@ def list_bytes(api_version: str, kind: str, metadata: Json, items: Iterable[byte
     """A list from its items' JSON, which is not read again."""
     head = orjson.dumps({"apiVersion": api_version, "kind": kind, "metadata": metadata})
     return b"".join((head[:-1], b',"items":[', b",".join(items), b"]}"))
+
+
+def table_bytes(
+    served: Served,
+    manifests: Iterable[Manifest],
+    metadata: Json,
+    now: float,
+    *,
+    include: str,
+    version: str,
+) -> bytes:
+    """As `as_table`, as JSON."""
+    empty = as_table(served, (), metadata, now, version=version)
+    del empty["rows"]
+    rows = (json_bytes(row(served, manifest, now, include, version)) for manifest in manifests)
+    return b"".join((orjson.dumps(empty)[:-1], b',"rows":[', b",".join(rows), b"]}"))

@@ -68,7 +68,7 @@ class Watcher:
             rows = [row] if row is not None else []
         else:
             rows = objects.page(tx, served.resource, wanted.namespace)
-        manifests = self._viewer.manifests(tx, served, rows, self._clock())
+        manifests = self._viewer.each(tx, served, rows, self._clock())
         return objects.newest_rv(tx), [manifest for manifest in manifests if wanted.matches(manifest)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,8 +20,35 @@ _STATES = "SELECT app, cluster, bundle, revision, problem, repo, target FROM app
 _REPORTS = "SELECT app, cluster, detail, rv, time FROM reports"
 
 
-def applications(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[AppView, int]]:
-    """By Application uid: what is joined to it, and the resourceVersion of its report (0 for none)."""
+@dataclass(frozen=True, slots=True)
+class AppRows:
+    """What is joined to one Application, not read yet: its state row and its newest report's."""
+
+    state: tuple[Any, ...] | None
+    report: tuple[Any, ...] | None
+    revision: str
+
+    @property
+    def rv(self) -> int:
+        """The resourceVersion of the report, 0 for none."""
+        return int(self.report[3]) if self.report is not None else 0
+
+    def view(self) -> AppView:
+        """What is joined, read."""
+        state, report = self.state, self.report
+        return AppView(
+            bundle=state[2] if state else "",
+            revision=self.revision,
+            problem=state[4] if state else "",
+            report=orjson.loads(report[2]) if report else None,
+            reported=report[4] if report else 0.0,
+        )
+
+
+def applications(tx: Tx, uids: Sequence[str]) -> dict[str, AppRows]:
+    """By Application uid: what is joined to it. Of several clusters' reports, the destination's counts, else
+    the newest.
+    """
     states = {row[0]: row for row in _rows(tx, _STATES, uids)}
     reports: dict[str, tuple[Any, ...]] = {}
     for row in _rows(tx, _REPORTS, uids):
@@ -33,22 +61,15 @@ def applications(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[AppView, int]]:
     out = {}
     for uid in uids:
         state, report = states.get(uid), reports.get(uid)
-        if state is None and report is None:
-            continue
-        view = AppView(
-            bundle=state[2] if state else "",
-            revision=_revision(state, confirmed) if state else "",
-            problem=state[4] if state else "",
-            report=orjson.loads(report[2]) if report else None,
-            reported=report[4] if report else 0.0,
-        )
-        out[uid] = (view, report[3] if report else 0)
+        if state is not None or report is not None:
+            out[uid] = AppRows(state, report, _revision(state, confirmed) if state else "")
     return out
 
 
 def _revision(state: tuple[Any, ...], confirmed: Mapping[tuple[str, str], str]) -> str:
-    """The newest commit that the app's bundle is right for, which may be later than the one it was rendered
-    from.
+    """The newest commit that the app's bundle is right for.
+
+    It may be later than the one the bundle was rendered from.
     """
     _, _, bundle, revision, problem, repo, target = state
     if not bundle or problem:

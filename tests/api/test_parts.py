@@ -98,19 +98,11 @@ def test_paths_are_taken_apart(path: str, target: Target | None) -> None:
     assert paths.parse(path) == target
 
 
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (-5, "<invalid>"),
-        (0, "0s"),
-        (119, "119s"),
-        (120, "2m"),
-        (150, "2m30s"),
-        (3600, "60m"),
-        (4 * 3600 + 60, "4h1m"),
-    ]
-    + [(10 * 3600, "10h"), (3 * 86400 + 3600, "3d1h"), (30 * 86400, "30d"), (800 * 86400, "2y70d")],
-)
+AGES = {-5: "<invalid>", 0: "0s", 119: "119s", 120: "2m", 150: "2m30s", 3600: "60m", 4 * 3600 + 60: "4h1m"}
+LONG_AGES = {10 * 3600: "10h", 3 * 86400 + 3600: "3d1h", 30 * 86400: "30d", 800 * 86400: "2y70d"}
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [*AGES.items(), *LONG_AGES.items()])
 def test_ages_read_as_kubectls(seconds: int, shown: str) -> None:
     assert cells.duration(seconds) == shown
 
