@@ -45,8 +45,8 @@ class Fleet(tuple[ClusterFacts, ...]):
 
     @cached_property
     def servers(self) -> dict[str, str]:
-        """Name -> server of every cluster, the local one included."""
-        found = {cluster.name: cluster.server for cluster in self}
+        """Name -> server without a trailing slash of every cluster, the local one included."""
+        found = {cluster.name: cluster.server.rstrip("/") for cluster in self}
         return found if self.has_local else {**found, LOCAL_CLUSTER: LOCAL_SERVER}
 
     def select(self, selector: Selector) -> list[ClusterFacts]:

@@ -343,3 +343,63 @@ def test_a_plugins_input_is_json_for_json_functions_only() -> None:
     request = next(iter(found.inputs.providers))
     assert dict(request.secrets) == {"token": "s3cret"}
     assert "s3cret" not in repr(request)
+
+
+def decisions(config: dict[str, str], status: Any) -> World:
+    return World(
+        [ClusterFacts("west", "https://west/")],
+        objects=[
+            {"kind": "ConfigMap", "metadata": {"name": "cm"}, "data": config},
+            {"kind": "Placement", "apiVersion": "x.io/v1", "metadata": {"name": "web"}, "status": status},
+        ],
+    )
+
+
+KIND = {"apiVersion": "x.io/v1", "kind": "placements"}
+
+
+@pytest.mark.parametrize(
+    ("config", "spec", "status", "words"),
+    [
+        ({"kind": "placements"}, {"name": "web"}, {}, "needs apiVersion (group/version) and kind"),
+        (
+            {"apiVersion": "v1", "kind": "pods"},
+            {"name": "web"},
+            {},
+            "needs apiVersion (group/version) and kind",
+        ),
+        (KIND, {}, {}, "exactly one of name and labelSelector"),
+        (KIND, {"name": "web", "labelSelector": {"matchLabels": {"a": "b"}}}, {}, "exactly one of name and"),
+        (KIND, {"name": "gone"}, {}, "no clusterDecisionResources found"),
+        (KIND, {"labelSelector": {"matchLabels": {"a": "b"}}}, {}, "no clusterDecisionResources found"),
+        ({**KIND, "matchKey": "c"}, {"name": "web"}, {"other": []}, "web: status.clusters: expected a list"),
+        (
+            {**KIND, "matchKey": "c"},
+            {"name": "web"},
+            {"clusters": [{"c": 1}]},
+            "c: expected the name of a cluster",
+        ),
+    ],
+)
+def test_a_cluster_decision_that_cannot_be_used_says_why(
+    config: dict[str, str], spec: dict[str, Any], status: Any, words: str
+) -> None:
+    found = expand(
+        appset([{"clusterDecisionResource": {"configMapRef": "cm", **spec}}]), decisions(config, status)
+    )
+    assert isinstance(found.completeness, Failed)
+    assert words in found.completeness.reason
+
+
+def test_cluster_decisions_without_a_match_key_or_a_status_are_none() -> None:
+    generator = {"clusterDecisionResource": {"configMapRef": "cm", "name": "web"}}
+    for world in (decisions(KIND, {"clusters": [{"c": "west"}]}), decisions({**KIND, "matchKey": "c"}, None)):
+        found = expand(appset([generator]), world)
+        assert (found.applications, found.completeness) == ((), Complete(None))
+
+
+def test_a_cluster_decision_gives_the_server_without_its_slash() -> None:
+    generator = {"clusterDecisionResource": {"configMapRef": "cm", "name": "web", "values": {"v": "{{.x}}"}}}
+    world = decisions({**KIND, "matchKey": "c"}, {"clusters": [{"c": "west", "path": "p"}, {"c": "mars"}]})
+    found = expand(appset([generator], name="{{.name}}-{{.values.v}}-{{.server}}"), world)
+    assert names(found) == ["west-{{.x}}-https://west"]

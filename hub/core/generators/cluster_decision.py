@@ -32,11 +32,18 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     servers = fleet.of(context.sources.clusters()).servers
     list_key = config.get("statusListKey") or "clusters"
     return [
-        _of_decision(decision, servers[decision[match_key]], decision[match_key], spec, context)
+        _of_decision(decision, servers[name], name, spec, context)
         for resource in found
         for decision in _decisions(resource, list_key)
-        if isinstance(decision.get(match_key), str) and decision[match_key] in servers
+        if (name := _matched(decision, match_key)) in servers
     ]
+
+
+def _matched(decision: Mapping[str, Any], key: str) -> str:
+    value = decision.get(key)
+    if value is not None and not isinstance(value, str):
+        raise GeneratorFailed(f"{key}: expected the name of a cluster, found {described(value)}")
+    return value or ""
 
 
 def _resources(spec: dict[str, Any], config: dict[str, str], group: str, context: Context) -> list[Manifest]:
