@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import orjson
@@ -59,16 +59,8 @@ def policy(text: str) -> Policy:
     return Policy(**{**value, "sync_options": tuple(value.get("sync_options") or ())})
 
 
-def prunes(
-    app: str,
-    old: Iterable[str],
-    new: Collection[str],
-    elsewhere: Collection[str],
-    *,
-    release: str,
-    now: float,
-) -> list[Removal]:
-    """Written removals of the objects that left an app's bundle for good. `old`, `new`, `elsewhere` are object keys."""
+def prunes(app: str, keys: Iterable[str], *, release: str, now: float) -> list[Removal]:
+    """Written removals of objects (by key) that left an app's bundle for good."""
     return [
         Removal(
             id=removal_id(app, key, release),
@@ -80,8 +72,7 @@ def prunes(
             created=now,
             expires=now + REMOVAL_LIFE,
         )
-        for key in sorted(old)
-        if key not in new and key not in elsewhere
+        for key in sorted(keys)
     ]
 
 

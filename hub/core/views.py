@@ -62,6 +62,28 @@ def application(manifest: Manifest, view: AppView) -> Manifest:
     return {**manifest, "status": status}
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the applications that a release changed are: counts, and some of those still on their way."""
+
+    total: int
+    done: int
+    superseded: int
+    waiting: tuple[str, ...] = ()
+
+
+def release(manifest: Manifest, progress: Progress | None) -> Manifest:
+    """The Release with how far it is. An application that a later release changed again does not hold it up."""
+    if progress is None:
+        return manifest
+    left = progress.total - progress.done - progress.superseded
+    phase = "Progressing" if left > 0 else "Complete" if progress.done else "Superseded"
+    status = {"phase": phase, "clusters": progress.total, "done": progress.done}
+    if progress.waiting:
+        status["waiting"] = list(progress.waiting)
+    return {**manifest, "status": status}
+
+
 def _sync(manifest: Manifest, stored: Mapping[str, Any], view: AppView, *, broken: bool) -> dict[str, Any]:
     spec = manifest.get("spec") or {}
     report = view.report or {}

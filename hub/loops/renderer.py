@@ -36,6 +36,8 @@ from hub.store.resources import Resources
 MANAGER = "argosy-renderer"
 REFRESH = "argocd.argoproj.io/refresh"
 AT_ONCE = 8
+TOGETHER = 1000
+"""Applications whose renders become visible in one transaction, so that what moves between them is handed over."""
 
 log = structlog.get_logger("renderer")
 
@@ -201,8 +203,8 @@ class Renderer:
     # --- the work -------------------------------------------------------------------------------------------------
 
     async def _work(self, due: Sequence[str], directory: Directory) -> None:
-        for start in range(0, len(due), 200):
-            part = [self._entries[uid] for uid in due[start : start + 200] if uid in self._entries]
+        for start in range(0, len(due), TOGETHER):
+            part = [self._entries[uid] for uid in due[start : start + TOGETHER] if uid in self._entries]
             outcomes = await asyncio.gather(*(self._one(entry, directory) for entry in part))
             wrote = await self._store.write(lambda tx, found=outcomes: self._write(tx, found))  # type: ignore[misc]
             for outcome in outcomes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from argosy import bundle as bundles_format
@@ -22,7 +22,7 @@ from hub.store.apps import AppState
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
-BATCH = 500
+BATCH = 1000
 """Applications per transaction: bounds how long other writers wait."""
 
 
@@ -34,6 +34,8 @@ class _Changes:
     drop: list[str] = field(default_factory=list)
     remove: list[Removal] = field(default_factory=list)
     close: list[str] = field(default_factory=list)
+    left: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """App -> (the bundle it had, the release that replaces it)."""
 
 
 class Roller:
@@ -55,6 +57,7 @@ class Roller:
         for _, group in itertools.groupby(waiting, key=lambda state: state.owner or state.app):
             self._roll(tx, list(group), changes)
         for cluster, change in changes.items():
+            _prune(tx, cluster, change, self._now())
             desired.change(
                 tx, cluster, put=change.put, drop=change.drop, remove=change.remove, close=change.close
             )
@@ -74,25 +77,34 @@ class Roller:
             if releases.needs_release(wanted, current):
                 released.append(state)
                 if current is not None:
-                    change.remove += self._prunes(tx, wanted, current, release, now)
-            change.close += _withdrawn(tx, state)
+                    change.left[state.app] = (current.bundle, release)
             change.put.append(releases.assignment(wanted, current, release))
             _leave_others(tx, state, changes, now)
         if released:
             commits = releases.commits((s.repo, s.target, s.revision) for s in released)
             announcer.announce(tx, self._resources, release, released, commits, now)
 
-    def _prunes(self, tx: Tx, wanted: Wanted, current: Assignment, release: str, now: float) -> list[Removal]:
-        """Removals of what left the bundle. What another app of the cluster has now is handed over instead."""
-        new = keys_of(tx, wanted.bundle)
-        gone = keys_of(tx, current.bundle) - new
-        if not gone:
-            return []
-        elsewhere: set[str] = set()
-        for other in desired.assignments(tx, wanted.cluster):
-            if other.id != wanted.app:
-                elsewhere |= keys_of(tx, other.bundle)
-        return releases.prunes(wanted.app, gone, new, elsewhere, release=release, now=now)
+
+def _prune(tx: Tx, cluster: str, change: _Changes, now: float) -> None:
+    """Writes removals of what left the bundles of a cluster for good, and withdraws those of what came back.
+
+    What another app of the cluster has now is handed over: it is looked for in all that the cluster will have.
+    """
+    bundles_now = {item.id: item.bundle for item in desired.assignments(tx, cluster)}
+    bundles_now |= {item.id: item.bundle for item in change.put}
+    for app in change.drop:
+        bundles_now.pop(app, None)
+    gone = {
+        app: keys_of(tx, before) - keys_of(tx, bundles_now[app]) for app, (before, _) in change.left.items()
+    }
+    open_ones = desired.removals(tx, cluster)
+    if not open_ones and not any(gone.values()):
+        return
+    kept = set[str]().union(*(keys_of(tx, digest) for digest in set(bundles_now.values())))
+    for app, keys in gone.items():
+        change.remove += releases.prunes(app, keys - kept, release=change.left[app][1], now=now)
+    back = {item.id for item in change.put}
+    change.close += [one.id for one in open_ones if (one.key in kept if one.key else one.assignment in back)]
 
 
 def keys_of(tx: Tx, digest: str) -> set[str]:
@@ -115,15 +127,6 @@ def _wanted(state: AppState) -> Wanted:
         revision=state.revision,
         policy=state.policy,
     )
-
-
-def _withdrawn(tx: Tx, state: AppState) -> Iterable[str]:
-    """Open removals of objects that the app has again."""
-    open_ones = [one for one in desired.removals(tx, state.cluster) if one.assignment == state.app]
-    if not open_ones:
-        return []
-    keys = keys_of(tx, state.bundle)
-    return [one.id for one in open_ones if not one.key or one.key in keys]
 
 
 def _leave_others(tx: Tx, state: AppState, changes: dict[str, _Changes], now: float) -> None:

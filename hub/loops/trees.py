@@ -40,11 +40,14 @@ class Mirrors(Protocol):
 
 @dataclass
 class Repo:
-    """One repository in use. Times are Unix seconds; `failed` is 0.0 while it answers."""
+    """One repository in use. Times are Unix seconds: `seen` is its last answer, `looked` the last attempt, `failed`
+    the first one in vain, 0.0 while it answers.
+    """
 
     url: str
     refs: Mapping[str, str] = field(default_factory=dict)
     seen: float = 0.0
+    looked: float = 0.0
     due: float = 0.0
     failed: float = 0.0
     error: str = ""
@@ -78,7 +81,7 @@ class Trees:
         repo = await self._repo(url)
         began = self._now()
         async with repo.lock:
-            if repo.seen > began:
+            if repo.looked > began:
                 return False
             return await self._list(repo)
 
@@ -118,7 +121,7 @@ class Trees:
 
     async def _list(self, repo: Repo) -> bool:
         now = self._now()
-        repo.due = now + self._every
+        repo.looked, repo.due = now, now + self._every
         try:
             refs = dict(await self._mirrors.refs(repo.url))
             if not refs:

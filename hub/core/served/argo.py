@@ -216,7 +216,7 @@ APPLICATION_SET = Served(
             type="integer",
             description="How many it has.",
         ),
-        Column("Error", cells.condition("ErrorOccurred", "reason"), description="Why it is not.", priority=1),
+        Column("Error", cells.raised("ErrorOccurred", "message"), description="Why it is not.", priority=1),
         _AGE,
     ),
     admit=_admit_set,

@@ -42,6 +42,12 @@ def condition(kind: str, part: str = "status") -> Cell:
     return cell
 
 
+def raised(kind: str, part: str) -> Cell:
+    """A cell that shows a part of a condition while it is true, and nothing while all is well."""
+    status, shown = condition(kind), condition(kind, part)
+    return lambda manifest, now: shown(manifest, now) if status(manifest, now) == "True" else ""
+
+
 def count(*path: str) -> Cell:
     """A cell that shows how many entries there are at a path."""
 

@@ -223,7 +223,11 @@ RELEASE = Served(
             description="How many applications it changes.",
         ),
         Column("Phase", cells.at("status", "phase"), description="How far it is."),
+        Column(
+            "Done", cells.at("status", "done"), type="integer", description="On how many clusters it is well."
+        ),
         _AGE,
     ),
     verbs=READ,
+    composed=True,
 )
