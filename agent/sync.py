@@ -10,24 +10,23 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from agent import memory as memories
-from agent import removing
+from agent import removing, telling
 from agent.applying import Application, Surroundings
 from agent.cluster.base import ClusterApi
 from agent.cluster.reflector import Watcher
-from agent.core import operations, prepare, removals, report
+from agent.core import operations, prepare, removals
 from agent.core.inventory import Inventory, Operation
 from agent.core.kinds import CONFIG_MAP, Gvk, Kinds, served
-from agent.core.plan import Why
 from agent.core.prepare import Prepared
 from agent.memory import Memory
 from agent.removing import Removed
 from argosy.bundle import Assignment, Removal
 from argosy.errors import ArgosyError
 from argosy.objects import Manifest, ObjectKey
-from argosy.status import AppStatus, Health, ObjectStatus, Sync
+from argosy.status import AppStatus, Sync
 
 IN_FLIGHT = 16
 """Objects of all apps worked on at once; more only makes the API server queue."""
@@ -82,15 +81,15 @@ class Syncer:
         self._assigned = {item.id: item for item in assignments}
 
     async def sync(
-        self, assignment: Assignment, removals_: Sequence[Removal] = (), *, holding: str = ""
+        self, assignment: Assignment, listed: Sequence[Removal] = (), *, holding: str = ""
     ) -> Pass:
-        """One pass. `removals_` are those of this assignment; `holding` is why removals are refused, "" if not."""
+        """One pass. `listed` are those of this assignment; `holding` is why removals are refused, "" if not."""
         memory = self._memory(assignment.id)
         async with self._locks[assignment.id]:
             try:
-                done = await self._sync(assignment, memory, removals_, holding)
+                done = await self._sync(assignment, memory, listed, holding)
             except ArgosyError as error:
-                done = Pass(_unknown(assignment, memory, error.message), WAITING_AGAIN)
+                done = Pass(telling.unknown(assignment, memory, error.message), WAITING_AGAIN)
             memory.status = done.status
             return done
 
@@ -102,16 +101,19 @@ class Syncer:
         async with self._locks[removal.assignment]:
             refused = removals.refused(removal, holding=holding, now=self._clock())
             if assignment is not None:
-                return Pass(_unknown(shown, memory, f"removal {removal.id} is refused: it is still assigned"))
+                return Pass(
+                    telling.unknown(shown, memory, f"removal {removal.id} is refused: it is still assigned")
+                )
             if refused is not None:
-                return Pass(_unknown(shown, memory, f"{refused.why}: {refused.detail}"))
+                return Pass(telling.unknown(shown, memory, f"{refused.why}: {refused.detail}"))
             try:
                 removed = await self._remove(memory, removal)
             except ArgosyError as error:
-                return Pass(_unknown(shown, memory, error.message), WAITING_AGAIN)
+                return Pass(telling.unknown(shown, memory, error.message), WAITING_AGAIN)
             if removed.done:
                 self._memories.pop(removal.assignment, None)
-            return _removal_pass(shown, removal, removed)
+            status = telling.of_removal(removal.assignment, removal, removed)
+            return Pass(status, None if removed.done else WAITING_AGAIN)
 
     async def close(self) -> None:
         """Ends all watching. The cluster itself stays open: it belongs to the caller."""
@@ -286,7 +288,7 @@ class Syncer:
         return find
 
     def _pass(self, run: Application, operation: Operation, removed: Removed) -> Pass:
-        status = _status(run, operation, removed, self._clock())
+        status = telling.of_pass(run, operation, removed, self._clock())
         waits = [failure.not_before - self._clock() for failure in run.memory.failures.values()]
         wait = operations.due(run.assignment, operation, self._clock()).wait
         if wait:
@@ -294,116 +296,3 @@ class Syncer:
         if run.waiting or removed.waiting:
             waits.append(WAITING_AGAIN)
         return Pass(status, max(0.05, min(waits)) if waits else None)
-
-
-def _lines(run: Application, removed: Removed) -> list[ObjectStatus]:
-    lines = []
-    for key, verdict in run.verdicts.items():
-        wanted = run.prepared.wanted[key]
-        lines.append(
-            report.object_status(
-                key,
-                wanted.gvk,
-                verdict.sync,
-                verdict.reason.detail,
-                verdict.live,
-                known=verdict.reason.why not in (Why.FAILED, Why.BACKOFF, Why.CONFLICT),
-            )
-        )
-    for key, wanted in run.created.items():
-        live, message = run.hook_live.get(key, (None, ""))
-        lines.append(report.object_status(key, wanted.gvk, Sync.SYNCED, message, live, hook=True))
-    for key, entry in removed.inventory.entries.items():
-        if key in run.verdicts or key in run.created or entry.hook:
-            continue
-        live = removed.live.get(key) or run.around.watcher.get(key)
-        if live is None and run.around.watcher.listed(key.group, key.kind):
-            continue
-        reason = removed.reasons.get(key)
-        message = reason.detail if reason is not None else ""
-        lines.append(report.object_status(key, entry.gvk, Sync.OUT_OF_SYNC, message, live, extra=True))
-    return lines
-
-
-def _status(run: Application, operation: Operation, removed: Removed, now: float) -> AppStatus:
-    assignment, memory = run.assignment, run.memory
-    lines = _lines(run, removed)
-    bodies = {key: verdict.live.body for key, verdict in run.verdicts.items() if verdict.live is not None}
-    ignored = frozenset(key for key, body in bodies.items() if report.health_ignored(body))
-    loose = frozenset(key for key, live in removed.live.items() if report.extraneous(live.body))
-    health, guilty = report.app_health(lines, ignored)
-    sync = report.app_sync(lines, loose)
-    finished = not run.due.pending or operation.succeeded
-    if health is not Health.HEALTHY or not finished:
-        memory.healthy = ("", 0.0)
-    elif memory.healthy[0] != assignment.release:
-        memory.healthy = (assignment.release, now)
-    conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
-    if operation.phase == "Failed":
-        conditions.append(("SyncError", operation.message))
-    elif run.blocked and not run.waiting:
-        conditions.append(("SyncError", run.blocked))
-    conditions += [
-        ("SharedResourceWarning", f"{key}: {verdict.reason.detail}")
-        for key, verdict in run.verdicts.items()
-        if verdict.reason.why is Why.SHARED
-    ]
-    return AppStatus(
-        assignment=assignment.id,
-        release=assignment.release,
-        bundle=assignment.bundle,
-        revision=assignment.revision,
-        sync=Sync.UNKNOWN if run.prepared.problems else sync,
-        health=health,
-        message=operation.message
-        if operation.phase in ("Running", "Failed")
-        else guilty or operation.message,
-        phase=operation.phase,
-        operation=operation.request,
-        started=operation.started,
-        finished=operation.finished,
-        healthy_since=memory.healthy[1],
-        resources=tuple(lines),
-        conditions=tuple(conditions),
-        removed=tuple(removed.done),
-    )
-
-
-def _unknown(assignment: Assignment, memory: Memory, message: str) -> AppStatus:
-    """The state while nothing can be said: what was last known of the objects, and why it is not known any more."""
-    last = memory.status
-    memory.healthy = ("", 0.0)
-    known: dict[str, Any] = {}
-    if last is not None:
-        known = {
-            "resources": last.resources,
-            "phase": last.phase,
-            "operation": last.operation,
-            "started": last.started,
-            "finished": last.finished,
-        }
-    return AppStatus(
-        assignment=assignment.id,
-        release=assignment.release,
-        bundle=assignment.bundle,
-        revision=assignment.revision,
-        sync=Sync.UNKNOWN,
-        health=Health.UNKNOWN,
-        message=message,
-        conditions=(("ComparisonError", message),),
-        **known,
-    )
-
-
-def _removal_pass(assignment: Assignment, removal: Removal, removed: Removed) -> Pass:
-    if removed.done:
-        status = AppStatus(
-            assignment.id, "", "", "", Sync.SYNCED, Health.HEALTHY, removed=(removal.id,), gone=True
-        )
-        return Pass(status)
-    left = ", ".join(f"{key}: {reason.detail}" for key, reason in list(removed.reasons.items())[:3])
-    message = f"being deleted; {len(removed.inventory.entries)} objects left: {left}"
-    status = AppStatus(
-        assignment.id, "", "", "", Sync.OUT_OF_SYNC, Health.PROGRESSING, message=message, phase="Running"
-    )
-    return Pass(status, WAITING_AGAIN)

@@ -1,0 +1,128 @@
+"""From what a pass found to the state that is reported. Decides nothing about the cluster; roll-up is `core.report`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.applying import Application
+from agent.core import report
+from agent.core.inventory import Operation
+from agent.core.plan import Why
+from agent.memory import Memory
+from agent.removing import Removed
+from argosy.bundle import Assignment, Removal
+from argosy.status import AppStatus, Health, ObjectStatus, Sync
+
+
+def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
+    """One line per object: those of the bundle, then hooks, then extra ones."""
+    found = []
+    for key, verdict in run.verdicts.items():
+        wanted = run.prepared.wanted[key]
+        found.append(
+            report.object_status(
+                key,
+                wanted.gvk,
+                verdict.sync,
+                verdict.reason.detail,
+                verdict.live,
+                known=verdict.reason.why not in (Why.FAILED, Why.BACKOFF, Why.CONFLICT),
+            )
+        )
+    for key, wanted in run.created.items():
+        live, message = run.hook_live.get(key, (None, ""))
+        found.append(report.object_status(key, wanted.gvk, Sync.SYNCED, message, live, hook=True))
+    for key, entry in removed.inventory.entries.items():
+        if key in run.verdicts or key in run.created or entry.hook:
+            continue
+        live = removed.live.get(key) or run.around.watcher.get(key)
+        if live is None and run.around.watcher.listed(key.group, key.kind):
+            continue
+        reason = removed.reasons.get(key)
+        message = reason.detail if reason is not None else ""
+        found.append(report.object_status(key, entry.gvk, Sync.OUT_OF_SYNC, message, live, extra=True))
+    return found
+
+
+def of_pass(run: Application, operation: Operation, removed: Removed, now: float) -> AppStatus:
+    """The app's state after a pass. Keeps in memory since when it is Healthy with this release applied."""
+    assignment, memory = run.assignment, run.memory
+    listed = lines(run, removed)
+    bodies = {key: verdict.live.body for key, verdict in run.verdicts.items() if verdict.live is not None}
+    ignored = frozenset(key for key, body in bodies.items() if report.health_ignored(body))
+    loose = frozenset(key for key, live in removed.live.items() if report.extraneous(live.body))
+    health, guilty = report.app_health(listed, ignored)
+    sync = report.app_sync(listed, loose)
+    finished = not run.due.pending or operation.succeeded
+    if health is not Health.HEALTHY or not finished:
+        memory.healthy = ("", 0.0)
+    elif memory.healthy[0] != assignment.release:
+        memory.healthy = (assignment.release, now)
+    conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
+    if operation.phase == "Failed":
+        conditions.append(("SyncError", operation.message))
+    elif run.blocked and not run.waiting:
+        conditions.append(("SyncError", run.blocked))
+    conditions += [
+        ("SharedResourceWarning", f"{key}: {verdict.reason.detail}")
+        for key, verdict in run.verdicts.items()
+        if verdict.reason.why is Why.SHARED
+    ]
+    return AppStatus(
+        assignment=assignment.id,
+        release=assignment.release,
+        bundle=assignment.bundle,
+        revision=assignment.revision,
+        sync=Sync.UNKNOWN if run.prepared.problems else sync,
+        health=health,
+        message=operation.message
+        if operation.phase in ("Running", "Failed")
+        else guilty or operation.message,
+        phase=operation.phase,
+        operation=operation.request,
+        started=operation.started,
+        finished=operation.finished,
+        healthy_since=memory.healthy[1],
+        resources=tuple(listed),
+        conditions=tuple(conditions),
+        removed=tuple(removed.done),
+    )
+
+
+def unknown(assignment: Assignment, memory: Memory, message: str) -> AppStatus:
+    """The state while nothing can be said: what was last known of the objects, and why it is not known any more."""
+    last = memory.status
+    memory.healthy = ("", 0.0)
+    known: dict[str, Any] = {}
+    if last is not None:
+        known = {
+            "resources": last.resources,
+            "phase": last.phase,
+            "operation": last.operation,
+            "started": last.started,
+            "finished": last.finished,
+        }
+    return AppStatus(
+        assignment=assignment.id,
+        release=assignment.release,
+        bundle=assignment.bundle,
+        revision=assignment.revision,
+        sync=Sync.UNKNOWN,
+        health=Health.UNKNOWN,
+        message=message,
+        conditions=(("ComparisonError", message),),
+        **known,
+    )
+
+
+def of_removal(assignment: str, removal: Removal, removed: Removed) -> AppStatus:
+    """The state of an app that is being removed as a whole; `gone` once nothing of it is in the inventory."""
+    if removed.done:
+        return AppStatus(
+            assignment, "", "", "", Sync.SYNCED, Health.HEALTHY, removed=(removal.id,), gone=True
+        )
+    left = ", ".join(f"{key}: {reason.detail}" for key, reason in list(removed.reasons.items())[:3])
+    message = f"being deleted; {len(removed.inventory.entries)} objects left: {left}"
+    return AppStatus(
+        assignment, "", "", "", Sync.OUT_OF_SYNC, Health.PROGRESSING, message=message, phase="Running"
+    )
