@@ -13,8 +13,8 @@ from hub.core.views import AppView
 from hub.store import agents, apps
 from hub.store.base import Tx
 
-_CHUNK = 400
-"""Parameters of one query; SQLite takes 32,766, but long lists are read whole."""
+_CHUNK = 1000
+"""Parameters of one query, more than a page of kubectl has; longer lists are read whole."""
 
 _STATES = "SELECT app, cluster, bundle, revision, problem, repo, target FROM app_states"
 _REPORTS = "SELECT app, cluster, detail, rv, time FROM reports"
