@@ -15,12 +15,12 @@ import gotpl
 from gotpl.runtime.callables import PreparedFunctionRegistry
 
 from hub.core import params
-from hub.core.template import functions
+from hub.core.template import bounds, functions
 from hub.core.template.base import Scope, TemplateFailed
 from hub.core.template.fields import Mode
 
 _BUDGET = gotpl.ExecutionBudget(
-    max_output_chars=functions.MAX_TEXT,
+    max_output_chars=bounds.MAX_TEXT,
     max_iterations=100_000,
     max_template_depth=100,
     max_function_calls=50_000,
@@ -39,7 +39,7 @@ def _sandbox() -> gotpl.SandboxPolicy:
     return gotpl.SandboxPolicy.strict(
         allow_functions=[*_functions(), "tpl"],
         allow_custom_lookup=True,
-        max_template_chars=functions.MAX_TEXT,
+        max_template_chars=bounds.MAX_TEXT,
         default_budget=_BUDGET,
     )
 
@@ -79,7 +79,7 @@ class GoTemplate:
     def render(self, scope: Scope) -> str:
         if scope.prepared is None:
             scope.prepared = _prepare(scope.params)
-        functions.begin()
+        bounds.begin()
         try:
             return self._template.render(scope.prepared)
         except gotpl.TemplateError as error:
