@@ -141,3 +141,110 @@ async def test_a_restarted_agent_goes_on_where_it_was(world: RealWorld) -> None:
 
     assert done.status.sync is Sync.SYNCED
     assert world.api.calls["apply"] == world.api.calls["dry run"] == 0
+
+
+def normalised(namespace: str) -> list[Manifest]:
+    """Objects that the server writes otherwise than we do: defaults, quantities, folded and empty fields."""
+    labels = {"app": "web"}
+    container = {
+        "name": "web",
+        "image": "web:1",
+        "ports": [{"containerPort": 80}],
+        "resources": {"requests": {"cpu": "1000m", "memory": "1024Mi"}, "limits": {"cpu": 2}},
+        "env": [{"name": "A", "value": ""}],
+    }
+
+    def item(version: str, kind: str, **parts: Any) -> Manifest:
+        name = parts.pop("name", "n")
+        return {
+            "apiVersion": version,
+            "kind": kind,
+            "metadata": {"name": name, "namespace": namespace},
+            **parts,
+        }
+
+    return [
+        item("v1", "Secret", stringData={"user": "u"}, data={"other": "eA=="}),
+        item("v1", "Service", spec={"selector": labels, "ports": [{"port": 80}], "type": "NodePort"}),
+        item(
+            "apps/v1",
+            "Deployment",
+            spec={
+                "replicas": 1,
+                "selector": {"matchLabels": labels},
+                "template": {
+                    "metadata": {"labels": labels, "creationTimestamp": None},
+                    "spec": {"containers": [container], "volumes": [], "nodeSelector": {}},
+                },
+                "strategy": {"rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
+            },
+        ),
+        item(
+            "policy/v1",
+            "PodDisruptionBudget",
+            spec={"minAvailable": "50%", "selector": {"matchLabels": labels}},
+        ),
+        item(
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            spec={
+                "maxReplicas": 3,
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "n"},
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": "cpu",
+                            "target": {"type": "Utilization", "averageUtilization": 50},
+                        },
+                    }
+                ],
+            },
+        ),
+        item("rbac.authorization.k8s.io/v1", "Role", rules=[]),
+        item(
+            "networking.k8s.io/v1",
+            "Ingress",
+            spec={"defaultBackend": {"service": {"name": "n", "port": {"number": 80}}}},
+        ),
+        item(
+            "batch/v1",
+            "CronJob",
+            spec={
+                "schedule": "0 0 * * *",
+                "jobTemplate": {
+                    "spec": {
+                        "template": {
+                            "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "c"}]}
+                        }
+                    }
+                },
+            },
+        ),
+        item(
+            "v1",
+            "PersistentVolumeClaim",
+            spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1024Mi"}}},
+        ),
+        item("v1", "ResourceQuota", spec={"hard": {"pods": 10, "requests.cpu": "10000m"}}),
+        item("v1", "ServiceAccount", automountServiceAccountToken=False),
+    ]
+
+
+async def test_what_the_server_writes_otherwise_is_no_drift(world: RealWorld) -> None:
+    manual = Policy(automated=False, sync_request="once")
+    wanted = world.assignment(*normalised(world.namespace), policy=manual)
+    done = await world.sync(wanted)
+    assert done.status.phase == "Succeeded", done.status
+    name = f"argosy-inventory-{world.namespace}"
+    parent = await world.real.get(CONFIG_MAP, "argosy-system", name)
+    assert parent is not None
+    await world.real.delete(CONFIG_MAP, "argosy-system", name, uid=parent["metadata"]["uid"])
+    await world.restart()
+    world.api.calls.clear()
+
+    done = await world.sync(world.assignment(*normalised(world.namespace), policy=Policy(automated=False)))
+
+    assert {line.kind: line.message for line in done.status.resources if line.sync is not Sync.SYNCED} == {}
+    assert world.api.calls["apply"] == 0
+    assert world.api.calls["dry run"] == len(normalised(world.namespace))
