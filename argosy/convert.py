@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 from google.protobuf.message import DecodeError
 
-from argosy import objects
+from argosy import bundle, objects
 from argosy.bundle import Assignment, Policy, Removal
 from argosy.errors import Invalid
 from argosy.status import AppStatus, Health, ObjectStatus, Sync
@@ -46,6 +46,20 @@ class Delta:
     set_digest: str
 
 
+class Offer(NamedTuple):
+    """A `Delta` on its way out: assignments and removals are canonical JSON (`bundle.body_of`), as they are
+    stored.
+    """
+
+    epoch: str
+    generation: int
+    base: int
+    assignments: tuple[bytes, ...]
+    dropped: tuple[str, ...]
+    removals: tuple[bytes, ...]
+    set_digest: str
+
+
 class State(NamedTuple):
     """One application's state as it travels: the columns that the hub keeps, and `AppStatus` as JSON bytes."""
 
@@ -63,29 +77,6 @@ def request(raw: bytes) -> pb.ConnectRequest:
         return pb.ConnectRequest.FromString(raw)
     except DecodeError:
         raise Invalid("malformed message") from None
-
-
-def assignment_to(item: Assignment) -> pb.Assignment:
-    policy = item.policy
-    return pb.Assignment(
-        id=item.id,
-        app=item.app,
-        namespace=item.namespace,
-        project=item.project,
-        destination_namespace=item.destination_namespace,
-        bundle=item.bundle,
-        release=item.release,
-        revision=item.revision,
-        policy=pb.Policy(
-            automated=policy.automated,
-            prune=policy.prune,
-            self_heal=policy.self_heal,
-            allow_empty=policy.allow_empty,
-            sync_options=policy.sync_options,
-            ignore_differences=policy.ignore_differences,
-            sync_request=policy.sync_request,
-        ),
-    )
 
 
 def assignment_from(item: pb.Assignment) -> Assignment:
@@ -111,19 +102,6 @@ def assignment_from(item: pb.Assignment) -> Assignment:
     )
 
 
-def removal_to(item: Removal) -> pb.Removal:
-    return pb.Removal(
-        id=item.id,
-        assignment=item.assignment,
-        key=item.key,
-        cascade=item.cascade,
-        reason=item.reason,
-        by=item.by,
-        created=item.created,
-        expires=item.expires,
-    )
-
-
 def removal_from(item: pb.Removal) -> Removal:
     return Removal(
         id=item.id,
@@ -138,42 +116,48 @@ def removal_from(item: pb.Removal) -> Removal:
 
 
 def delta_to(delta: Delta) -> list[bytes]:
+    """`offer_to` for records."""
+    bodies = tuple(map(bundle.body_of, delta.assignments)), tuple(map(bundle.body_of, delta.removals))
+    return offer_to(
+        Offer(
+            delta.epoch, delta.generation, delta.base, bodies[0], delta.dropped, bodies[1], delta.set_digest
+        )
+    )
+
+
+def offer_to(offer: Offer) -> list[bytes]:
     """`ConnectResponse` messages, ready to be written: one, or several parts where the set is large."""
-    parts = [_desired(delta)]
+    parts = [_part(offer)]
     room = PART
-    for item in delta.assignments:
-        part, room = _part(parts, delta, room, message := assignment_to(item))
-        part.assignments.append(message)
-    for gone in delta.dropped:
-        room -= len(gone) + 4
-        parts[-1].dropped.append(gone)
-        if room < 0:
-            parts.append(_desired(delta))
+    for body in offer.assignments:
+        # The canonical JSON has the message's own field names: the records in between are left out.
+        message = pb.Assignment(**orjson.loads(body))
+        if (room := room - len(body)) < 0:
+            parts.append(_part(offer))
+            room = PART - len(body)
+        parts[-1].assignments.append(message)
+    for gone in offer.dropped:
+        if (room := room - len(gone) - 4) < 0:
+            parts.append(_part(offer))
             room = PART
-    for removal in delta.removals:
-        part, room = _part(parts, delta, room, tombstone := removal_to(removal))
-        part.removals.append(tombstone)
+        parts[-1].dropped.append(gone)
+    for body in offer.removals:
+        if (room := room - len(body)) < 0:
+            parts.append(_part(offer))
+            room = PART - len(body)
+        parts[-1].removals.append(pb.Removal(**orjson.loads(body)))
     for part in parts[:-1]:
         part.more = True
     return [pb.ConnectResponse(desired=part).SerializeToString() for part in parts]
 
 
-def _desired(delta: Delta) -> pb.Desired:
+def _part(offer: Offer) -> pb.Desired:
     return pb.Desired(
-        epoch=delta.epoch,
-        generation=delta.generation,
-        base_generation=delta.base,
-        set_digest=delta.set_digest,
+        epoch=offer.epoch,
+        generation=offer.generation,
+        base_generation=offer.base,
+        set_digest=offer.set_digest,
     )
-
-
-def _part(parts: list[pb.Desired], delta: Delta, room: int, message: Any) -> tuple[pb.Desired, int]:
-    """The part that has room for the message, and the room then left."""
-    size = message.ByteSize() + 8
-    if size > room and room < PART:
-        parts.append(_desired(delta))
-        room = PART
-    return parts[-1], room - size
 
 
 def delta_from(parts: Sequence[pb.Desired]) -> Delta:

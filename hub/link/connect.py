@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import orjson
 import structlog
 
 from argosy import convert
-from argosy.convert import Delta
+from argosy.convert import Offer
 from argosy.errors import ArgosyError, Conflict, Forbidden, Invalid
 from argosy.v1 import link_pb2 as pb
 from hub.core.clusters import Agent
@@ -255,18 +255,20 @@ class Switchboard:
         if unanswered and time.monotonic() - session.pushed > self._beat_seconds:
             await self.push([session.cluster])
 
-    async def push(self, clusters: list[str]) -> None:
+    async def push(self, clusters: Sequence[str]) -> None:
         """Reads the newest sets of these clusters in one go and hands each stream what its agent lacks."""
-        asked = [(cluster, session) for cluster in clusters if (session := self.sessions.get(cluster))]
-        bases = [
-            (cluster, session.generation if session.epoch == self._store.epoch else 0)
-            for cluster, session in asked
-        ]
-        found = await self._store.read(lambda tx: [_delta(tx, self._store.epoch, *base) for base in bases])
-        for (_, session), (delta, parts) in zip(asked, found, strict=True):
-            same = (session.epoch, session.generation, session.set_digest)
-            if (delta.epoch, delta.generation, delta.set_digest) != same:
-                session.push(delta.generation, parts, time.monotonic())
+        sessions = {cluster: found for cluster in clusters if (found := self.sessions.get(cluster))}
+        life = self._store.epoch
+        bases = {c: one.generation if one.epoch == life else 0 for c, one in sessions.items()}
+        if not bases:
+            return
+        offers = await self._store.read(lambda tx: _offers(tx, life, bases))
+        now = time.monotonic()
+        for cluster, (offer, parts) in offers.items():
+            session = sessions[cluster]
+            held = (session.epoch, session.generation, session.set_digest)
+            if (offer.epoch, offer.generation, offer.set_digest) != held:
+                session.push(offer.generation, parts, now)
 
     async def confirm(self, cluster: str) -> None:
         """Tells an agent that an operator confirmed this life of the hub."""
@@ -300,9 +302,8 @@ def _uncancel() -> None:
     task.uncancel()
 
 
-def _delta(tx: Tx, epoch: str, cluster: str, base: int) -> tuple[Delta, list[bytes]]:
-    delta = desired.since(tx, cluster, epoch, base)
-    return delta, convert.delta_to(delta)
+def _offers(tx: Tx, epoch: str, bases: Mapping[str, int]) -> dict[str, tuple[Offer, list[bytes]]]:
+    return {c: (offer, convert.offer_to(offer)) for c, offer in desired.since(tx, epoch, bases).items()}
 
 
 def _greet(tx: Tx, peer: Peer, cluster_uid: str) -> Greeting:

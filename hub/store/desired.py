@@ -6,18 +6,23 @@ in, so the difference against any recent generation is one index range.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import orjson
 
 from argosy import bundle
 from argosy.bundle import Assignment, Policy, Removal
-from argosy.convert import Delta
+from argosy.convert import Offer
 from hub.store.base import Tx
 
 KEPT_DROPS = 1000
 """Generations back to which a difference can be given; an agent further behind gets the whole set."""
+
+
+MOST = 1000
+"""Clusters read in one go, well below the number of parameters that databases take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,26 +114,46 @@ def _remove(tx: Tx, cluster: str, item: Removal) -> int:
     )
 
 
-def since(tx: Tx, cluster: str, epoch: str, base: int) -> Delta:
-    """The set as its difference against `base`, or whole where the base is unknown, too old or from the
-    future.
+def since(tx: Tx, epoch: str, bases: Mapping[str, int]) -> dict[str, Offer]:
+    """The sets of up to `MOST` clusters (cluster -> base) in one go, each as its difference against its base.
+
+    It is the whole set, base 0, where the base is unknown, too old or from the future.
     """
-    now = head(tx, cluster)
-    if not now.floor <= base <= now.generation:
-        base = 0
-    changed = tx.all("SELECT body FROM assignments WHERE cluster = ? AND generation > ?", (cluster, base))
-    dropped = (
-        tx.all("SELECT id FROM drops WHERE cluster = ? AND generation > ?", (cluster, base)) if base else ()
-    )
-    return Delta(
-        epoch=epoch,
-        generation=now.generation,
-        base=base,
-        assignments=tuple(_assignment(row[0]) for row in changed),
-        dropped=tuple(row[0] for row in dropped),
-        removals=tuple(removals(tx, cluster)),
-        set_digest=now.set_digest,
-    )
+    marks = ", ".join("?" * len(bases))
+    columns = "cluster, generation, floor, set_digest"
+    rows = tx.all(f"SELECT {columns} FROM desired WHERE cluster IN ({marks})", tuple(bases))
+    heads = {row[0]: Head(*row[1:]) for row in rows}
+    known = {
+        cluster: base if (now := heads.get(cluster, EMPTY)).floor <= base <= now.generation else 0
+        for cluster, base in bases.items()
+    }
+    pairs = [value for pair in known.items() for value in pair]
+    asked = f"WITH asked (cluster, base) AS (VALUES {', '.join(['(?, ?)'] * len(known))}) SELECT x.cluster"
+    after = "ON x.cluster = asked.cluster AND x.generation > asked.base"
+    changed = _grouped(tx.all(f"{asked}, x.body FROM asked CROSS JOIN assignments x {after}", pairs))
+    gone = _grouped(tx.all(f"{asked}, x.id FROM asked CROSS JOIN drops x {after} AND asked.base > 0", pairs))
+    sql = f"SELECT cluster, body FROM removals WHERE cluster IN ({marks}) ORDER BY cluster, id"
+    open_ones = _grouped(tx.all(sql, tuple(bases)))
+    return {
+        cluster: Offer(
+            epoch,
+            (now := heads.get(cluster, EMPTY)).generation,
+            base,
+            tuple(changed.get(cluster, ())),
+            tuple(gone.get(cluster, ())),
+            tuple(open_ones.get(cluster, ())),
+            now.set_digest,
+        )
+        for cluster, base in known.items()
+    }
+
+
+def _grouped(rows: Iterable[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    """(cluster, value) rows by cluster."""
+    found: dict[str, list[Any]] = {}
+    for cluster, value in rows:
+        found.setdefault(cluster, []).append(value)
+    return found
 
 
 def assignments(tx: Tx, cluster: str) -> list[Assignment]:
