@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from argosy.loop import Record
 from argosy.machinery import failure
-from hub.api import bodies, paths, reviews, wire
+from hub.api import bodies, metrics, paths, reviews, wire
 from hub.api.auth import Authenticator
 from hub.api.discovery import Discovery, Subresource
 from hub.api.health import Health
@@ -254,6 +254,8 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        response: Response | WatchResponse
+        began = time.monotonic()
         try:
             response = await self._handler(request)
         except TimeoutError:
@@ -264,4 +266,7 @@ class _Endpoint:
             if found.code == 500 and not isinstance(error, failure.ApiFailure):
                 log.exception("request broke", method=request.method, path=request.url.path)
             response = wire.failed(found)
+        metrics.REQUESTS.labels(request.method, str(response.status_code)).inc()
+        if not isinstance(response, WatchResponse):
+            metrics.SECONDS.labels(request.method).observe(time.monotonic() - began)
         await response(scope, receive, send)

@@ -262,7 +262,8 @@ class Objects:
         run = self._store.read if options.dry_run else self._store.write
         written = await run(job)
         if written.action != write.DELETED:
-            return self._rendered(show.one(served, written.object, form, call.now), form)
+            marked = self._rendered(show.one(served, written.object, form, call.now), form)
+            return wire.with_warnings(marked, written.warnings)
         kind = served.kind
         subject = failure.Subject(target.name, kind.group, kind.plural, written.object["metadata"]["uid"])
         return self._rendered(failure.success(subject), form)

@@ -17,7 +17,7 @@ import structlog
 
 from argosy.errors import ArgosyError
 from argosy.objects import Manifest
-from hub.api import show
+from hub.api import metrics, show
 from hub.api.show import Viewer
 from hub.api.wire import json_bytes
 from hub.core.served import table
@@ -188,6 +188,7 @@ class Rings:
     async def _take(self, changes: list[Change]) -> None:
         if not changes:
             return
+        changes.sort(key=lambda change: change.rv)
         now = self._clock()
         latest = {change.uid: change for change in changes}
         wanted = [change for change in latest.values() if change.verb != "DELETED"]
@@ -198,6 +199,7 @@ class Rings:
             event = self._event(change, found.get(change.uid))
             if event is not None:
                 self._rings[change.resource].append(event)
+                metrics.EVENTS.labels(change.resource).inc()
         self.reached = max(self.reached, changes[-1].rv)
         self._announce()
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from argosy.machinery import failure
 from argosy.objects import Manifest
-from hub.api import negotiate, show
+from hub.api import metrics, negotiate, show
 from hub.api.listing import Selection
 from hub.api.negotiate import Form
 from hub.api.rings import Event, Rings
@@ -152,7 +152,9 @@ class Watch:
                 return
             events, position = found
             if events:
-                lines = [line for event in events if (line := self._event(event)) is not None]
+                # The rings may have been behind the list that the client goes on from.
+                newer = (event for event in events if event.rv > start)
+                lines = [line for event in newer if (line := self._event(event)) is not None]
                 if lines:
                     yield b"".join(lines)
                 continue
@@ -239,9 +241,12 @@ class WatchResponse:
         sending = asyncio.create_task(self._send(send))
         gone = asyncio.create_task(_disconnected(receive))
         try:
-            await asyncio.wait(
-                (sending, gone), timeout=self._seconds + GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
+            with metrics.WATCHES.track_inprogress():
+                await asyncio.wait(
+                    (sending, gone),
+                    timeout=self._seconds + GRACE_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
         finally:
             for task in (sending, gone):
                 task.cancel()

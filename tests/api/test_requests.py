@@ -363,5 +363,6 @@ def test_secrets_are_not_readable_on_disk(api: RunningApi, client: Client) -> No
 def test_pages_for_people_and_machines(client: Client) -> None:
     assert client.ask("GET", "/loops")[1] == {"loops": []}
     assert b"<h1>Loops</h1>" in accepted(client, "/loops", "text/html")[2]
-    assert b"python_info" in accepted(client, "/metrics", "text/plain")[2]
+    found = accepted(client, "/metrics", "text/plain")[2]
+    assert b'argosy_api_requests_total{code="200",method="GET"}' in found
     assert client.ask("POST", "/api/webhook", {})[0] == 404
