@@ -56,8 +56,7 @@ class Process:
 
     @property
     def cpu(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(value) for value in fields[11:15]) * TICK
+        return cpu_of(self.pid)
 
     @property
     def rss(self) -> float:
@@ -171,6 +170,12 @@ class Bench:
         for process in reversed(self._open):
             process.end(5.0)
         self._open.clear()
+
+
+def cpu_of(pid: int) -> float:
+    """User and system seconds of a process and its reaped children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(value) for value in fields[11:15]) * TICK
 
 
 @contextlib.contextmanager
