@@ -49,8 +49,10 @@ def application(manifest: Manifest, view: AppView) -> Manifest:
         {"type": kind, "message": message, "lastTransitionTime": stamp(view.reported)}
         for kind, message in report.get("conditions") or ()
     ]
-    if view.problem and not any(each.get("type") == "ComparisonError" for each in conditions):
-        conditions.append({"type": "ComparisonError", "message": view.problem})
+    if view.problem:
+        kind, message = _condition(view.problem)
+        if not any(each.get("type") == kind for each in conditions):
+            conditions.append({"type": kind, "message": message})
     broken = any(each.get("type") in ERRORS for each in conditions)
     status = dict(stored)
     status["sync"] = _sync(manifest, stored.get("sync") or {}, view, broken=broken)
@@ -82,6 +84,12 @@ def release(manifest: Manifest, progress: Progress | None) -> Manifest:
     if progress.waiting:
         status["waiting"] = list(progress.waiting)
     return {**manifest, "status": status}
+
+
+def _condition(problem: str) -> tuple[str, str]:
+    """A problem as (type, message); one that names no condition type of Argo CD's is a ComparisonError."""
+    kind, colon, message = problem.partition(": ")
+    return (kind, message) if colon and kind in ERRORS else ("ComparisonError", problem)
 
 
 def _sync(manifest: Manifest, stored: Mapping[str, Any], view: AppView, *, broken: bool) -> dict[str, Any]:

@@ -88,6 +88,15 @@ def test_a_problem_is_a_condition() -> None:
     assert {"type": "ComparisonError", "message": "no such path"} in status["conditions"]
 
 
+def test_a_problem_that_is_a_condition_already_is_shown_once() -> None:
+    known = {"type": "InvalidSpecError", "message": "no such cluster"}
+    app = {**APP, "status": {"conditions": [known]}}
+    status = views.application(app, AppView(problem="InvalidSpecError: no such cluster"))["status"]
+    assert status["conditions"] == [known]
+    status = views.application(APP, AppView(problem="InvalidSpecError: no such cluster"))["status"]
+    assert status["conditions"] == [known]
+
+
 def test_a_clusters_agent_is_its_status() -> None:
     cluster = {"metadata": {"name": "c1"}}
     agent = Agent(
