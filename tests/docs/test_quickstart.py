@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/quickstart.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SECONDS = 200
+SECONDS = 120
 
 
 def free_ports() -> dict[str, str]:
@@ -43,7 +43,7 @@ def script(folder: Path) -> str:
     return f"set -eu\n{text}"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(160)
 def test_the_quickstart_runs_as_it_is_written(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     environ = {
