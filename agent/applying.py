@@ -14,7 +14,7 @@ from itertools import groupby
 from agent import execute
 from agent.cluster.base import ClusterApi, Refused
 from agent.cluster.reflector import Watcher
-from agent.core import drift, operations, plan, prepare, stages
+from agent.core import drift, marks, operations, plan, prepare, stages
 from agent.core.health import table
 from agent.core.inventory import Inventory, Operation
 from agent.core.kinds import CRD, gvk_of, served
@@ -30,6 +30,8 @@ from argosy.status import Health, Sync
 
 ESTABLISH_SECONDS = 5.0
 """How long one pass waits for a CRD; measured: 0.04 s until Established, 0.06 s until discovery knows."""
+SIDE_BY_SIDE = 16
+"""Objects of one app worked on at once; more only makes the API server queue."""
 _ROUNDS = 6
 
 
@@ -135,9 +137,16 @@ class Application:
                 self._remember(task.key, now, first)
             else:
                 todo.append((task.key, now, first))
+        queue = iter(todo)
+
+        async def work() -> None:
+            for key, now, step in queue:
+                await self._settle(key, now, step)
+
+        # A task per object would cost more memory than all that is remembered of it.
         async with asyncio.TaskGroup() as group:
-            for key, now, step in todo:
-                group.create_task(self._settle(key, now, step))
+            for _ in range(min(SIDE_BY_SIDE, len(todo))):
+                group.create_task(work())
 
     async def _settle(self, key: ObjectKey, now: Situation, first: Step) -> None:
         """Takes one object from its first step to a verdict."""
@@ -213,6 +222,9 @@ class Application:
         memory = self.memory
         if verdict.live is None:
             verdict = replace(verdict, live=now.seen)
+        live = verdict.live
+        if live is not None and not live.slim and not table.needs_content(live.gvk):
+            verdict = replace(verdict, live=marks.slimmed(live))
         self.verdicts[key] = verdict
         if verdict.verified is not None:
             memory.verified[key] = verdict.verified
