@@ -108,6 +108,9 @@ class Link:
                 self._note(error)
                 if isinstance(error, Forbidden | Conflict):
                     wait = backoff.full_jitter(attempt, random.random(), base=5.0, cap=REFUSED_CAP)
+            except Exception:
+                # A fault of ours must not end the agent's care for its cluster; the next stream is the retry.
+                log.exception("stream broke")
             attempt = 0 if time.monotonic() - began > STEADY_SECONDS else attempt + 1
             self.state.attempts = attempt
             pause = backoff.full_jitter(attempt, random.random(), base=self._base, cap=self._cap)

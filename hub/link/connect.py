@@ -155,7 +155,8 @@ class Switchboard:
         if doubled:
             await self._store.write(lambda tx: agents.quarantine(tx, peer.cluster, _DOUBLED))
         await self._note(greeting.agent, hello, facts)
-        session.welcome(self._welcome(greeting, hello.state_digest))
+        differs = hello.state_digest != greeting.state_digest
+        session.welcome(self._welcome(greeting.agent, greeting.head, report_all=differs))
         await self.push([session.cluster])
 
     def _enter(self, session: Session) -> bool:
@@ -202,14 +203,14 @@ class Switchboard:
 
         await self._store.write(write)
 
-    def _welcome(self, greeting: Greeting, state_digest: str) -> bytes:
+    def _welcome(self, agent: Agent, head: Head, *, report_all: bool) -> bytes:
         return convert.welcome_to(
             epoch=self._store.epoch,
-            generation=greeting.head.generation,
+            generation=head.generation,
             beat_seconds=self._beat_seconds,
             version=self._version,
-            report_all=state_digest != greeting.state_digest,
-            confirmed_epoch=greeting.agent.confirmed_epoch,
+            report_all=report_all,
+            confirmed_epoch=agent.confirmed_epoch,
         )
 
     async def _report(self, session: Session, report: pb.Report) -> None:
@@ -251,8 +252,13 @@ class Switchboard:
 
     async def _beat(self, session: Session) -> None:
         """Offers a set again that was not answered: on a stream nothing gets lost, beside it much can."""
-        unanswered = session.generation < session.offered and not session.holding
-        if unanswered and time.monotonic() - session.pushed > self._beat_seconds:
+        answered = (session.epoch, session.generation) == (self._store.epoch, session.offered)
+        if (
+            not answered
+            and session.offered
+            and not session.holding
+            and time.monotonic() - session.pushed > self._beat_seconds
+        ):
             await self.push([session.cluster])
 
     async def push(self, clusters: Sequence[str]) -> None:
@@ -277,16 +283,7 @@ class Switchboard:
             return
         agent, head = await self._store.read(lambda tx: (agents.get(tx, cluster), desired.head(tx, cluster)))
         if agent is not None and agent.confirmed_epoch:
-            session.welcome(
-                convert.welcome_to(
-                    epoch=self._store.epoch,
-                    generation=head.generation,
-                    beat_seconds=self._beat_seconds,
-                    version=self._version,
-                    report_all=False,
-                    confirmed_epoch=agent.confirmed_epoch,
-                )
-            )
+            session.welcome(self._welcome(agent, head, report_all=False))
             await self.push([cluster])
 
 

@@ -11,6 +11,8 @@ from hub.link.calls import Context
 from hub.store import agents
 from hub.store.base import Tx
 
+ANEW = "To bring it back: `argosy join`, and its agent with an empty state folder"
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -37,11 +39,9 @@ def admit(tx: Tx, peer: Peer) -> Agent:
     """The agent's row of a peer that may come in. Raises `Forbidden` with what would help."""
     agent = agents.get(tx, peer.cluster)
     if agent is None or not agents.name_of(tx, peer.cluster):
-        raise Forbidden(
-            "this cluster is unknown here: its record was deleted. To bring it back: `argosy join`"
-        )
+        raise Forbidden(f"this cluster is unknown here: its record was deleted. {ANEW}")
     if agent.revoked:
-        raise Forbidden("this cluster's identity was revoked. To bring it back: `argosy join`")
+        raise Forbidden(f"this cluster's identity was revoked. {ANEW}")
     if agent.key != peer.key:
         raise Forbidden(
             "another agent has joined as this cluster since: this key holds its identity no longer"

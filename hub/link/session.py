@@ -94,8 +94,12 @@ class Session:
     def push(self, generation: int, parts: list[bytes], now: float) -> None:
         """Offers a set, in the place of one not written yet.
 
+        One that was read before a newer one is passed over.
+
         The parts of an unfinished one the agent throws away.
         """
+        if generation < self.offered:
+            return
         self._desired, self.offered, self.pushed = parts, generation, now
         self._kick()
 
