@@ -27,7 +27,7 @@ class Output(StrEnum):
 
 
 _COLOURS = {
-    "green": {"True", "Synced", "Healthy", "Succeeded", "done", "runs it", "Ready"},
+    "green": {"Synced", "Healthy", "Succeeded", "done", "runs it", "Ready"},
     "yellow": {
         "OutOfSync",
         "Progressing",
@@ -39,7 +39,6 @@ _COLOURS = {
         "stale",
     },
     "red": {
-        "False",
         "Degraded",
         "Missing",
         "Failed",
@@ -52,8 +51,14 @@ _COLOURS = {
 }
 
 
-def colour(word: str) -> str:
-    """The colour of a state word, "" for all other text."""
+_GOOD_WHEN_TRUE = ("READY", "UP TO DATE")
+"""Columns of True and False in which True is what one wants to see."""
+
+
+def colour(word: str, column: str = "") -> str:
+    """The colour of a state word (in a column), "" for all other text."""
+    if column in _GOOD_WHEN_TRUE:
+        return {"True": "green", "False": "red"}.get(word, "")
     return next((name for name, words in _COLOURS.items() if word in words), "")
 
 
@@ -78,7 +83,8 @@ def _rich_table(columns: Sequence[str], body: list[list[str]]) -> None:
     for column in columns:
         shown.add_column(column, no_wrap=column in ("NAME", "CLUSTER", "AGE"), overflow="fold")
     for row in body:
-        shown.add_row(*(Text(cell, style=colour(cell)) for cell in row))
+        cells = zip(row, columns, strict=True)
+        shown.add_row(*(Text(cell, style=colour(cell, column)) for cell, column in cells))
     Console(highlight=False).print(shown)
 
 
