@@ -23,9 +23,7 @@ async def renew(link: Link, *, clock: Callable[[], float] = time.time) -> None:
     """Runs until cancelled."""
     attempt = 0
     while True:
-        due = link.identity.renewal(random.random())
-        while (left := due - clock()) > 0:
-            await asyncio.sleep(min(left, LONGEST_SLEEP))
+        await _until(link.identity.renewal(random.random()), clock)
         try:
             await link.renew()
             attempt = 0
@@ -33,3 +31,11 @@ async def renew(link: Link, *, clock: Callable[[], float] = time.time) -> None:
             log.warning("certificate not renewed", error=error.message)
             await asyncio.sleep(backoff.full_jitter(attempt, random.random(), base=2.0, cap=60.0))
             attempt += 1
+
+
+async def _until(due: float, clock: Callable[[], float]) -> None:
+    """Sleeps until `due` (Unix seconds), also where the clock is set meanwhile."""
+    left = due - clock()
+    while left > 0:
+        await asyncio.sleep(min(left, LONGEST_SLEEP))
+        left = due - clock()
