@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.cli.errors import Usage
@@ -44,13 +45,11 @@ APPSETS = Resource(
     ("appset", "appsets", "applicationset", "applicationsets"),
 )
 
-ALL = (CLUSTERS, JOIN_TOKENS, RELEASES, APPS, APPSETS)
 
-
-def by_word(word: str) -> Resource:
+def by_word(word: str, among: Sequence[Resource]) -> Resource:
     """The resource called `word` (`app`, `applications`, `applications.argoproj.io`, …). Raises `Usage`."""
-    for resource in ALL:
+    for resource in among:
         if word.lower() in (*resource.words, resource.full_name):
             return resource
-    known = ", ".join(resource.words[0] for resource in ALL)
+    known = ", ".join(resource.words[0] for resource in among)
     raise Usage(f'expected one of {known}, found "{word}"')

@@ -54,11 +54,10 @@ def wait(
 
 
 def _thing(text: str) -> tuple[Resource, str]:
-    word, slash, name = text.partition("/")
-    resource = resources.by_word(word)
-    if not slash or not name or resource not in (CLUSTERS, APPS, APPSETS):
+    word, _, name = text.partition("/")
+    if not name:
         raise Usage(f'expected cluster/NAME, app/NAME or appset/NAME, found "{text}"')
-    return resource, name
+    return resources.by_word(word, (CLUSTERS, APPS, APPSETS)), name
 
 
 def _until(
