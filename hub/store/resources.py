@@ -268,9 +268,12 @@ class Resources:
         kind = served.kind
         if kind.namespaced:
             _check_namespace(tx, place.namespace)
-        if objects.get(tx, served.resource, place.namespace, name) is not None:
-            taken = failure.name_taken if metadata.get("generateName") else failure.already_exists
-            raise taken(kind.plural, kind.group, name)
+        taken = objects.get(tx, served.resource, place.namespace, name)
+        if taken is not None:
+            if metadata.get("generateName"):
+                raise failure.name_taken(kind.plural, kind.group, name)
+            deleting = bool(self.read(taken)["metadata"].get("deletionTimestamp"))
+            raise failure.already_exists(kind.plural, kind.group, name, deleting=deleting)
         _admit(served, manifest, None, place)
         answer: dict[str, Any] = {}
         if served is table.JOIN_TOKEN:
