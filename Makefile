@@ -12,6 +12,7 @@ $(READY): pyproject.toml requirements/dev.txt
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Argosy needs Python 3.11 or newer, $(PYTHON) is older" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q argosy hub agent
 	@touch $@
 
 .PHONY: help setup demo test soak e2e lint fmt types proto bench testbed lock

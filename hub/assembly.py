@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -26,8 +26,9 @@ from hub.api.app import Hub as ApiHub
 from hub.ca import authority
 from hub.config import HubConfig
 from hub.core import access, kubeconfig, semver, webhook
-from hub.core.generators.base import ProviderRequest
+from hub.core.generators.base import ProviderRequest, TreeRequest
 from hub.core.served import table
+from hub.core.tree import Tree
 from hub.core.types import Answer
 from hub.git import credentials
 from hub.git.mirror import Mirrors
@@ -41,6 +42,7 @@ from hub.loops.roller import Roller
 from hub.loops.sweeper import Sweeper
 from hub.loops.trees import Trees
 from hub.loops.world import World
+from hub.providers import oci
 from hub.providers import table as providers
 from hub.providers.base import Cache
 from hub.render.rendering import Rendering
@@ -62,10 +64,11 @@ log = structlog.get_logger("hub")
 
 
 class Hub:
-    """One hub on one data folder, from `start` to `stop`."""
+    """One hub on one data folder, from `start` to `stop`. `clock` gives Unix seconds."""
 
-    def __init__(self, settings: HubConfig) -> None:
+    def __init__(self, settings: HubConfig, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
+        self._clock = clock
         self._open = contextlib.AsyncExitStack()
         self._work: asyncio.Task[None] | None = None
 
@@ -98,10 +101,10 @@ class Hub:
         self.store = sqlite.open_store(settings.database)
         self._open.push_async_callback(self.store.close)
         self.ca = authority.open_authority(
-            settings.authority, time.time(), trust_domain=settings.trust_domain
+            settings.authority, self._clock(), trust_domain=settings.trust_domain
         )
         self.resources = Resources(seal.open_sealer(settings.data / "seal.key"), self._mint)
-        await self.store.write(lambda tx: resources.bootstrap(tx, self.resources, time.time()))
+        await self.store.write(lambda tx: resources.bootstrap(tx, self.resources, self._clock()))
         self._build()
         await self.link.start()
         self._open.push_async_callback(self.link.stop)
@@ -119,7 +122,7 @@ class Hub:
         self._open.callback(sandbox.close)
         self.rendering = Rendering(sandbox)
         self.world = World(store, objects)
-        self.trees = Trees(self.mirrors, store, every=settings.poll)
+        self.trees = Trees(self.mirrors, store, every=settings.poll, now=self._clock)
         self._cache = Cache()
         self._push_secrets: Mapping[str, str] = {}
         self._keys = Loop("keyring", self._read_keys, every=3600)
@@ -128,20 +131,27 @@ class Hub:
         self._poll = Loop("poller", self.poller.run, every=max(0.5, min(settings.poll, 10.0)), wake=looking)
         expanding = Wake()
         self.expander = Expander(
-            store, objects, self.world, self.trees, self._provide, expanding, self._generated
+            store,
+            objects,
+            self.world,
+            self.trees,
+            self._provide,
+            expanding,
+            self._generated,
+            self._clock,
         )
         self._expand = Loop("expander", self.expander.run, every=30, wake=expanding)
         self.renderer = Renderer(
-            store, objects, self.world, self.trees, Kitchen(self.rendering), self._rendered
+            store, objects, self.world, self.trees, Kitchen(self.rendering), self._rendered, self._clock
         )
         self._render = Loop("renderer", self.renderer.run, every=60)
-        self.roller = Roller(store, objects, time.time)
+        self.roller = Roller(store, objects, self._clock)
         self._roll = Loop("roller", self.roller.run, every=60)
-        self._remove = Loop("remover", Remover(store, objects, time.time).run, every=30)
-        sweeper = Sweeper(store, objects, self.mirrors.tidy, self.trees, time.time)
+        self._remove = Loop("remover", Remover(store, objects, self._clock).run, every=30)
+        sweeper = Sweeper(store, objects, self.mirrors.tidy, self.trees, self._clock)
         sweep = Loop("sweeper", sweeper.run, every=3600)
         self.loops = [self._keys, self._poll, self._expand, self._render, self._roll, self._remove, sweep]
-        self.link = LinkServer(store, self.ca, self._link_config())
+        self.link = LinkServer(store, self.ca, self._link_config(), clock=self._clock)
         self._open.callback(store.listen(self._changed))
         self._open.callback(store.on_touch("removed:", lambda topic: self._remove.wake.set()))
 
@@ -170,7 +180,7 @@ class Hub:
             self.host,
             *settings.names,
         ]
-        pair = self.ca.server(names, time.time(), lifetime=API_CERTIFICATE_LIFE)
+        pair = self.ca.server(names, self._clock(), lifetime=API_CERTIFICATE_LIFE)
         folder = settings.data / "api"
         folder.mkdir(exist_ok=True, mode=0o700)
         for name, content in (
@@ -248,10 +258,14 @@ class Hub:
         async with aiohttp.ClientSession() as session:
             return await providers.answer(session, request, seconds=PROVIDER_SECONDS, cache=self._cache)
 
+    async def _pull(self, request: TreeRequest) -> Answer[Tree]:
+        async with aiohttp.ClientSession() as session:
+            return await oci.answer(session, request.repo_url, request.revision, seconds=PROVIDER_SECONDS)
+
     def _mint(self, tx: Tx, cluster: str, lifetime: float) -> str:
         """A new join token's text for one cluster, by id."""
         secret = token.new_secret()
-        grants.offer(tx, secret, cluster, time.time(), lifetime=lifetime)
+        grants.offer(tx, secret, cluster, self._clock(), lifetime=lifetime)
         enroll = tls.join_address(self.host, self.link.enroll_port)
         return token.encode(JoinToken(enroll, self.link_address, self.ca.fingerprint, secret))
 
@@ -259,7 +273,7 @@ class Hub:
         """The administrator's way in: an address and a client certificate, good for a year from this start."""
         host = tls.split_address(self.settings.api)[0]
         name = self.settings.names[0] if self.settings.names else reachable(host)
-        pair = self.ca.user("admin", [access.ADMINS], time.time())
+        pair = self.ca.user("admin", [access.ADMINS], self._clock())
         text = kubeconfig.text(
             f"https://{tls.join_address(name, self.api.port)}", self.ca.bundle, pair.certificate, pair.key
         )

@@ -7,11 +7,12 @@ exactly this removal.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from argosy import objects
 from argosy.errors import Invalid
+from argosy.objects import Manifest
 
 CAP_ANNOTATION = "argosy.dev/removal-cap"
 APPROVE_ANNOTATION = "argosy.dev/approve-removal"
@@ -47,7 +48,7 @@ def parse_cap(text: str) -> Cap:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An application that exists, and the cluster (id) it is on; "" while its destination is unknown."""
+    """An application that exists, and the cluster it is on."""
 
     name: str
     cluster: str
@@ -80,20 +81,21 @@ def judge(
     wanted: Collection[str],
     *,
     complete: bool,
-    allow_empty: bool,
-    cap: Cap,
+    deleting: bool = False,
+    annotations: Mapping[str, str],
     before: Pending | None,
-    approved: str,
     now: float,
 ) -> Verdict:
     """What one evaluation of a set means for its existing applications.
 
-    `before` is the `pending` of the evaluation before this one, `approved` the id a person approved, `now` Unix seconds.
+    `before` is the `pending` of the evaluation before this one, `annotations` are the set's, `now` is Unix seconds. A
+    set that is `deleting` wants none of its applications, and that is no empty reading.
     """
     missing = sorted(member.name for member in existing if member.name not in wanted)
     if not complete or not missing:
         return Verdict()
     pending = Pending(removal_id(missing), tuple(missing), before.since if before else now)
+    allow_empty = deleting or annotations.get(ALLOW_EMPTY_ANNOTATION) == "true"
     if not wanted and not allow_empty:
         return Verdict(
             pending=pending,
@@ -102,15 +104,34 @@ def judge(
         )
     if before is None or not set(missing) <= set(before.names):
         return Verdict(pending=pending, recheck=True)
-    losers = {member.cluster for member in existing if member.name in set(missing)}
-    limit = cap.limit(len({member.cluster for member in existing}))
-    if len(losers) > limit and approved != pending.id:
-        return Verdict(
-            pending=pending,
-            blocked=f"{len(missing)} applications would go from {len(losers)} clusters, more than the cap of {limit}; "
-            f"to allow it, annotate the set with {APPROVE_ANNOTATION}={pending.id}",
-        )
+    if blocked := over_cap(
+        [member for member in existing if member.name not in wanted], existing, annotations
+    ):
+        return Verdict(pending=pending, blocked=blocked)
     return Verdict(remove=tuple(missing))
+
+
+def over_cap(losing: Sequence[Member], existing: Sequence[Member], annotations: Mapping[str, str]) -> str:
+    """Why these applications may not all go at once, "" where they may. A cap that cannot be read permits nothing."""
+    try:
+        cap = parse_cap(annotations.get(CAP_ANNOTATION, ""))
+    except Invalid as error:
+        return error.message
+    limit = cap.limit(len({member.cluster for member in existing}))
+    clusters = {member.cluster for member in losing}
+    approval = removal_id(member.name for member in losing)
+    if len(clusters) <= limit or annotations.get(APPROVE_ANNOTATION) == approval:
+        return ""
+    return (
+        f"{len(losing)} applications would go from {len(clusters)} clusters, more than the cap of {limit}; "
+        f"to allow it, annotate the set with {APPROVE_ANNOTATION}={approval}"
+    )
+
+
+def member(app: Manifest) -> Member:
+    """An Application as a member of its set, by the destination it names."""
+    destination = (app.get("spec") or {}).get("destination") or {}
+    return Member(app["metadata"]["name"], str(destination.get("name") or destination.get("server") or ""))
 
 
 def removal_id(names: Iterable[str]) -> str:

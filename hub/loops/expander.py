@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from argosy.errors import ArgosyError, Invalid
+from argosy.errors import ArgosyError, Internal, Invalid
 from argosy.loop import Wake
 from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
@@ -43,6 +43,8 @@ log = structlog.get_logger("expander")
 
 Provide = Callable[[ProviderRequest], Awaitable[Answer[Sequence[Mapping[str, Any]]]]]
 """Asks an SCM provider or a plugin."""
+Pull = Callable[[TreeRequest], Awaitable[Answer[Tree]]]
+"""Reads an artifact of an OCI registry."""
 
 
 @dataclass
@@ -92,6 +94,7 @@ class Expander:
         world: World,
         trees: Trees,
         provide: Provide,
+        pull: Pull,
         wake: Wake,
         settled: Callable[[], None],
         now: Callable[[], float] = time.time,
@@ -101,6 +104,7 @@ class Expander:
         self._world = world
         self._trees = trees
         self._provide = provide
+        self._pull = pull
         self._wake = wake
         self._settled = settled
         self._now = now
@@ -141,8 +145,17 @@ class Expander:
         uids = {item["metadata"]["uid"] for item in sets}
         self._known = {uid: known for uid, known in self._known.items() if uid in uids}
         await self._world.clusters()
+        broken = []
         for item in sets:
-            await self._one(item)
+            try:
+                await self._one(item)
+            except Exception as error:
+                # One set's trouble, whatever it is, stays its own; the next run tries again.
+                name = item["metadata"]["name"]
+                log.exception("set not evaluated", appset=name)
+                broken.append(f"{name}: {error}")
+        if broken:
+            raise Internal("; ".join(broken))
 
     async def _one(self, manifest: Manifest) -> None:
         uid, refresh = manifest["metadata"]["uid"], _refresh_asked(manifest)
@@ -196,7 +209,10 @@ class Expander:
             uid = manifest["metadata"]["uid"]
             for app in await self._store.read(lambda tx: self._resources.owned(tx, table.APPLICATION, uid)):
                 urls |= {source["repoURL"] for source in sources_of(app) if source.get("repoURL")}
-        await asyncio.gather(*(self._trees.look(url) for url in urls))
+        moved = await asyncio.gather(*(self._trees.look(url) for url in urls))
+        if any(moved):
+            # The applications' own sources are followed by the renderer, also where the set itself stays as it is.
+            self._settled()
 
     async def _evaluate(self, manifest: Manifest) -> Evaluation:
         appset = parse.application_set(manifest)
@@ -218,7 +234,9 @@ class Expander:
         asked.missing.clear()
 
         async def one(request: Request) -> None:
-            if isinstance(request, TreeRequest):
+            if isinstance(request, TreeRequest) and request.repo_url.startswith("oci://"):
+                asked.trees[request] = await self._pull(request)
+            elif isinstance(request, TreeRequest):
                 asked.trees[request] = await self._trees.tree(request.repo_url, request.revision)
             else:
                 asked.answers[request] = await self._provide(request)
@@ -300,13 +318,12 @@ class _Writer:
         alive = [app for app in self._owned.values() if not app["metadata"].get("deletionTimestamp")]
         nameless = any(not problem.app for problem in evaluation.problems)
         verdict = removals.judge(
-            [removals.Member(app["metadata"]["name"], _destination(app)) for app in alive],
+            [removals.member(app) for app in alive],
             wanted,
             complete=isinstance(evaluation.completeness, Complete) and not nameless,
-            allow_empty=deleting or annotations.get(removals.ALLOW_EMPTY_ANNOTATION) == "true",
-            cap=removals.parse_cap(annotations.get(removals.CAP_ANNOTATION, "")),
+            deleting=deleting,
+            annotations=annotations,
             before=evaluations.pending(self._tx, self._uid),
-            approved=annotations.get(removals.APPROVE_ANNOTATION, ""),
             now=self._now,
         )
         evaluations.remember(self._tx, self._uid, verdict.pending)
@@ -373,8 +390,3 @@ def _refused(error: ArgosyError) -> Evaluation:
 
 def _refresh_asked(manifest: Manifest) -> bool:
     return REFRESH in (manifest["metadata"].get("annotations") or {})
-
-
-def _destination(app: Manifest) -> str:
-    destination = (app.get("spec") or {}).get("destination") or {}
-    return str(destination.get("name") or destination.get("server") or "")

@@ -205,7 +205,7 @@ class Renderer:
     async def _work(self, due: Sequence[str], directory: Directory) -> None:
         for start in range(0, len(due), TOGETHER):
             part = [self._entries[uid] for uid in due[start : start + TOGETHER] if uid in self._entries]
-            outcomes = await asyncio.gather(*(self._one(entry, directory) for entry in part))
+            outcomes = await asyncio.gather(*(self._guarded(entry, directory) for entry in part))
             wrote = await self._store.write(lambda tx, found=outcomes: self._write(tx, found))  # type: ignore[misc]
             for outcome in outcomes:
                 outcome.entry.state = outcome.state
@@ -213,6 +213,15 @@ class Renderer:
                     self._seen[key] = self._trees.state(*key)
             if wrote:
                 self._changed()
+
+    async def _guarded(self, entry: Entry, directory: Directory) -> _Outcome:
+        """One Application's trouble, whatever it is, stays its own: it keeps its last good render and shows why."""
+        try:
+            return await self._one(entry, directory)
+        except Exception as error:
+            log.exception("application not rendered", app=entry.manifest["metadata"]["name"])
+            problem = f"UnknownError: {type(error).__name__}: {error}"
+            return _Outcome(entry, replace(_described(entry.manifest, entry.state), problem=problem))
 
     async def _one(self, entry: Entry, directory: Directory) -> _Outcome:
         manifest, before = entry.manifest, entry.state

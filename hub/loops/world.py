@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from argosy.objects import Manifest
+from hub.core.fleet import Fleet
 from hub.core.served import table
 from hub.core.served.base import Served
 from hub.core.types import ClusterFacts
@@ -22,7 +23,7 @@ class World:
     resources: Resources
     versions: dict[str, int] = field(default_factory=dict)
     _kept: dict[tuple[str, str], tuple[int, list[Manifest]]] = field(default_factory=dict)
-    _clusters: tuple[int, tuple[ClusterFacts, ...]] = (-1, ())
+    _clusters: tuple[int, Fleet] = (-1, Fleet())
     _fleet: int = 0
 
     def note(self, changes: Sequence[Change]) -> set[str]:
@@ -32,12 +33,12 @@ class World:
             self.versions[resource] = self.versions.get(resource, 0) + 1
         return changed
 
-    async def clusters(self) -> tuple[ClusterFacts, ...]:
+    async def clusters(self) -> Fleet:
         """All clusters in name order, from memory where none was written since."""
         version = self.versions.get(table.CLUSTER.resource, 0)
         if self._clusters[0] != version:
             found = await self.store.read(lambda tx: self.resources.list(tx, table.CLUSTER))
-            facts = tuple(facts_of(item) for item in found if not item["metadata"].get("deletionTimestamp"))
+            facts = Fleet(facts_of(item) for item in found if not item["metadata"].get("deletionTimestamp"))
             if facts != self._clusters[1]:
                 self._fleet += 1
             self._clusters = (version, facts)

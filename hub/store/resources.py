@@ -18,6 +18,7 @@ import orjson
 from argosy.machinery import failure, names, write
 from argosy.machinery.write import Options, Outcome, Place
 from argosy.objects import Manifest
+from hub.core import removals
 from hub.core.served import cells, table
 from hub.core.served.base import Served
 from hub.store import agents, objects
@@ -207,9 +208,21 @@ class Resources:
         if row is not None and deletion.propagation == "Orphan" and not dry_run:
             self._orphan(tx, row.uid, now)
         plain = replace(deletion, propagation="")
-        return self.commit(
+        written = self.commit(
             tx, served, place, lambda live: write.delete(place, live, plain), now=now, dry_run=dry_run
         )
+        if served is table.APPLICATION_SET and written.action != write.DELETED:
+            return replace(written, warnings=(*written.warnings, *self._held_up(tx, written.object)))
+        return written
+
+    def _held_up(self, tx: Tx, appset: Manifest) -> tuple[str, ...]:
+        """Why a set under deletion stays: it would take applications from more clusters than its cap permits."""
+        members = [
+            removals.member(app) for app in self.owned(tx, table.APPLICATION, appset["metadata"]["uid"])
+        ]
+        annotations = appset["metadata"].get("annotations") or {}
+        why = removals.over_cap(members, members, annotations)
+        return (f"the set stays until its removals are approved: {why}",) if why else ()
 
     def _orphan(self, tx: Tx, uid: str, now: float) -> None:
         for row in objects.owned_by(tx, uid):

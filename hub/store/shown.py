@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from hub.core.clusters import Agent
-from hub.core.views import AppView
+from hub.core.views import AppView, Progress
 from hub.store import agents, apps
 from hub.store.base import Tx
 
@@ -75,6 +75,31 @@ def _revision(state: tuple[Any, ...], confirmed: Mapping[tuple[str, str], str]) 
     if not bundle or problem:
         return str(revision)
     return confirmed.get((repo, target), str(revision))
+
+
+_PROGRESS = """
+    SELECT c.release, s.name, a.id IS NULL OR json_extract(a.body, '$.release') <> c.release,
+           r.release = c.release AND r.sync = 'Synced' AND r.health = 'Healthy'
+    FROM release_changes c
+    LEFT JOIN app_states s ON s.app = c.app
+    LEFT JOIN reports r ON r.app = c.app AND r.cluster = c.cluster
+    LEFT JOIN assignments a ON a.id = c.app AND a.cluster = c.cluster
+"""
+_WAITING_SHOWN = 20
+
+
+def releases(tx: Tx, uids: Sequence[str]) -> dict[str, Progress]:
+    """By Release uid: where the applications are that it changed."""
+    found: dict[str, list[tuple[str, bool, bool]]] = {}
+    for release, name, superseded, done in _rows(tx, _PROGRESS, uids, "c.release"):
+        found.setdefault(release, []).append((name or "", bool(superseded), bool(done)))
+    out = {}
+    for release, states in found.items():
+        waiting = sorted(name for name, superseded, done in states if not superseded and not done)
+        gone = sum(superseded for _, superseded, _ in states)
+        well = sum(done and not superseded for _, superseded, done in states)
+        out[release] = Progress(len(states), well, gone, tuple(waiting[:_WAITING_SHOWN]))
+    return out
 
 
 def clusters(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[Agent | None, int]]:

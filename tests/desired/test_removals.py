@@ -8,21 +8,14 @@ from hypothesis import strategies as st
 
 from argosy.errors import Invalid
 from hub.core import removals
-from hub.core.removals import Cap, Member, Pending, Verdict
+from hub.core.removals import Member, Pending, Verdict
 
 FLEET = [Member(f"app-{n}", f"c{n}") for n in range(10)]
 NAMES = {member.name for member in FLEET}
 
 
 def judge(wanted: set[str], before: Pending | None = None, **options: object) -> Verdict:
-    settings: dict[str, object] = {
-        "complete": True,
-        "allow_empty": False,
-        "cap": Cap(),
-        "approved": "",
-        "now": 100.0,
-        "before": before,
-    }
+    settings: dict[str, object] = {"complete": True, "annotations": {}, "now": 100.0, "before": before}
     return removals.judge(FLEET, wanted, **{**settings, **options})  # type: ignore[arg-type]
 
 
@@ -65,9 +58,29 @@ def test_more_clusters_than_the_cap_wait_for_an_approval_of_exactly_this_removal
     assert held.remove == ()
     assert held.pending is not None
     assert held.pending.id in held.blocked
-    assert judge(wanted, first.pending, approved=held.pending.id).remove == ("app-1", "app-2")
-    assert judge(wanted, first.pending, approved="another").remove == ()
-    assert judge(wanted, first.pending, cap=Cap(2)).remove == ("app-1", "app-2")
+    assert judge(
+        wanted, first.pending, annotations={removals.APPROVE_ANNOTATION: held.pending.id}
+    ).remove == ("app-1", "app-2")
+    assert judge(wanted, first.pending, annotations={removals.APPROVE_ANNOTATION: "another"}).remove == ()
+    assert judge(wanted, first.pending, annotations={removals.CAP_ANNOTATION: "2"}).remove == (
+        "app-1",
+        "app-2",
+    )
+
+
+def test_a_set_under_deletion_wants_nothing_and_still_minds_the_cap() -> None:
+    first = judge(set(), deleting=True)
+    assert "removal-cap" not in first.blocked
+    assert "cap of 1" in judge(set(), first.pending, deleting=True).blocked
+    free = {removals.CAP_ANNOTATION: "100%"}
+    assert set(judge(set(), first.pending, deleting=True, annotations=free).remove) == NAMES
+
+
+def test_a_cap_that_cannot_be_read_lets_nothing_go() -> None:
+    first = judge(NAMES - {"app-1"})
+    verdict = judge(NAMES - {"app-1"}, first.pending, annotations={removals.CAP_ANNOTATION: "lots"})
+    assert verdict.remove == ()
+    assert "lots" in verdict.blocked
 
 
 @given(
@@ -76,7 +89,7 @@ def test_more_clusters_than_the_cap_wait_for_an_approval_of_exactly_this_removal
 def test_nothing_goes_that_the_last_two_complete_readings_had(readings: list[tuple[bool, set[str]]]) -> None:
     pending, last = None, NAMES
     for complete, wanted in readings:
-        verdict = judge(wanted, pending, complete=complete, cap=Cap(100))
+        verdict = judge(wanted, pending, complete=complete, annotations={removals.CAP_ANNOTATION: "100%"})
         assert not set(verdict.remove) & (wanted | last)
         assert complete or not verdict.remove
         assert wanted or not verdict.remove
