@@ -55,7 +55,7 @@ class CacheKeeper:
 class Program:
     """Make it, `run` it until cancelled, `close` it.
 
-    `cluster` is given by tests and the demo, else by the settings.
+    `cluster` is given by tests and the demo, else by the settings; `make_link` may make a link over a worse line.
     """
 
     def __init__(
@@ -65,11 +65,12 @@ class Program:
         *,
         cluster: ClusterApi | None = None,
         clock: Callable[[], float] = time.time,
+        make_link: Callable[..., Link] = Link,
     ) -> None:
         self._settings = settings
         self._version = version
-        self._given = cluster
         self._clock = clock
+        self._make_link = make_link
         self._closing = contextlib.AsyncExitStack()
         self.cluster: ClusterApi | None = cluster
         self.ledger: Ledger | None = None
@@ -117,7 +118,7 @@ class Program:
         ledger = await open_ledger(CacheKeeper(cache))
         outbox, observer = Outbox(), Observer()
         facts = {"kubernetes.version": who.version}
-        link = Link(self._settings.state, own, ledger, outbox, facts=facts, clock=self._clock)
+        link = self._make_link(self._settings.state, own, ledger, outbox, facts=facts, clock=self._clock)
         syncer = Syncer(api, cache, changed=observer.changed, clock=self._clock)
         self._closing.push_async_callback(syncer.close)
         applier = Applier(syncer, cache, ledger, outbox, functools.partial(fetch.fetch, link))

@@ -25,10 +25,12 @@ USER = "tester"
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, **settings: Any) -> AsyncIterator[Hub]:
+async def running(
+    folder: Path, *, clock: Callable[[], float] = time.time, **settings: Any
+) -> AsyncIterator[Hub]:
     """A hub on free ports of loopback; the same folder again is the same hub after a restart."""
     options: dict[str, Any] = {"api": "127.0.0.1:0", "link": "127.0.0.1:0", "poll": 3600.0, **settings}
-    hub = Hub(HubConfig(data=folder, **options))
+    hub = Hub(HubConfig(data=folder, **options), clock)
     await hub.start()
     try:
         yield hub
