@@ -136,6 +136,7 @@ class Hub:
             self.world,
             self.trees,
             self._provide,
+            self._pull,
             expanding,
             self._generated,
             self._clock,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from importlib.metadata import version
@@ -107,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    # gRPC's own log tells of every refused handshake; ours says what matters. Kustomize runs by exec, not by a bare fork.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from hub import assembly
 
     if arguments.store not in ("", "sqlite"):
