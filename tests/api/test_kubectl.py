@@ -11,6 +11,8 @@ import pytest
 import yaml
 from hubapi import READER_TOKEN, STRANGER_TOKEN, Kubectl, RunningApi
 
+from hub.store import audit
+
 
 def application(name: str, **spec: object) -> dict[str, object]:
     return {
@@ -261,13 +263,22 @@ def _start(kubectl: Kubectl, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_delete_waits_for_finalizers(kubectl: Kubectl, namespace: str) -> None:
+def _deletes(api: RunningApi, namespace: str) -> int:
+    records = api.read(lambda tx: audit.newest(tx, 20))
+    return sum(record.verb == "delete" and record.namespace == namespace for record in records)
+
+
+def test_delete_waits_for_finalizers(kubectl: Kubectl, namespace: str, api: RunningApi) -> None:
     manifest = application("web")
     manifest["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
     kubectl("apply", "-n", namespace, "-f", "-", stdin=text(manifest))
     kubectl("delete", "app", "web", "-n", namespace, "--wait=false")
     assert get(kubectl, namespace, "app", "web")["metadata"]["deletionTimestamp"]
     deleting = _start(kubectl, "delete", "app", "web", "-n", namespace)
+    deadline = time.monotonic() + 20
+    while _deletes(api, namespace) < 2:
+        assert time.monotonic() < deadline, "the second delete did not arrive"
+        time.sleep(0.02)
     kubectl("patch", "app", "web", "-n", namespace, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     assert deleting.wait(20) == 0
     missing = kubectl.run("get", "app", "web", "-n", namespace, check=False)
