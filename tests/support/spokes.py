@@ -1,0 +1,417 @@
+"""The whole product in one process: a hub, agents on clusters in memory, real mTLS between them, and faults on demand.
+
+A spoke's agent can be killed (nothing it would still do has any effect), told to die at the n-th step of its work, or
+given a disk that is full; every fault is counted. `System.whole` compares Git, live objects, inventories and reports
+by counting, against what the test knows and not against what the hub believes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import hubs
+import orjson
+import pytest
+from hubs import Repo
+from proxy import Proxy
+
+from agent.cluster.memory import MemoryCluster
+from agent.config import Config
+from agent.core import inventory as inventories
+from agent.core import marks
+from agent.core.kinds import CONFIG_MAP
+from agent.link.link import Link
+from agent.program import Program
+from argosy import token
+from argosy.objects import Manifest
+from hub.assembly import Hub
+from hub.core.served import table
+from hub.store import desired, reports
+
+CALLS = ("identity", "kinds", "get", "list", "apply", "delete")
+BEATS = {"beat": 1, "grace": 1.0}
+"""Settings with which a hub under test notices quickly who is there."""
+
+
+class Died(BaseException):
+    """The agent's process ended here."""
+
+
+@dataclass
+class Life:
+    """One run of an agent's process: counts its steps (cluster calls, file writes) and dies at the `dies_at`-th (0:
+    never), before it took effect or, with `dies_after`, right after.
+    """
+
+    dies_at: int = 0
+    dies_after: bool = False
+    steps: int = 0
+    dead: bool = False
+    at: str = ""
+    """The step it died at."""
+
+    def before(self, step: str) -> None:
+        if self.dead:
+            raise Died
+        self.steps += 1
+        if self.steps == self.dies_at and not self.dies_after:
+            self._die(step)
+
+    def after(self, step: str) -> None:
+        if self.dead or self.steps == self.dies_at:
+            self._die(f"after {step}")
+
+    def _die(self, step: str) -> None:
+        self.at = self.at or step
+        self.dead = True
+        raise Died
+
+
+class Mortal:
+    """A cluster as one life of an agent reaches it: a dead agent's calls do nothing."""
+
+    def __init__(self, cluster: MemoryCluster, life: Life) -> None:
+        self._cluster = cluster
+        self._life = life
+
+    def __getattr__(self, name: str) -> Any:
+        target = getattr(self._cluster, name)
+        if name not in CALLS:
+            return target
+
+        async def call(*args: Any, **options: Any) -> Any:
+            step = "dry run" if options.get("dry_run") else name
+            self._life.before(step)
+            answer = await target(*args, **options)
+            self._life.after(step)
+            return answer
+
+        return call
+
+    async def watch(self, gvk: Any, **options: Any) -> AsyncIterator[Any]:
+        async for event in self._cluster.watch(gvk, **options):
+            if self._life.dead:
+                raise Died
+            yield event
+
+
+class Disks:
+    """What `agent.cache` writes goes through here: counted as steps of a life, or refused for want of space."""
+
+    O_RDONLY = os.O_RDONLY
+
+    def __init__(self) -> None:
+        self.lives: dict[Path, Life] = {}
+        self.full: set[Path] = set()
+        self.faults: Counter[str] = Counter()
+
+    def fsync(self, number: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{number}"))
+        folder = next((each for each in self.lives if path.is_relative_to(each)), None)
+        if folder is None:
+            return
+        if folder in self.full and path.is_file():
+            self.faults["full"] += 1
+            os.truncate(number, os.fstat(number).st_size // 2)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.lives[folder].before("file write" if path.is_file() else "file in place")
+
+    open = staticmethod(os.open)
+    close = staticmethod(os.close)
+
+
+@dataclass
+class Spoke:
+    """One cluster with its agent. `cluster` outlives the agent, as clusters do."""
+
+    system: System
+    name: str
+    line: Proxy
+    uid: str = ""
+    clock: Callable[[], float] = time.time
+    make_link: Callable[..., Link] = Link
+    cluster: MemoryCluster = field(default_factory=MemoryCluster)
+    life: Life = field(default_factory=Life)
+    program: Program | None = None
+    task: asyncio.Task[None] | None = None
+    deaths: Counter[str] = field(default_factory=Counter)
+    foreign: dict[Any, Manifest] = field(default_factory=dict)
+    """What was in the cluster before the agent came, and may never change."""
+
+    @property
+    def folder(self) -> Path:
+        return self.system.folder / f"agent-{self.name}"
+
+    @property
+    def connected(self) -> bool:
+        return self.program is not None and self.program.link is not None and self.program.link.state.connected
+
+    def bystander(self, name: str, namespace: str = "default") -> None:
+        """An object of somebody else."""
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": name, "namespace": namespace},
+            "data": {"value": "foreign"},
+        }
+        self.cluster.put(manifest)
+
+    async def start(self, join: str = "", *, dies_at: int = 0, dies_after: bool = False) -> None:
+        if not self.foreign:
+            self.foreign = self.cluster.objects()
+        self.life = Life(dies_at, dies_after)
+        self.system.disks.lives[self.folder] = self.life
+        api: Any = Mortal(self.cluster, self.life)
+        settings = Config(state=self.folder, join=join, memory=True)
+        self.program = Program(
+            settings, "test", cluster=api, clock=self.clock, make_link=self._link
+        )
+        self.task = asyncio.create_task(self._live(self.program), name=f"agent {self.name}")
+
+    def _link(self, *args: Any, **options: Any) -> Link:
+        return self.make_link(*args, **{"base": 0.05, "cap": 0.3, **options})
+
+    async def _live(self, program: Program) -> None:
+        try:
+            await program.run()
+        except BaseException:
+            # A dead program's tasks may be strewn over exception groups; only a living one's end is worth a word.
+            if not self.life.dead:
+                raise
+
+    async def died(self, seconds: float = 20.0) -> bool:
+        """Waits for the death that `start` announced; False where the agent lives on after `seconds`."""
+        assert self.task is not None
+        deadline = time.monotonic() + seconds
+        while not self.life.dead and time.monotonic() < deadline:
+            await asyncio.sleep(0.005)
+        if not self.life.dead:
+            return False
+        self.deaths[self.life.at] += 1
+        await self._bury()
+        return True
+
+    async def kill(self) -> None:
+        """Ends the agent as kill -9 does: no Goodbye, no last write."""
+        self.life.dead, self.life.at = True, "killed"
+        self.deaths["killed"] += 1
+        await self._bury()
+
+    async def _bury(self) -> None:
+        self.line.refuse = True
+        self.line.cut()
+        await self.stop()
+        self.line.refuse = False
+
+    async def stop(self) -> None:
+        """Ends the agent in order."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+            self.task = None
+        if self.program is not None:
+            with contextlib.suppress(Died):
+                await self.program.close()
+            self.program = None
+
+    # --- what is in the cluster
+
+    def ours(self) -> dict[str, str]:
+        """name -> data.value of the ConfigMaps in `default` that were not there before."""
+        known = set(self.foreign)
+        return {
+            item["metadata"]["name"]: item["data"]["value"]
+            for key, item in self.cluster.objects().items()
+            if key not in known and item["kind"] == "ConfigMap" and item["metadata"]["namespace"] == "default"
+        }
+
+    def versions(self) -> dict[str, tuple[str, str]]:
+        """name -> (uid, resourceVersion) of the same objects."""
+        known = set(self.foreign)
+        return {
+            item["metadata"]["name"]: (item["metadata"]["uid"], item["metadata"]["resourceVersion"])
+            for key, item in self.cluster.objects().items()
+            if key not in known and item["kind"] == "ConfigMap" and item["metadata"]["namespace"] == "default"
+        }
+
+    def inventory(self) -> list[str]:
+        """The names in all inventories of this cluster, an object of two apps twice."""
+        found: list[str] = []
+        for item in self.cluster.objects().values():
+            name = item["metadata"]["name"]
+            if item["metadata"].get("namespace") != marks.NAMESPACE or not name.startswith("argosy-inventory-"):
+                continue
+            entries = inventories.from_manifest(name.removeprefix("argosy-inventory-"), item).entries
+            found += [key.name for key in entries]
+        return sorted(found)
+
+    def drift(self, name: str) -> None:
+        """Somebody edits an object of ours by hand."""
+        self.cluster.edit(CONFIG_MAP, "default", name, {"data": {"value": "drift"}})
+
+    def unharmed(self) -> None:
+        """Fails where an object of somebody else was touched."""
+        now = self.cluster.objects()
+        touched = [key for key, before in self.foreign.items() if now.get(key) != before]
+        assert not touched, f"{self.name}: foreign objects were touched: {touched}"
+
+
+class System:
+    """A hub in `folder` and the spokes that joined it. The hub keeps its addresses across restarts."""
+
+    def __init__(self, folder: Path, disks: Disks, clock: Callable[[], float], **settings: Any) -> None:
+        self.folder = folder
+        self.disks = disks
+        self.settings = {**BEATS, **settings}
+        self.spokes: dict[str, Spoke] = {}
+        self.clock = clock
+        self._hub: Hub | None = None
+        self._hub_open = contextlib.AsyncExitStack()
+        self._open = contextlib.AsyncExitStack()
+
+    @property
+    def hub(self) -> Hub:
+        assert self._hub is not None
+        return self._hub
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "hub"
+
+    async def start_hub(self) -> Hub:
+        running = hubs.running(self.data, clock=self.clock, **self.settings)
+        self._hub = await self._hub_open.enter_async_context(running)
+        self.settings["link"] = f"127.0.0.1:{self._hub.link.link_port}"
+        self.settings["enroll"] = f"127.0.0.1:{self._hub.link.enroll_port}"
+        return self._hub
+
+    async def stop_hub(self) -> None:
+        await self._hub_open.aclose()
+        self._hub = None
+
+    async def close(self) -> None:
+        for spoke in self.spokes.values():
+            await spoke.stop()
+        await self.stop_hub()
+        await self._open.aclose()
+
+    async def offer(self, name: str, *, seconds: int = 600) -> str:
+        """A join token for a cluster."""
+        spec = {"cluster": name, "ttlSeconds": seconds}
+        metadata = {"generateName": f"{name}-"}
+        manifest = {"apiVersion": "argosy.dev/v1alpha1", "kind": "JoinToken", "metadata": metadata, "spec": spec}
+        made = await hubs.add(self.hub, table.JOIN_TOKEN, manifest)
+        return str(made["status"]["token"])
+
+    async def register(self, name: str, **labels: str) -> Spoke:
+        """A cluster with its own line to the hub, not joined yet."""
+        cluster = await hubs.add_cluster(self.hub, name, **labels)
+        line = await self._open.enter_async_context(Proxy(("127.0.0.1", self.hub.link.link_port)))
+        uid = cluster["metadata"]["uid"]
+        self.spokes[name] = Spoke(self, name, line, uid)
+        return self.spokes[name]
+
+    async def join(self, name: str, *, env: str = "prod", **options: Any) -> Spoke:
+        """A registered cluster whose agent has joined over its own line and is connected."""
+        spoke = await self.register(name, env=env)
+        for key, value in options.items():
+            setattr(spoke, key, value)
+        spoke.bystander(f"bystander-{name}")
+        text = token.decode(await self.offer(name))
+        await spoke.start(token.encode(replace(text, link=spoke.line.address)))
+        await hubs.until(lambda: spoke.connected, f"{name} connected")
+        return spoke
+
+    def pull(self) -> None:
+        """Tells the hub to look at its repositories."""
+        self.hub.poller.ask(lambda url: True)
+
+    # --- what must be
+
+    async def reported(self, spoke: Spoke) -> dict[str, dict[str, Any]]:
+        """app's name -> the newest state an agent told, as JSON, of what its cluster is assigned."""
+        store = self.hub.store
+        rows = await store.read(lambda tx: reports.of_cluster(tx, spoke.uid))
+        wanted = await store.read(lambda tx: desired.assignments(tx, spoke.uid))
+        told = {row.app: orjson.loads(row.detail) for row in rows}
+        return {
+            item.app: told[item.id] if told.get(item.id, {}).get("bundle") == item.bundle else {} for item in wanted
+        }
+
+    async def whole(self, spoke: Spoke, wanted: Mapping[str, str]) -> str:
+        """"" where live objects, inventories and the hub's knowledge are exactly `wanted`, else what differs."""
+        live = spoke.ours()
+        if live != dict(wanted):
+            return f"{spoke.name}: live {live}, wanted {dict(wanted)}"
+        if spoke.inventory() != sorted(wanted):
+            return f"{spoke.name}: inventory {spoke.inventory()}, wanted {sorted(wanted)}"
+        for app, state in (await self.reported(spoke)).items():
+            if (state.get("sync"), state.get("health")) != ("Synced", "Healthy"):
+                return f"{spoke.name}: {app} is {state.get('sync')}, {state.get('health')}: {state.get('message')}"
+        return ""
+
+    async def settles(self, wanted: Mapping[str, Mapping[str, str]], seconds: float = 40.0) -> None:
+        """Waits until every named spoke has exactly its objects, and checks that nothing foreign was touched."""
+        deadline = time.monotonic() + seconds
+        while True:
+            wrong = [text for name, each in wanted.items() if (text := await self.whole(self.spokes[name], each))]
+            if not wrong:
+                break
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds:g} s: " + "\n".join(wrong))
+            await asyncio.sleep(0.02)
+        for name in wanted:
+            self.spokes[name].unharmed()
+
+
+@contextlib.asynccontextmanager
+async def system(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, clock: Callable[[], float] = time.time, **settings: Any
+) -> AsyncIterator[System]:
+    """A system whose hub runs; agents' disks are `disks`."""
+    disks = Disks()
+    monkeypatch.setattr("agent.cache.os", disks)
+    made = System(folder, disks, clock, **settings)
+    try:
+        await made.start_hub()
+        yield made
+    finally:
+        await made.close()
+
+
+def tree(apps: Mapping[str, Mapping[str, str]]) -> dict[str, str | bytes | None]:
+    """app -> {ConfigMap's name: value} as the files of a repository."""
+    return {
+        f"apps/{app}/{name}.yaml": hubs.config_map(name, value)
+        for app, maps in apps.items()
+        for name, value in maps.items()
+    }
+
+
+def commit(repo: Repo, apps: Mapping[str, Mapping[str, str]]) -> str:
+    """Makes the repository hold exactly these apps."""
+    files = tree(apps)
+    for path in repo.work.glob("apps/*/*.yaml"):
+        files.setdefault(str(path.relative_to(repo.work)), None)
+    return repo.commit(files)
+
+
+def merged(apps: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """What one cluster with all of these apps must hold."""
+    return {name: value for maps in apps.values() for name, value in maps.items()}
+
+
+def problems(manifest: Manifest) -> str:
+    """All messages of an object's conditions in one text."""
+    found = (manifest.get("status") or {}).get("conditions") or []
+    return " | ".join(re.sub(r"\s+", " ", str(item.get("message", ""))) for item in found)
