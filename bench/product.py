@@ -116,9 +116,10 @@ class Hub:
 
 
 def agent(bench: Bench, state: Path, token: str, kubeconfig_file: Path) -> Process:
-    """A real agent on the cluster of a kubeconfig."""
-    command = [program("argosy-agent"), "run", "--join", token, "--state", str(state), "--log-level", "warning"]
-    return bench.program([*command, "--kubeconfig", str(kubeconfig_file)], "argosy-agent")
+    """A real agent on the cluster of a kubeconfig; `token` "" where it has joined before."""
+    command = [program("argosy-agent"), "run", "--state", str(state), "--log-level", "warning"]
+    joined = ["--join", token] if token else []
+    return bench.program([*command, "--kubeconfig", str(kubeconfig_file), *joined], "argosy-agent")
 
 
 def program(name: str) -> str:

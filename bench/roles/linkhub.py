@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from argosy import log
+from argosy import bundle, log, token
+from argosy.token import JoinToken
 from bench import seed
 from bench.roles import talk
 from hub.ca.authority import open_authority
 from hub.link.server import LinkConfig, LinkServer
-from hub.store import desired
+from hub.store import bundles, desired, grants, reports
 from hub.store.base import Tx
 from hub.store.sqlite import open_store
 
@@ -20,7 +23,8 @@ async def main(*, folder: str, clusters: int, beat: int = 20) -> None:
     log.configure(level="warning")
     data = Path(folder)
     store = open_store(data / "hub.db")
-    server = LinkServer(store, open_authority(data / "ca", time.time()), LinkConfig(beat=beat))
+    ca = open_authority(data / "ca", time.time())
+    server = LinkServer(store, ca, LinkConfig(beat=beat))
     await server.start()
     release = 0
 
@@ -42,6 +46,42 @@ async def main(*, folder: str, clusters: int, beat: int = 20) -> None:
     async def cpu(_: dict[str, Any]) -> dict[str, Any]:
         return {"cpu": time.process_time(), "streams": server.count}
 
-    await talk.answer({"change": change, "cpu": cpu}, port=server.link_port)
+    async def offer(_: dict[str, Any]) -> dict[str, Any]:
+        """A join token for the first cluster."""
+        secret, now = token.new_secret(), time.time()
+        await store.write(lambda tx: grants.offer(tx, secret, seed.cluster_id(0), now, lifetime=600.0))
+        addresses = (f"127.0.0.1:{server.enroll_port}", f"127.0.0.1:{server.link_port}")
+        return {"token": token.encode(JoinToken(*addresses, ca.fingerprint, secret))}
+
+    async def assign(asked: dict[str, Any]) -> dict[str, Any]:
+        """Assigns one application of these objects to the first cluster. `decided` is when it was durable."""
+        digest, blob = bundle.pack(asked["objects"])
+        item = replace(seed.assignment(0, 0, release=asked["release"]), bundle=digest)
+
+        def job(tx: Tx) -> None:
+            bundles.put(tx, digest, blob, time.time())
+            desired.change(tx, seed.cluster_id(0), put=[item])
+
+        await store.write(job)
+        return {"decided": time.monotonic()}
+
+    async def reported(asked: dict[str, Any]) -> dict[str, Any]:
+        """Waits until the agent reports a release as Synced and Healthy. `at` is when that was durable."""
+        row = None
+        try:
+            async with asyncio.timeout(asked["patience"]):
+                while True:
+                    changed.clear()
+                    row = await store.read(lambda tx: reports.get(tx, seed.cluster_id(0), seed.app_id(0, 0)))
+                    if row and (row.release, row.sync, row.health) == (asked["release"], "Synced", "Healthy"):
+                        return {"at": time.monotonic()}
+                    await changed.wait()
+        except TimeoutError:
+            raise TimeoutError(f"the last report: {row and row.detail[:2000]!r}") from None
+
+    changed = asyncio.Event()
+    store.on_touch("report:", lambda _: changed.set())
+    commands = {"change": change, "cpu": cpu, "offer": offer, "assign": assign, "reported": reported}
+    await talk.answer(commands, port=server.link_port)
     await server.stop(0.2)
     await store.close()
