@@ -49,6 +49,10 @@ class Viewer:
             for row in rows:
                 agent, applications = agents[row.uid]
                 yield views.cluster(self.resources.read(row), agent, now, applications)
+        elif served is table.APPLICATION_SET:
+            members = shown.sets(tx, [row.uid for row in rows])
+            for row in rows:
+                yield views.application_set(self.resources.read(row), members[row.uid])
         elif served is table.RELEASE:
             progress = shown.releases(tx, [row.uid for row in rows])
             for row in rows:

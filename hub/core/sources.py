@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from argosy import yamlio
 from argosy.errors import Invalid
 from argosy.objects import Manifest
+from hub.core import charts
 from hub.core.tree import Tree
 
 DIRECTORY, KUSTOMIZE, HELM, PLUGIN = "directory", "kustomize", "helm", "plugin"
@@ -22,6 +23,7 @@ BLOCKS = (DIRECTORY, KUSTOMIZE, HELM, PLUGIN)
 CONTROL_NAMESPACE = "argocd"
 _OVERRIDES = ".argocd-source"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_REF = re.compile(r"[a-zA-Z0-9_-]+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,14 @@ class Source:
     """One source. `path` is normal and relative, "" for the root of the repository; `revision` "" means HEAD.
 
     `tool` is "" where the folder's content decides; `options` is the block of that name. `where` is the
-    field's name for messages. A source with a `ref` and without a path renders nothing.
+    field's name for messages. A source with a `ref` and without a path or a chart renders nothing. `address`
+    is what its tree is looked up by: the repository, or a chart of one.
     """
 
     repo: str
+    address: str = ""
     path: str = ""
+    chart: str = ""
     revision: str = ""
     tag_prefix: str = ""
     ref: str = ""
@@ -42,9 +47,12 @@ class Source:
     options: Mapping[str, Any] = field(default_factory=dict)
     where: str = "spec.source"
 
+    references: bool = False
+    """It has a `ref` and neither path nor chart."""
+
     @property
     def renders(self) -> bool:
-        return not (self.ref and not self.path)
+        return not self.references
 
 
 def of(application: Manifest) -> tuple[Source, ...]:
@@ -54,13 +62,25 @@ def of(application: Manifest) -> tuple[Source, ...]:
     if several:
         if not isinstance(several, Sequence) or isinstance(several, str):
             raise Invalid("spec.sources: a list is expected")
-        return tuple(_source(one, f"spec.sources[{at}]") for at, one in enumerate(several))
+        found = tuple(_source(one, f"spec.sources[{at}]") for at, one in enumerate(several))
+        _check_refs(found)
+        return found
     one = spec.get("source")
     if spec.get("sourceHydrator"):
-        raise Invalid("spec.sourceHydrator is not supported")
+        raise Invalid(
+            "spec.sourceHydrator is not supported: let the job that writes the hydrated branch run on, and give "
+            "that branch as spec.source"
+        )
     if not one:
         raise Invalid("spec.source and spec.sources are both missing")
     return (_source(one, "spec.source"),)
+
+
+def _check_refs(found: Sequence[Source]) -> None:
+    names = [source.ref for source in found if source.ref]
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            raise Invalid(f"spec.sources: the ref {name!r} is given twice")
 
 
 def folder(path: str, where: str) -> str:
@@ -133,25 +153,55 @@ def environment(application: Manifest, source: Source, commit: str) -> dict[str,
         "ARGOCD_APP_REVISION": commit,
         "ARGOCD_APP_REVISION_SHORT": commit[:7],
         "ARGOCD_APP_REVISION_SHORT_8": commit[:8],
-        "ARGOCD_APP_SOURCE_PATH": source.path or ".",
+        # A chart from a repository has no path there.
+        "ARGOCD_APP_SOURCE_PATH": "" if source.chart else source.path or ".",
         "ARGOCD_APP_SOURCE_REPO_URL": source.repo,
         "ARGOCD_APP_SOURCE_TARGET_REVISION": source.revision,
     }
 
 
-def substituted(source: Source, variables: Mapping[str, str]) -> Source:
-    """The source with the build environment put into kustomize's common labels, and into its common
-    annotations where `commonAnnotationsEnvsubst` says so. Done before the recipe, so that a recipe depends
-    only on what is used.
+def substituted(source: Source, variables: Mapping[str, str], refs: Collection[str] = ()) -> Source:
+    """The source with the build environment put in where Argo CD does: kustomize's images and common labels,
+    its common annotations where `commonAnnotationsEnvsubst` says so, Helm's parameters and names of files.
+    Done before the recipe, so that a recipe depends only on what is used. `refs` are the names that `$name/…`
+    may begin with.
     """
-    if source.tool != KUSTOMIZE:
-        return source
     options = dict(source.options)
-    fields = ["commonLabels"] + (["commonAnnotations"] if options.get("commonAnnotationsEnvsubst") else [])
-    for name in fields:
-        if isinstance(options.get(name), dict):
-            options[name] = {key: expand(str(value), variables) for key, value in options[name].items()}
+    if source.tool == KUSTOMIZE:
+        fields = ["commonLabels"] + (
+            ["commonAnnotations"] if options.get("commonAnnotationsEnvsubst") else []
+        )
+        for name in fields:
+            if isinstance(options.get(name), dict):
+                options[name] = {key: expand(str(value), variables) for key, value in options[name].items()}
+        if isinstance(options.get("images"), list):
+            options["images"] = [expand(str(image), variables) for image in options["images"]]
+    elif source.tool == HELM:
+        _substitute_helm(options, variables, refs)
+    else:
+        return source
     return replace(source, options=options)
+
+
+def _substitute_helm(options: dict[str, Any], variables: Mapping[str, str], refs: Collection[str]) -> None:
+    if isinstance(options.get("valueFiles"), list):
+        options["valueFiles"] = [_expanded_path(str(path), variables, refs) for path in options["valueFiles"]]
+    for name, key in (("parameters", "value"), ("fileParameters", "path")):
+        if not isinstance(options.get(name), list):
+            continue
+        entries = [dict(entry) for entry in options[name] if isinstance(entry, dict)]
+        for entry in entries:
+            text = str(entry.get(key) or "")
+            entry[key] = _expanded_path(text, variables, refs) if key == "path" else expand(text, variables)
+        options[name] = entries
+
+
+def _expanded_path(path: str, variables: Mapping[str, str], refs: Collection[str]) -> str:
+    """The name of a reference stays at the beginning; what follows it is expanded."""
+    name, slash, rest = path.partition("/")
+    if name.startswith("$") and name[1:] in refs:
+        return f"{name}{slash}{expand(rest, variables)}"
+    return expand(path, variables)
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
@@ -168,21 +218,40 @@ def _source(given: Any, where: str) -> Source:
     texts = dict(_texts(given, where))
     if not texts["repoURL"]:
         raise Invalid(f"{where}.repoURL is missing")
-    if texts["chart"]:
-        raise Invalid(f"{where}.chart: charts from a registry are not supported")
-    if not texts["path"] and not texts["ref"]:
-        raise Invalid(f"{where}.path is missing")
-    if texts["ref"] and not re.fullmatch(r"[a-zA-Z0-9_-]+", texts["ref"]):
+    if texts["ref"] and not _REF.match(texts["ref"]):
         raise Invalid(f"{where}.ref: {texts['ref']!r} may only have letters, digits, _ and -")
     blocks = {block: given.get(block) for block in BLOCKS if given.get(block)}
     tool, options = _block(blocks, where)
+    if tool == PLUGIN:
+        raise Invalid(
+            f"{where}.plugin: config management plugins are not supported: let CI write the plugin's output to "
+            "Git and give that folder as the source"
+        )
+    address = texts["repoURL"]
+    if texts["chart"]:
+        if texts["ref"]:
+            raise Invalid(
+                f"{where}.ref: a chart cannot be a reference; give its repository as a source of its own"
+            )
+        if not texts["targetRevision"]:
+            raise Invalid(f"{where}.targetRevision is missing: a chart needs a version or a range")
+        if tool not in ("", HELM):
+            raise Invalid(f"{where}.{tool}: a chart is rendered by Helm alone")
+        passing = bool(options.get("passCredentials"))
+        address = charts.address(address, texts["chart"], where, passing=passing)
+        tool = HELM
+    elif not texts["path"] and not texts["ref"]:
+        raise Invalid(f"{where}.path is missing")
     return Source(
         repo=texts["repoURL"],
+        address=address,
+        chart=texts["chart"],
+        references=bool(texts["ref"]) and not texts["path"],
         # A reference without a path stays without one; `path: .` renders the root.
-        path=folder(texts["path"], f"{where}.path"),
+        path="" if texts["chart"] else folder(texts["path"], f"{where}.path"),
         revision=texts["targetRevision"],
         tag_prefix=texts["tagPrefix"],
-        ref=texts["ref"] if not texts["path"] else "",
+        ref=texts["ref"],
         name=texts["name"],
         tool=tool,
         options=options,

@@ -5,7 +5,7 @@ Cluster's from its agent. Pure: values in, values out.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,40 @@ def application(manifest: Manifest, view: AppView) -> Manifest:
         status.update(_reported(report, view))
     if conditions:
         status["conditions"] = conditions
+    return {**manifest, "status": status}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One application of a set as `status.resources` shows it."""
+
+    namespace: str
+    name: str
+    sync: str
+    health: str
+
+
+SHOWN_MEMBERS = 5000
+"""Entries of `status.resources`, as in Argo CD 3.6; `resourcesCount` counts them all."""
+
+
+def application_set(manifest: Manifest, members: Sequence[Member]) -> Manifest:
+    """The ApplicationSet with its applications in `status`, in Argo CD's shape. One without any is as it is stored."""
+    if not members:
+        return manifest
+    entries = [
+        {
+            "group": "argoproj.io",
+            "version": "v1alpha1",
+            "kind": "Application",
+            "namespace": member.namespace,
+            "name": member.name,
+            "status": member.sync,
+            "health": {"status": member.health},
+        }
+        for member in members[:SHOWN_MEMBERS]
+    ]
+    status = {**(manifest.get("status") or {}), "resources": entries, "resourcesCount": len(members)}
     return {**manifest, "status": status}
 
 

@@ -285,7 +285,11 @@ class Mirrors:
         try:
             await asyncio.to_thread(_create, fresh)
             self.counters.clones += 1
-            await self._pull(url, fresh, *_REFSPECS)
+            try:
+                await self._pull(url, fresh, *_REFSPECS)
+            except Unavailable as error:
+                # The folder's random name would make every failure look like another one.
+                raise Unavailable(error.message.replace(str(fresh), "the mirror")) from None
             await asyncio.to_thread(_replace, fresh, mirror)
         finally:
             await asyncio.to_thread(shutil.rmtree, fresh, True)

@@ -63,6 +63,8 @@ class _Outcome:
     state: AppState
     recipe: str = ""
     fresh: tuple[str, bytes] | None = None
+    live: Manifest | None = None
+    """The Application as this run wrote it."""
 
 
 @dataclass
@@ -99,6 +101,8 @@ class Renderer:
         self._seen: dict[SourceKey, tuple[str, bool]] = {}
         self._touched: dict[str, None] = {}
         self._confirmed: dict[SourceKey, str] = {}
+        self._written: set[int] = set()
+        """Versions of our own writes: what we wrote ourselves is no news."""
         self._fleet = -1
         self._loaded = False
         self._cooking: dict[str, _Cook] = {}
@@ -111,8 +115,11 @@ class Renderer:
         found = [
             change.uid
             for change in changes
-            if change.resource == table.APPLICATION.resource and not change.composed
+            if change.resource == table.APPLICATION.resource
+            and not change.composed
+            and change.rv not in self._written
         ]
+        self._written.difference_update(change.rv for change in changes)
         self._touched.update(dict.fromkeys(found))
         return bool(found)
 
@@ -209,6 +216,7 @@ class Renderer:
             wrote = await self._store.write(lambda tx, found=outcomes: self._write(tx, found))  # type: ignore[misc]
             for outcome in outcomes:
                 outcome.entry.state = outcome.state
+                outcome.entry.manifest = outcome.live or outcome.entry.manifest
                 for key in _keys(outcome.entry.sources):
                     self._seen[key] = self._trees.state(*key)
             if wrote:
@@ -356,6 +364,8 @@ class Renderer:
         try:
             if wanted != live:
                 live = self._resources.update(tx, table.APPLICATION, wanted, manager=MANAGER, now=now)
+                self._written.add(int(live["metadata"]["resourceVersion"]))
+                outcome.live = live
             self._show(tx, live, outcome.state.problem, now)
         except ApiFailure as error:
             # Written before a stricter admission: what it deploys goes on, only its own object stays as it is.
@@ -368,7 +378,7 @@ class Renderer:
         if found != (before.get("conditions") or []):
             status = {**before, "conditions": found}
             metadata = live["metadata"]
-            self._resources.set_status(
+            written = self._resources.set_status(
                 tx,
                 table.APPLICATION,
                 metadata["namespace"],
@@ -377,6 +387,7 @@ class Renderer:
                 manager=MANAGER,
                 now=now,
             )
+            self._written.add(int(written["metadata"]["resourceVersion"]))
 
 
 def _keys(found: Sequence[Source]) -> list[SourceKey]:

@@ -90,8 +90,10 @@ class Trees:
         try:
             repo = await self._repo(url)
             async with repo.lock:
-                if not repo.seen and not repo.refs:
+                if not repo.refs:
                     await self._list(repo)
+                if not repo.refs:
+                    raise Unavailable(repo.error)
                 commit = await self._commit(repo, revision)
             tree = await self._mirrors.tree(repo.url, commit)
         except ArgosyError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from hub.core.clusters import Agent
-from hub.core.views import AppView, Progress
+from hub.core.views import AppView, Member, Progress
 from hub.store import agents, apps
 from hub.store.base import Tx
 
@@ -75,6 +75,25 @@ def _revision(state: tuple[Any, ...], confirmed: Mapping[tuple[str, str], str]) 
     if not bundle or problem:
         return str(revision)
     return confirmed.get((repo, target), str(revision))
+
+
+_MEMBERS = """
+    SELECT o.owner, o.namespace, o.name, s.bundle, s.problem, r.bundle, r.sync, r.health
+    FROM (SELECT * FROM objects WHERE resource = 'argoproj.io/applications') o
+    LEFT JOIN app_states s ON s.app = o.uid
+    LEFT JOIN reports r ON r.app = o.uid AND r.cluster = s.cluster
+"""
+
+
+def sets(tx: Tx, uids: Sequence[str]) -> dict[str, list[Member]]:
+    """By ApplicationSet uid: its applications in name order, as their rows say they are."""
+    found: dict[str, list[Member]] = {uid: [] for uid in uids}
+    rows = _rows(tx, _MEMBERS, uids, "o.owner", " ORDER BY o.owner, o.name")
+    for owner, namespace, name, wanted, problem, bundle, sync, health in rows:
+        known = bool(bundle) and not problem
+        shown_sync = ("OutOfSync" if bundle != wanted else sync) if known else "Unknown"
+        found[owner].append(Member(namespace, name, shown_sync, health if known else "Unknown"))
+    return found
 
 
 _PROGRESS = """

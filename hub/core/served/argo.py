@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from argosy.errors import Invalid
@@ -122,9 +123,14 @@ def _revision(manifest: Manifest, now: float) -> str:
     return str(revision)[:12]
 
 
+_DEFAULT_SERVER = re.compile(r"https://([^./]+)\.clusters\.argosy\.dev\Z")
+
+
 def _destination(manifest: Manifest, now: float) -> str:
+    """The cluster's name; for the server that a joined cluster gets by default, the name in it."""
     found = cells.value(manifest, "spec", "destination") or {}
-    return str(found.get("name") or found.get("server") or "")
+    server = str(found.get("server") or "")
+    return str(found.get("name") or _DEFAULT_SERVER.sub(r"\1", server))
 
 
 _AGE = Column("Age", cells.since("metadata", "creationTimestamp"), description="Time since it was created.")
@@ -220,6 +226,7 @@ APPLICATION_SET = Served(
         _AGE,
     ),
     admit=_admit_set,
+    composed=True,
 )
 
 _GROUP_KIND = struct({"group": TEXT, "kind": TEXT, "name": TEXT}, required=("group", "kind"))
