@@ -51,5 +51,16 @@ async def main(*, folder: str, clusters: int, apps: int) -> None:
                     return {"rows": written / (time.monotonic() - began)}
         raise AssertionError("never ends by itself")
 
-    await talk.answer({"write": write})
+    turn = cycle(versions)
+
+    async def once(_: dict[str, Any]) -> dict[str, Any]:
+        """One commit of a row of each application."""
+        rows = next(turn)
+        began = time.monotonic()
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(PUT, rows)
+        connection.execute("COMMIT")
+        return {"seconds": time.monotonic() - began}
+
+    await talk.answer({"write": write, "once": once})
     connection.close()
