@@ -18,14 +18,19 @@ import structlog
 
 from argosy import tls, token
 from argosy.loop import Loop, Wake, run_loops
+from argosy.objects import Manifest
 from argosy.token import JoinToken
 from hub import config
 from hub.api import actions, server
 from hub.api.app import Api
 from hub.api.app import Hub as ApiHub
 from hub.ca import authority
+from hub.charts import keyring as chart_keys
+from hub.charts.charts import Charts
+from hub.charts.depots import Depots
 from hub.config import HubConfig
 from hub.core import access, kubeconfig, semver, webhook
+from hub.core import settings as argocd
 from hub.core.generators.base import ProviderRequest, TreeRequest
 from hub.core.served import table
 from hub.core.tree import Tree
@@ -106,6 +111,8 @@ class Hub:
         self.resources = Resources(seal.open_sealer(settings.data / "seal.key"), self._mint)
         await self.store.write(lambda tx: resources.bootstrap(tx, self.resources, self._clock()))
         self._build()
+        # How objects are marked must be known before anything is rendered.
+        await self._read_keys()
         await self.link.start()
         self._open.push_async_callback(self.link.stop)
         self.api = await server.serve(self._api(), self._api_config())
@@ -122,7 +129,9 @@ class Hub:
         self._open.callback(sandbox.close)
         self.rendering = Rendering(sandbox)
         self.world = World(store, objects)
-        self.trees = Trees(self.mirrors, store, every=settings.poll, now=self._clock)
+        self.charts = Charts(settings.data / "charts")
+        self._open.push_async_callback(self.charts.close)
+        self.trees = Trees(Depots(self.mirrors, self.charts), store, every=settings.poll, now=self._clock)
         self._cache = Cache()
         self._push_secrets: Mapping[str, str] = {}
         self._keys = Loop("keyring", self._read_keys, every=3600)
@@ -142,8 +151,9 @@ class Hub:
             self._clock,
         )
         self._expand = Loop("expander", self.expander.run, every=30, wake=expanding)
+        self.kitchen = Kitchen(self.rendering, self.trees.tree)
         self.renderer = Renderer(
-            store, objects, self.world, self.trees, Kitchen(self.rendering), self._rendered, self._clock
+            store, objects, self.world, self.trees, self.kitchen, self._rendered, self._clock
         )
         self._render = Loop("renderer", self.renderer.run, every=60)
         self.roller = Roller(store, objects, self._clock)
@@ -245,10 +255,30 @@ class Hub:
         secrets = await self.world.listed(table.SECRET, config.NAMESPACE)
         maps = await self.world.listed(table.CONFIG_MAP, config.NAMESPACE)
         self.mirrors.keyring = credentials.keyring(secrets, maps)
+        self._read_chart_keys(secrets, maps)
+        self._read_settings(maps)
         own = next((item for item in secrets if item["metadata"]["name"] == PUSH_SECRETS), {})
         self._push_secrets = credentials.texts(own)
         failed = {repo.url for repo in self.trees.in_use() if repo.failed}
         self.poller.ask(failed.__contains__)
+
+    def _read_chart_keys(self, secrets: Sequence[Manifest], maps: Sequence[Manifest]) -> None:
+        found = [
+            {**credentials.texts(secret), chart_keys.SECRET_TYPE: kind}
+            for secret in secrets
+            if (kind := chart_keys.kind_of(secret))
+        ]
+        self.charts.keys = chart_keys.keyring(found, _data(maps, chart_keys.TLS_CERTIFICATES))
+
+    def _read_settings(self, maps: Sequence[Manifest]) -> None:
+        found = argocd.of(_data(maps, argocd.CONFIG_MAP))
+        if found == self.kitchen.settings:
+            return
+        if found.wrong:
+            log.warning("setting not understood", config_map=argocd.CONFIG_MAP, problem=found.wrong)
+        self.kitchen.settings = found
+        self.renderer.again()
+        self._render.wake.set()
 
     def _on_push(self, headers: Mapping[str, str], body: bytes) -> None:
         """A webhook's delivery. Raises `Forbidden`, `Invalid`."""
@@ -283,6 +313,15 @@ class Hub:
 
 _QUIET = {table.APPLICATION.resource, table.EVENT.resource, table.RELEASE.resource, table.JOIN_TOKEN.resource}
 """Resources whose writes change no set's evaluation by themselves."""
+
+
+def _data(maps: Sequence[Manifest], name: str) -> Mapping[str, str]:
+    """What a ConfigMap holds; nothing where it is not there."""
+    found = next((one for one in maps if one["metadata"]["name"] == name), {})
+    return {
+        str(key).lower() if name == chart_keys.TLS_CERTIFICATES else str(key): str(value)
+        for key, value in (found.get("data") or {}).items()
+    }
 
 
 def reachable(host: str) -> str:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from argosy.errors import Invalid
+from argosy.errors import Invalid, Unavailable
 from argosy.objects import Manifest
 from hub.core import finish, recipe, sources
-from hub.core.finish import Target
+from hub.core.finish import Finished, Target
+from hub.core.settings import Settings
 from hub.core.sources import Source
 from hub.core.tree import Tree
-from hub.render.rendering import Prepared, Rendering
+from hub.core.types import Answer, Failed
+from hub.render.base import Kube
+from hub.render.rendering import Prepared, Rendering, Setting
+from hub.render.supplies import Supplies
 
 SHOWN = 5
+
+
+async def _unknown() -> Kube:
+    return Kube()
 
 
 @dataclass(frozen=True)
@@ -27,28 +35,67 @@ class Dish:
 
 
 class Kitchen:
-    """Renders through the hub's renderers and finishes as Argo CD does."""
+    """Renders through the hub's renderers and finishes as Argo CD does.
 
-    def __init__(self, rendering: Rendering) -> None:
+    `fetch` answers for the charts that a chart depends on; `settings` may be replaced at any time, and what was
+    prepared before keeps the old ones.
+    """
+
+    def __init__(
+        self,
+        rendering: Rendering,
+        fetch: Callable[[str, str], Awaitable[Answer[Tree]]] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
         self._rendering = rendering
+        self._fetch = fetch
+        self._supplies = Supplies(self._fetched)
+        self.settings = settings or Settings()
 
-    async def prepare(self, app: Manifest, parts: Sequence[tuple[Source, Tree]]) -> Dish:
-        """Raises `Invalid` for a user's mistake, `Unavailable` where a tree or a tool cannot be had."""
-        prepared = tuple(
-            [await self._rendering.prepare(app, source, tree) for source, tree in parts if source.renders]
-        )
+    async def prepare(
+        self,
+        app: Manifest,
+        parts: Sequence[tuple[Source, Tree]],
+        kube: Callable[[], Awaitable[Kube]] = _unknown,
+    ) -> Dish:
+        """`kube` is asked where a chart wants to know its cluster.
+
+        Raises `Invalid` for a user's mistake, `Unavailable` where a tree or a tool cannot be had.
+        """
+        settings = self.settings
+        setting = Setting(settings.build_options, kube)
+        refs = {source.ref: tree for source, tree in parts if source.ref}
+        prepared = []
+        for source, tree in parts:
+            if source.renders:
+                whole = await self._supplies.whole(source, tree, refs)
+                prepared.append(await self._rendering.prepare(app, source, whole, setting))
         namespace = (app["spec"].get("destination") or {}).get("namespace") or ""
         metadata = app["metadata"]
-        name = sources.instance_name(metadata["name"], metadata.get("namespace") or "")
-        target = Target(namespace=namespace, app=name)
-        return Dish(recipe.recipe([one.ingredient for one in prepared], target).digest, prepared, target)
+        target = settings.target(
+            namespace, sources.instance_name(metadata["name"], metadata.get("namespace") or "")
+        )
+        digest = recipe.recipe([one.ingredient for one in prepared], target).digest
+        return Dish(digest, tuple(prepared), target)
 
     async def cook(self, dish: Dish) -> list[Manifest]:
         """The finished objects. Raises as `prepare` does; any wrong object is the whole Application's problem."""
-        rendered = [item for one in dish.prepared for item in await self._rendering.objects(one)]
-        done = await asyncio.to_thread(finish.finish, rendered, dish.target)
+        done = await self.finished(dish)
         if done.problems:
             shown = [str(problem) for problem in done.problems[:SHOWN]]
             more = len(done.problems) - len(shown)
             raise Invalid("; ".join([*shown, f"and {more} more"] if more else shown))
         return done.objects
+
+    async def finished(self, dish: Dish) -> Finished:
+        """The objects with all problems and warnings. Raises as `prepare` does."""
+        rendered = [item for one in dish.prepared for item in await self._rendering.objects(one)]
+        return await asyncio.to_thread(finish.finish, rendered, dish.target)
+
+    async def _fetched(self, address: str, revision: str) -> Tree:
+        if self._fetch is None:
+            raise Unavailable(f"{address}: charts cannot be fetched here")
+        answer = await self._fetch(address, revision)
+        if isinstance(answer, Failed):
+            raise Unavailable(answer.reason)
+        return answer.value

@@ -7,11 +7,13 @@ another cluster. Of those, only an Application whose recipe differs is rendered,
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import orjson
 import structlog
 
 from argosy import bundle as bundle_format
@@ -28,7 +30,8 @@ from hub.core.types import Failed
 from hub.loops.kitchen import Dish, Kitchen
 from hub.loops.trees import Trees
 from hub.loops.world import World
-from hub.store import apps, bundles, recipes
+from hub.render.base import Kube
+from hub.store import agents, apps, bundles, recipes
 from hub.store.apps import AppState
 from hub.store.base import Change, Store, Tx
 from hub.store.resources import Resources
@@ -122,6 +125,10 @@ class Renderer:
         self._written.difference_update(change.rv for change in changes)
         self._touched.update(dict.fromkeys(found))
         return bool(found)
+
+    def again(self) -> None:
+        """Looks at every Application again: what all renders depend on has changed."""
+        self._touched.update(dict.fromkeys(self._entries))
 
     async def run(self) -> None:
         if not self._loaded:
@@ -264,7 +271,8 @@ class Renderer:
                     (source, trees[key])
                     for source, key in zip(entry.sources, _keys(entry.sources), strict=True)
                 ]
-                dish = await self._kitchen.prepare(entry.manifest, parts)
+                kube = functools.partial(self._kube, state.cluster)
+                dish = await self._kitchen.prepare(entry.manifest, parts, kube)
             recipe = dish.digest
             if recipe == state.recipe and state.bundle:
                 return _Outcome(entry, state)
@@ -276,6 +284,13 @@ class Renderer:
             return _Outcome(entry, state, recipe)
         state = replace(state, recipe=recipe, bundle=digest, revision=commit)
         return _Outcome(entry, state, recipe, fresh)
+
+    async def _kube(self, cluster: str) -> Kube:
+        """What is known of a cluster's Kubernetes. Empty until its agent has said hello."""
+        agent = await self._store.read(lambda tx: agents.get(tx, cluster))
+        return (
+            Kube(str(orjson.loads(agent.facts or "{}").get("kubernetes.version") or "")) if agent else Kube()
+        )
 
     async def _cook(self, dish: Dish) -> tuple[str, str, tuple[str, bytes] | None]:
         """(bundle digest, problem, the bundle where it is new); waits for a render of the recipe that is under way."""
@@ -392,7 +407,7 @@ class Renderer:
 
 def _keys(found: Sequence[Source]) -> list[SourceKey]:
     """What the sources' trees are looked up by."""
-    return [(source.repo, source.revision or "HEAD") for source in found]
+    return [(source.address, source.revision or "HEAD") for source in found]
 
 
 def _sources(manifest: Manifest) -> tuple[tuple[Source, ...], str]:
@@ -424,7 +439,7 @@ def _described(manifest: Manifest, before: AppState | None) -> AppState:
         project=spec.get("project") or "default",
         owner=generated.controller_of(manifest),
         destination_namespace=(spec.get("destination") or {}).get("namespace") or "",
-        repo=first.repo if first else "",
+        repo=first.address if first else "",
         target=(first.revision or "HEAD") if first else "",
         policy=manifests.canonical(asdict(policy.of(spec, request))).decode(),
         deleting=deleting,

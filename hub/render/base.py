@@ -14,6 +14,17 @@ from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.render.sandbox import Sandbox
 
+
+@dataclass(frozen=True, slots=True)
+class Kube:
+    """What a chart may know of its cluster: the version (`v1.37.2`), and `group/version` and
+    `group/version/Kind` of what it serves, where that is known.
+    """
+
+    version: str = ""
+    apis: tuple[str, ...] = ()
+
+
 Inputs = Callable[[Source, Tree], Collection[str]]
 """The folders (or files) whose content decides what is rendered. Refuses what must not be rendered at all."""
 

@@ -15,14 +15,44 @@ from typing import Any
 from argosy.errors import Invalid
 
 _IMAGE = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<image>.+)\Z")
-_UNSUPPORTED = ("version", "kubeVersion", "apiVersions")
+BUILD_OPTIONS = "buildOptions"
+"""Beside the block's own fields: the flags of `kustomize build`, from argocd-cm's `kustomize.buildOptions`."""
+_FLAGS = {
+    "--load-restrictor": ("LoadRestrictionsNone", "LoadRestrictionsRootOnly"),
+    "--load_restrictor": ("LoadRestrictionsNone", "LoadRestrictionsRootOnly", "none", "rootOnly"),
+    "--reorder": ("legacy", "none"),
+    "--enable-managedby-label": ("", "true", "false"),
+    "--as-current-user": ("", "true", "false"),
+}
 
 
 def check(options: Mapping[str, Any], where: str) -> None:
-    """Raises `Invalid` for fields that are not supported."""
-    for name in _UNSUPPORTED:
-        if options.get(name):
-            raise Invalid(f"{where}.kustomize.{name} is not supported")
+    """Raises `Invalid` for fields that are not supported. `kubeVersion` and `apiVersions` only matter to Helm
+    charts inside a kustomization, and those are refused where they stand.
+    """
+    if options.get("version"):
+        raise Invalid(
+            f"{where}.kustomize.version is not supported: the hub's own kustomize builds everything; leave it out"
+        )
+
+
+def build_options(text: str) -> tuple[str, ...]:
+    """The flags of `kustomize.buildOptions`. Raises `Invalid` for those that would let a build reach out."""
+    words, found = text.split(), []
+    while words:
+        flag, sign, value = words.pop(0).partition("=")
+        allowed = _FLAGS.get(flag)
+        if allowed is None:
+            raise Invalid(f"kustomize.buildOptions: {flag} is not supported")
+        if not sign and "" not in allowed and words:
+            value = words.pop(0)
+        if value not in allowed:
+            raise Invalid(
+                f"kustomize.buildOptions: {flag}: {value!r} is none of {', '.join(filter(None, allowed))}"
+            )
+        name = flag.replace("_", "-")
+        found.append(f"{name}={value}" if value else name)
+    return tuple(found)
 
 
 def applied(kustomization: Mapping[str, Any], options: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -11,23 +11,21 @@ import os
 import posixpath
 import re
 import shutil
-import stat
 import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from argosy import objects, yamlio
-from argosy.errors import Invalid, Unavailable
+from argosy.errors import Unavailable
 from argosy.objects import Manifest
 from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.render import directory, edit, files, prescan
+from hub.render import export as export_files
 from hub.render.base import Renderer
 from hub.render.sandbox import Sandbox, private_folder
 
-_EXPORTED_BYTES = 256 * 1024 * 1024
-_EXPORTED_FILES = 20_000
 _VERSION = re.compile(rb"v\d+\.\d+\.\d+[\w.+-]*")
 
 
@@ -46,7 +44,8 @@ async def render(source: Source, tree: Tree, sandbox: Sandbox) -> list[Manifest]
     with private_folder() as folder:
         root = await sandbox.call(functools.partial(export, source, tree, Path(folder)))
         what = f"kustomize build {source.path or '.'}"
-        out = await sandbox.run([*program, "."], folder=str(root), what=what)
+        options = source.options.get(edit.BUILD_OPTIONS) or ()
+        out = await sandbox.run([*program, ".", *options], folder=str(root), what=what)
     return await sandbox.call(functools.partial(_read, out, what))
 
 
@@ -84,16 +83,10 @@ def export(source: Source, tree: Tree, folder: Path) -> Path:
     wanted = set(reached.extra) | reached.links
     for each in reached.folders:
         wanted.update(files.below(tree, each))
-    if len(wanted) > _EXPORTED_FILES:
-        raise Invalid(
-            f"{source.where}.path: the build reaches {len(wanted)} files, at most {_EXPORTED_FILES} are read"
-        )
     _write(tree, wanted, folder)
     root = folder / start
     _edit(source, tree, start, root)
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if not path.is_symlink():
-            path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+    export_files.read_only(folder)
     return root
 
 
@@ -124,31 +117,15 @@ def _components(source: Source, tree: Tree, start: str) -> list[str]:
 
 
 def _write(tree: Tree, paths: Collection[str], folder: Path) -> None:
-    links = tree.symlinks()
-    left = _EXPORTED_BYTES
+    links, budget = tree.symlinks(), export_files.Budget()
     for path in sorted(paths):
         if path in links:
             # Follows the whole way once, so that no link of the export leads out of it.
             files.real(tree, path, path)
-            _place(folder, path).symlink_to(tree.read(path).decode("utf-8", "surrogateescape"))
-            continue
-        data = tree.read(path)
-        left -= len(data)
-        if left < 0:
-            raise Invalid(f"{path}: the build reaches more than {_EXPORTED_BYTES} bytes")
-        _place(folder, path).write_bytes(data)
-
-
-def _place(folder: Path, path: str) -> Path:
-    """Where a file of the tree goes. Git refuses such paths in a checkout, so a tree that has them is
-    hostile.
-    """
-    parts = path.split("/")
-    if any(part in ("", ".", "..") or "\0" in part for part in parts):
-        raise Invalid(f"{path!r} is no path that a repository may have")
-    place = folder.joinpath(*parts)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return place
+            target = tree.read(path).decode("utf-8", "surrogateescape")
+            export_files.place(folder, path).symlink_to(target)
+        else:
+            export_files.write(tree, [(path, path)], folder, budget)
 
 
 def _edit(source: Source, tree: Tree, start: str, root: Path) -> None:

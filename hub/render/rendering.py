@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from argosy import objects
 from argosy.objects import Manifest
-from hub.core import recipe, sources
+from hub.core import mounted, recipe, sources
+from hub.core.mounted import Mounted
 from hub.core.recipe import Ingredient
 from hub.core.sources import Source
 from hub.core.tree import Tree
-from hub.render import files, table
+from hub.render import edit, files, helm, table
+from hub.render.base import Kube
 from hub.render.sandbox import Sandbox
 
 K = TypeVar("K")
@@ -22,6 +25,31 @@ V = TypeVar("V")
 
 _KEPT = 4096
 _OBJECTS_KEPT = 20_000
+
+
+async def _unknown() -> Kube:
+    return Kube()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What renders depend on beside their sources: the flags of `kustomize build`, and the cluster, which is
+    asked for only where a chart speaks of it.
+    """
+
+    build_options: str = ""
+    kube: Callable[[], Awaitable[Kube]] = _unknown
+
+
+PLAIN = Setting()
+
+
+@dataclass(frozen=True)
+class _Nature:
+    """What a source is by the files of its folder. `asks`: its output may differ between clusters."""
+
+    tool: str
+    asks: bool
 
 
 @dataclass(frozen=True)
@@ -43,32 +71,56 @@ class Rendering:
         self.renders = 0
         """Renders done so far; what came from the caches is not counted."""
         self._ingredients: OrderedDict[tuple[str, str, str], Prepared] = OrderedDict()
+        self._natures: OrderedDict[tuple[str, str, str], _Nature] = OrderedDict()
         self._overrides: OrderedDict[tuple[str, str, str], frozenset[str]] = OrderedDict()
         self._objects: OrderedDict[str, list[Manifest]] = OrderedDict()
         self._held = 0
         self._running: dict[str, asyncio.Task[list[Manifest]]] = {}
 
-    async def prepare(self, application: Manifest, source: Source, tree: Tree) -> Prepared:
+    async def prepare(
+        self, application: Manifest, source: Source, tree: Tree, setting: Setting = PLAIN
+    ) -> Prepared:
         """Reads what the recipe needs. Raises `Invalid` for what cannot be rendered, `Unavailable` where
         Git cannot be read or the tool is missing.
         """
         variables = sources.environment(application, source, tree.commit)
+        refs = tuple(tree.refs) if isinstance(tree, Mounted) else ()
         app = variables["ARGOCD_APP_NAME"]
         overrides = await self._overrides_of(source, tree)
         own = overrides.intersection(sources.override_paths(source, app))
-        before = sources.substituted(source, variables)
+        nature = await self._nature(source, tree)
+        kube = None
+        if nature.asks or own:
+            kube = await setting.kube()
+            variables |= {"KUBE_VERSION": kube.version, "KUBE_API_VERSIONS": ",".join(kube.apis)}
+        namespace = variables["ARGOCD_APP_NAMESPACE"]
+        release = (application["metadata"].get("name") or "", namespace, kube and [kube.version, kube.apis])
+        before = sources.substituted(source, variables, refs)
         key = (
-            f"{source.repo} {tree.commit}",
+            f"{source.address} {mounted.identity(tree)}",
             source.path,
             objects.canonical(
-                [source.tool, before.options, source.where, sorted(own), variables if own else None]
+                [
+                    source.tool,
+                    before.options,
+                    source.where,
+                    sorted(own),
+                    variables if own else None,
+                    release if own or nature.tool == sources.HELM else None,
+                    setting.build_options if own or nature.tool == sources.KUSTOMIZE else None,
+                ]
             ).decode(),
         )
         known = self._ingredients.get(key)
         if known is not None:
             self._ingredients.move_to_end(key)
             return known
-        found = await self.sandbox.call(functools.partial(_ready, source, tree, app, variables))
+        found = await self.sandbox.call(functools.partial(_ready, source, tree, app, variables, refs))
+        if found.tool == sources.HELM:
+            found = helm.settled(found, release[0], namespace, kube if nature.asks else None)
+        elif found.tool == sources.KUSTOMIZE and setting.build_options:
+            options = list(edit.build_options(setting.build_options))
+            found = replace(found, options={**found.options, edit.BUILD_OPTIONS: options})
         renderer = table.RENDERERS[found.tool]
         version = await renderer.version(self.sandbox)
         paths = await self.sandbox.call(functools.partial(renderer.inputs, found, tree))
@@ -78,6 +130,19 @@ class Rendering:
         prepared = Prepared(found, tree, part)
         _keep(self._ingredients, key, prepared)
         return prepared
+
+    async def _nature(self, source: Source, tree: Tree) -> _Nature:
+        """By the source's block, else by its files; looked at once for each commit."""
+        if source.tool not in ("", sources.HELM):
+            return _Nature(source.tool, False)
+        key = (f"{source.address} {mounted.identity(tree)}", source.path, source.tool)
+        known = self._natures.get(key)
+        if known is None:
+            known = await self.sandbox.call(functools.partial(_nature_of, source, tree))
+            _keep(self._natures, key, known)
+        if b"KUBE_" in objects.canonical(source.options):
+            return replace(known, asks=True)
+        return known
 
     async def objects(self, prepared: Prepared) -> list[Manifest]:
         """What the tool makes of the source; not to be changed, others share it. Raises as `prepare` does."""
@@ -95,7 +160,7 @@ class Rendering:
 
     async def _overrides_of(self, source: Source, tree: Tree) -> frozenset[str]:
         """The files of a source's folder that override sources, its own or of one Application."""
-        key = (source.repo, tree.commit, source.path)
+        key = (source.address, tree.commit, source.path)
         known = self._overrides.get(key)
         if known is None:
             start = sources.override_start(source)
@@ -125,7 +190,12 @@ def _keep(cache: OrderedDict[K, V], key: K, value: V) -> None:
         cache.popitem(last=False)
 
 
-def _ready(source: Source, tree: Tree, app: str, variables: dict[str, str]) -> Source:
+def _nature_of(source: Source, tree: Tree) -> _Nature:
+    tool = table.detect(source, tree).name
+    return _Nature(tool, tool == sources.HELM and helm.asks(source, tree))
+
+
+def _ready(source: Source, tree: Tree, app: str, variables: dict[str, str], refs: tuple[str, ...]) -> Source:
     """The source with its overrides, its variables and the tool it gets."""
-    found = sources.substituted(sources.overridden(source, tree, app), variables)
+    found = sources.substituted(sources.overridden(source, tree, app), variables, refs)
     return sources.with_tool(found, table.detect(found, tree).name)

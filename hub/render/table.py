@@ -11,9 +11,10 @@ from hub.core.tree import Tree
 from hub.render import files, prescan
 from hub.render.base import Renderer
 from hub.render.directory import DIRECTORY
+from hub.render.helm import HELM
 from hub.render.kustomize import KUSTOMIZE
 
-RENDERERS = {renderer.name: renderer for renderer in (DIRECTORY, KUSTOMIZE)}
+RENDERERS = {renderer.name: renderer for renderer in (DIRECTORY, KUSTOMIZE, HELM)}
 
 
 def detect(source: Source, tree: Tree) -> Renderer:
@@ -21,8 +22,6 @@ def detect(source: Source, tree: Tree) -> Renderer:
     kustomization, a plain directory. Raises `Invalid` for tools that are not supported.
     """
     tool = source.tool or _by_files(source, tree)
-    if tool == sources.HELM:
-        raise Invalid(f"{source.where}: {source.path or '.'} is a Helm chart: Helm sources are not supported")
     if tool == sources.PLUGIN:
         raise Invalid(f"{source.where}.plugin: config management plugins are not supported")
     return RENDERERS[tool]

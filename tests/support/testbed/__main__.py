@@ -25,7 +25,7 @@ from pathlib import Path
 from testbed import binaries
 
 MODULES = Path(__file__).parent / "modules"
-ORDER = ("etcd", "kube-apiserver", "kubectl", "kustomize", "kube-controller-manager")
+ORDER = ("etcd", "kube-apiserver", "kubectl", "kustomize", "helm", "kube-controller-manager")
 # Where a program of Kubernetes reads its own version: for --version, and for its User-Agent.
 STAMPED = ("component-base/version", "client-go/pkg/version")
 
@@ -49,6 +49,9 @@ def recipe(name: str, kubernetes: str) -> Recipe:
         return Recipe(f"etcd-{binaries.ETCD}", "go.etcd.io/etcd/server/v3", "-s -w")
     if name == "kustomize":
         return Recipe(f"kustomize-{binaries.KUSTOMIZE}", "sigs.k8s.io/kustomize/kustomize/v5", "-s -w")
+    if name == "helm":
+        flags = f"-s -w -X helm.sh/helm/v4/internal/version.version=v{binaries.HELM}"
+        return Recipe(f"helm-{binaries.HELM}", "helm.sh/helm/v4/cmd/helm", flags)
     return Recipe(f"kubernetes-{kubernetes}", f"k8s.io/kubernetes/cmd/{name}", f"-s -w {_stamp(kubernetes)}")
 
 

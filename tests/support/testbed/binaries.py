@@ -19,9 +19,10 @@ OLDEST = "1.35.4"
 KUBERNETES = (NEWEST, OLDEST)
 ETCD = "3.7.3"
 KUSTOMIZE = "5.8.2"
+HELM = "4.3.1"
 
 REQUIRED = ("etcd", "kube-apiserver")
-OPTIONAL = ("kubectl", "kustomize", "kube-controller-manager")
+OPTIONAL = ("kubectl", "kustomize", "helm", "kube-controller-manager")
 
 
 class Absent(LookupError):

@@ -1,0 +1,41 @@
+"""What the ConfigMap `argocd-cm` says about rendering, in Argo CD's keys (3.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hub.core import finish
+
+CONFIG_MAP = "argocd-cm"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`wrong` says what is not understood; everything else holds all the same."""
+
+    method: str = finish.ANNOTATION
+    instance_label: str = finish.INSTANCE_LABEL
+    installation: str = ""
+    build_options: str = ""
+    wrong: str = ""
+
+    def target(self, namespace: str, app: str) -> finish.Target:
+        return finish.Target(namespace, app, self.method, self.instance_label, self.installation)
+
+
+def of(data: Mapping[str, Any]) -> Settings:
+    """Reads `data` of the ConfigMap; an unknown tracking method is the default one, as in Argo CD."""
+    method = str(data.get("application.resourceTrackingMethod") or "") or finish.ANNOTATION
+    wrong = ""
+    if method not in finish.METHODS:
+        wrong = f"application.resourceTrackingMethod: {method!r} is none of {', '.join(finish.METHODS)}"
+        method = finish.ANNOTATION
+    return Settings(
+        method=method,
+        instance_label=str(data.get("application.instanceLabelKey") or "") or finish.INSTANCE_LABEL,
+        installation=str(data.get("installationID") or ""),
+        build_options=str(data.get("kustomize.buildOptions") or ""),
+        wrong=wrong,
+    )

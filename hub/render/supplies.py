@@ -1,0 +1,127 @@
+"""What a source needs beside its own tree: the trees its references name, and the charts its chart depends on.
+
+Dependencies that lie in `charts/` are taken from there; `file://` ones from the same tree; all others are
+fetched, at the version of `Chart.lock`, by whoever gives `fetch`. helm itself never fetches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from argosy.errors import Invalid
+from hub.core import charts, sources
+from hub.core.mounted import Mounted
+from hub.core.sources import Source
+from hub.core.tree import Tree
+from hub.render import files
+
+Fetch = Callable[[str, str], Awaitable[Tree]]
+"""(address, version or range) -> the chart. Raises our errors."""
+
+_KEPT = 4096
+_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A folder of the tree that is empty until something is put there: a fetched chart, or the folder
+    `beside` of the same tree.
+    """
+
+    folder: str
+    address: str = ""
+    version: str = ""
+    beside: str = ""
+
+
+class Supplies:
+    """Gives each source its whole tree. For one event loop."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._needs: OrderedDict[tuple[str, str, str], tuple[Need, ...]] = OrderedDict()
+
+    async def whole(self, source: Source, tree: Tree, refs: Mapping[str, Tree]) -> Tree:
+        """The tree with everything that rendering may read. Raises as `Fetch` does, and `Invalid`."""
+        if source.tool not in ("", sources.HELM):
+            return tree
+        inside: dict[str, tuple[Tree, str]] = {}
+        for need in () if source.chart else await self._needed(source, tree):
+            if need.address:
+                inside[need.folder] = (await self._fetch(need.address, need.version), "")
+            else:
+                inside[need.folder] = (tree, need.beside)
+        return Mounted(tree, inside, refs) if inside or refs else tree
+
+    async def _needed(self, source: Source, tree: Tree) -> tuple[Need, ...]:
+        key = (source.address, tree.commit, source.path)
+        found = self._needs.get(key)
+        if found is None:
+            found = await asyncio.to_thread(needs, source, tree)
+            self._needs[key] = found
+            while len(self._needs) > _KEPT:
+                self._needs.popitem(last=False)
+        return found
+
+
+def needs(source: Source, tree: Tree) -> tuple[Need, ...]:
+    """What is missing of the chart at a source's path, and of the charts beside it that it takes in."""
+    start = files.real(tree, source.path, f"{source.where}.path")
+    found: dict[str, Need] = {}
+    # (where the chart is in the tree, where it will appear, the charts on the way there).
+    todo: list[tuple[str, str, tuple[str, ...]]] = [(start, start, (start,))]
+    while todo:
+        folder, shown, way = todo.pop()
+        for need, beside in _of(tree, folder, shown):
+            if beside in way:
+                raise Invalid(f"{folder}/Chart.yaml: depends on itself by way of {beside or '.'}")
+            found[need.folder] = need
+            if len(found) > _MOST:
+                raise Invalid(f"{start}/Chart.yaml: more than {_MOST} dependencies")
+            if not need.address:
+                todo.append((beside, need.folder, (*way, beside)))
+    # A folder that is put inside another comes after it.
+    return tuple(found[folder] for folder in sorted(found))
+
+
+def _of(tree: Tree, folder: str, shown: str) -> list[tuple[Need, str]]:
+    chart = _first(tree, folder, "Chart.yaml")
+    if chart is None:
+        return []
+    path, lock = chart, _first(tree, folder, "Chart.lock")
+    wanted = charts.dependencies(files.content(tree, chart), _content(tree, lock), path)
+    old = _first(tree, folder, "requirements.yaml")
+    if not wanted and old is not None:
+        lock = _first(tree, folder, "requirements.lock")
+        wanted = charts.dependencies(files.content(tree, old), _content(tree, lock), old)
+    below = posixpath.join(folder, "charts")
+    vendored = {each[len(below) + 1 :].partition("/")[0] for each in files.beginning(tree, f"{below}/")}
+    found: list[tuple[Need, str]] = []
+    for one in charts.missing(wanted, vendored):
+        at = posixpath.join(shown, "charts", one.name)
+        if one.address:
+            found.append((Need(at, one.address, one.version), at))
+        elif one.folder:
+            beside = files.real(tree, posixpath.join(folder, one.folder), f"{path}: dependency {one.name}")
+            if _first(tree, beside, "Chart.yaml") is None:
+                raise Invalid(f"{path}: dependency {one.name}: no chart at file://{one.folder}")
+            found.append((Need(at, beside=beside), beside))
+        else:
+            raise Invalid(
+                f"{path}: dependency {one.name}: it has no repository and is not in {below}; commit it there or "
+                "name its repository"
+            )
+    return found
+
+
+def _first(tree: Tree, folder: str, name: str) -> str | None:
+    path = posixpath.join(folder, name)
+    return path if files.is_file(tree, path) else None
+
+
+def _content(tree: Tree, path: str | None) -> bytes | None:
+    return None if path is None else files.content(tree, path)
