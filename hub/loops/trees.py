@@ -8,6 +8,7 @@ never good enough to remove by.
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -123,7 +124,8 @@ class Trees:
 
     async def _list(self, repo: Repo) -> bool:
         now = self._now()
-        repo.looked, repo.due = now, now + self._every
+        # Looks at many repositories of one host spread by themselves.
+        repo.looked, repo.due = now, now + self._every * random.uniform(0.8, 1.0)
         try:
             refs = dict(await self._mirrors.refs(repo.url))
             if not refs:
