@@ -8,7 +8,7 @@ from collections import defaultdict
 
 from bench import seed
 from bench.figures import Figure, Result, Target, figure, orders, ratio
-from bench.harness import Bench
+from bench.harness import Bench, Role
 
 ID, NAME = "B1", "connect"
 AGENTS = 2000
@@ -17,6 +17,7 @@ IDLE_SECONDS = 8.0
 UNITS = {
     "rss_per_agent": "KB",
     "rss": "MB",
+    "silent_cpu": "% of a core",
     "idle_cpu": "% of a core",
     "connects": "agents/s",
     "cpu_per_connect": "ms",
@@ -49,7 +50,7 @@ def run(bench: Bench, agents: int | None = None, instances: int = INSTANCES) -> 
         [Target("rss_per_agent", 110), Target("rss_ratio", 1.25), Target("idle_cpu", 3)],
         [
             f"{count} agents, each with its own mTLS connection and stream; {instances} fresh processes of each variant",
-            "idle_cpu includes a beat of every agent each 17.5 s, which the bare server reads and drops",
+            "silent_cpu: nobody says anything; idle_cpu: every agent beats each 17.5 s, and the bare server reads and drops it",
             "connects is bound by the client's side on the same cores; cpu_per_connect is the server's",
         ],
     )
@@ -60,10 +61,8 @@ def _figures(found: dict[str, list[float]]) -> dict[str, Figure]:
 
 
 def _round(bench: Bench, variant: str, folder: str, count: int) -> dict[str, float]:
-    if variant == "hub":
-        server = bench.role("linkhub", folder=folder, clusters=count)
-    else:
-        server = bench.role("bare", folder=folder)
+    settings = {"clusters": count} if variant == "hub" else {}
+    server = bench.role("linkhub" if variant == "hub" else "bare", folder=folder, **settings)
     fleet = bench.role("fleet", folder=folder)
     time.sleep(1.0)
     before, cpu = server.rss, server.cpu
@@ -72,17 +71,25 @@ def _round(bench: Bench, variant: str, folder: str, count: int) -> dict[str, flo
     if variant == "hub":
         fleet.ask("collect", within=70)
         fleet.ask("settle")
+    time.sleep(2.0)
+    silent = _share(server, IDLE_SECONDS / 2)
     fleet.ask("beat")
-    time.sleep(3.0)
-    cpu, began = server.cpu, time.monotonic()
-    time.sleep(IDLE_SECONDS)
-    idle = (server.cpu - cpu) / (time.monotonic() - began)
+    time.sleep(1.0)
+    idle = _share(server, IDLE_SECONDS)
     rss = server.rss
     bench.end(fleet, server)
     return {
         "rss_per_agent": (rss - before) / count,
         "rss": rss / 1024,
+        "silent_cpu": silent * 100,
         "idle_cpu": idle * 100,
         "connects": count / opened["seconds"],
         "cpu_per_connect": connecting / count * 1000,
     }
+
+
+def _share(server: Role, seconds: float) -> float:
+    """CPU seconds the server uses in a second."""
+    cpu, began = server.cpu, time.monotonic()
+    time.sleep(seconds)
+    return (server.cpu - cpu) / (time.monotonic() - began)

@@ -55,10 +55,8 @@ def _figures(found: dict[str, list[float]]) -> dict[str, Figure]:
 
 
 def _rounds(bench: Bench, variant: str, folder: str, count: int) -> list[dict[str, float]]:
-    if variant == "hub":
-        server = bench.role("linkhub", folder=folder, clusters=count)
-    else:
-        server = bench.role("bare", folder=folder)
+    settings = {"clusters": count} if variant == "hub" else {}
+    server = bench.role("linkhub" if variant == "hub" else "bare", folder=folder, **settings)
     fleet = bench.role("fleet", folder=folder)
     fleet.ask("connect", port=server.hello["port"], count=count, within=150)
     if variant == "hub":

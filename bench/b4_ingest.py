@@ -29,7 +29,9 @@ UNITS = {
 }
 
 
-def run(bench: Bench, agents: int | None = None, instances: int = INSTANCES, seconds: float = SECONDS) -> Result:
+def run(
+    bench: Bench, agents: int | None = None, instances: int = INSTANCES, seconds: float = SECONDS
+) -> Result:
     streams = STREAMS if agents is None else min(agents, STREAMS)
     original = bench.fresh("seed")
     seed.fill(original, streams, APPS)

@@ -24,7 +24,9 @@ UNITS = {"p50": "s", "p90": "s", "last": "s", "hub_cpu": "s", "hub_rss": "MB"}
 PEER = {"fetch": "s", "write": "s", "commit": "s"}
 
 
-def run(bench: Bench, agents: int | None = None, instances: int = INSTANCES, commits: int = COMMITS) -> Result:
+def run(
+    bench: Bench, agents: int | None = None, instances: int = INSTANCES, commits: int = COMMITS
+) -> Result:
     count = agents or AGENTS
     picked = (count + EVERY - 1) // EVERY
     original = _fleet(bench, count)

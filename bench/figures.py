@@ -6,6 +6,7 @@ what the bare library does in the same run, and the ratio is what is judged.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -82,7 +83,8 @@ def figure(values: Iterable[float], unit: str) -> Figure:
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that `share` (0 to 1) of the values do not exceed (nearest rank)."""
     kept = sorted(values)
-    return kept[min(len(kept) - 1, max(0, round(share * len(kept) + 0.5) - 1))]
+    rank = math.ceil(round(share * len(kept), 9))
+    return kept[max(rank, 1) - 1]
 
 
 def ratio(ours: Mapping[str, Figure], peer: Mapping[str, Figure], name: str) -> float:
@@ -101,12 +103,16 @@ def table(results: Iterable[Result]) -> str:
     """The results for people."""
     lines: list[str] = []
     for result in results:
-        lines.append(f"{result.id} {result.name}: {'meets its targets' if result.meets else 'MISSES a target'}")
+        lines.append(
+            f"{result.id} {result.name}: {'meets its targets' if result.meets else 'MISSES a target'}"
+        )
         peers = result.peer
         for name, one in result.figures.items():
             beside = f"   bare {_shown(peers[name])}" if name in peers else ""
             lines.append(f"  {name:<34} {_shown(one)}{beside}")
-        lines += [f"  {name:<34} {_shown(one)} (peer)" for name, one in peers.items() if name not in result.figures]
+        lines += [
+            f"  {name:<34} {_shown(one)} (peer)" for name, one in peers.items() if name not in result.figures
+        ]
         lines += [f"  {name:<34} {value:.2f}" for name, value in result.ratios.items()]
         for target in result.targets:
             word = "at least" if target.at_least else "at most"

@@ -17,13 +17,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 ROOT = Path(__file__).resolve().parent.parent
 TICK = 1.0 / os.sysconf("SC_CLK_TCK")
 READY_SECONDS = 30.0
+
+P = TypeVar("P", bound="Process")
 
 
 class Broken(Exception):
@@ -127,7 +129,11 @@ class Role(Process):
     def __init__(self, role: str, logs: Path, settings: Mapping[str, Any]) -> None:
         command = [sys.executable, "-m", "bench.roles", role, orjson.dumps(dict(settings)).decode()]
         super().__init__(command, logs / f"{role}.log")
-        self.hello: dict[str, Any] = orjson.loads(self.line(READY_SECONDS))
+        try:
+            self.hello: dict[str, Any] = orjson.loads(self.line(READY_SECONDS))
+        except Broken:
+            self.end()
+            raise
 
     def ask(self, command: str, *, within: float = 60.0, **more: Any) -> dict[str, Any]:
         """Lets it do one thing and returns what it says. Raises `Broken`."""
@@ -151,13 +157,12 @@ class Bench:
         return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.folder))
 
     def role(self, role: str, **settings: Any) -> Role:
-        return self._keep(lambda: Role(role, self.folder, settings))
+        return self._keep(Role(role, self.folder, settings))
 
     def program(self, command: Sequence[str], name: str, **environment: str) -> Process:
-        return self._keep(lambda: Process(command, self.folder / f"{name}.log", **environment))
+        return self._keep(Process(command, self.folder / f"{name}.log", **environment))
 
-    def _keep(self, start: Callable[[], Any]) -> Any:
-        process = start()
+    def _keep(self, process: P) -> P:
         self._open.append(process)
         return process
 

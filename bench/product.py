@@ -42,7 +42,16 @@ class Hub:
     def __init__(self, bench: Bench, data: Path) -> None:
         self._bench = bench
         self.data = data
-        command = [program("argosy-hub"), "serve", "--data", str(data), "--poll", "3600", "--log-level", "warning"]
+        command = [
+            program("argosy-hub"),
+            "serve",
+            "--data",
+            str(data),
+            "--poll",
+            "3600",
+            "--log-level",
+            "warning",
+        ]
         self.process: Process = bench.program(
             [*command, "--api", ANY, "--link", ANY, "--enroll", ANY], "argosy-hub"
         )
@@ -147,7 +156,7 @@ def application(name: str, url: str, path: str, server_name: str, namespace: str
 def config_map(name: str, value: str, entries: int = 8) -> str:
     """A ConfigMap of about 0.4 KB whose `value` is what a commit changes."""
     data = "".join(f'  setting-{number}: "{"x" * 24}"\n' for number in range(entries))
-    return f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  value: \"{value}\"\n{data}"
+    return f'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  value: "{value}"\n{data}'
 
 
 def deployment(name: str) -> str:

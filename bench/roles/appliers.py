@@ -73,7 +73,7 @@ class Appliers(fleet.Fleet):
 
     async def _fetch(self, agent: Agent, digest: str) -> None:
         assert agent.channel is not None
-        call = agent.channel.unary_stream("/argosy.v1.LinkService/Fetch")
+        call: Any = agent.channel.unary_stream("/argosy.v1.LinkService/Fetch")
         request = pb.FetchRequest(digest=digest).SerializeToString()
         blob = b"".join([pb.FetchResponse.FromString(piece).data async for piece in call(request)])
         bundle.unpack(blob, digest)
@@ -93,7 +93,8 @@ def _status(item: Assignment) -> AppStatus:
         finished=now,
         healthy_since=now,
         resources=tuple(
-            ObjectStatus("", "v1", "ConfigMap", "shop", f"settings-{number}", Sync.SYNCED) for number in range(3)
+            ObjectStatus("", "v1", "ConfigMap", "shop", f"settings-{number}", Sync.SYNCED)
+            for number in range(3)
         ),
     )
 

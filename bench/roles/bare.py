@@ -34,7 +34,7 @@ async def main(*, folder: str) -> None:
         finally:
             streams.discard(context)
 
-    method = grpc.stream_stream_rpc_method_handler(connect)
+    method: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(connect)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("argosy.v1.LinkService", {"Connect": method}),)

@@ -11,9 +11,11 @@ from bench.roles import talk
 async def main(*, port: int, objects: int) -> None:
     from kubernetes import client, dynamic
 
+    connect: Any = dynamic.DynamicClient
+
     configuration = client.Configuration()
     configuration.host = f"http://127.0.0.1:{port}"
-    maps = dynamic.DynamicClient(client.ApiClient(configuration)).resources.get(api_version="v1", kind="ConfigMap")
+    maps = connect(client.ApiClient(configuration)).resources.get(api_version="v1", kind="ConfigMap")
 
     async def apply(_: dict[str, Any]) -> dict[str, Any]:
         from bench import b11_weight
@@ -22,7 +24,11 @@ async def main(*, port: int, objects: int) -> None:
         began = time.monotonic()
         for item in manifests:
             maps.server_side_apply(
-                body=item, name=item["metadata"]["name"], namespace="peer", field_manager="peer", force_conflicts=True
+                body=item,
+                name=item["metadata"]["name"],
+                namespace="peer",
+                field_manager="peer",
+                force_conflicts=True,
             )
         return {"rate": objects / (time.monotonic() - began)}
 

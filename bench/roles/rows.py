@@ -29,7 +29,9 @@ def _rows(clusters: int, apps: int, version: int) -> list[tuple[Any, ...]]:
             state = convert.state_of(reporters.status(cluster, app, version))
             digest = hashlib.sha256(state.detail).hexdigest()
             seen = (state.release, state.bundle, state.sync, state.health, "[]", 0)
-            rows.append((seed.cluster_id(cluster), state.assignment, *seen, digest, state.detail, version, 0.0))
+            rows.append(
+                (seed.cluster_id(cluster), state.assignment, *seen, digest, state.detail, version, 0.0)
+            )
     return rows
 
 

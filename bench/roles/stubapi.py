@@ -94,9 +94,17 @@ class Stub:
             "resourceVersion": known.get("resourceVersion", "0"),
             "generation": 1,
         }
-        fields = {f"f:{name}": {} for name in patch if name not in ("apiVersion", "kind", "metadata")}
+        fields: dict[str, dict[str, Any]] = {
+            f"f:{name}": {} for name in patch if name not in ("apiVersion", "kind", "metadata")
+        }
         metadata["managedFields"] = [
-            {"manager": "argosy", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields}
+            {
+                "manager": "argosy",
+                "operation": "Apply",
+                "apiVersion": "v1",
+                "fieldsType": "FieldsV1",
+                "fieldsV1": fields,
+            }
         ]
         return {**patch, "metadata": metadata}
 
@@ -182,7 +190,14 @@ def _event(verb: str, value: dict[str, Any]) -> bytes:
 
 def _status(code: int, message: str) -> dict[str, Any]:
     reason = "NotFound" if code == 404 else "BadRequest"
-    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message, "code": code}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "status": "Failure",
+        "reason": reason,
+        "message": message,
+        "code": code,
+    }
 
 
 def _key(path: str) -> Key | None:
@@ -206,8 +221,8 @@ def _discovery(path: str, *, aggregated: bool) -> dict[str, Any] | None:
         return {"kind": "APIVersions", "apiVersion": "v1", "versions": ["v1"]}
     if path == "/apis":
         version = {"groupVersion": "apps/v1", "version": "v1"}
-        group = {"name": "apps", "versions": [version], "preferredVersion": version}
-        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]}
+        apps = {"name": "apps", "versions": [version], "preferredVersion": version}
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [apps]}
     if path in ("/api/v1", "/apis/apps/v1"):
         group = "" if path == "/api/v1" else "apps"
         resources = [
@@ -215,8 +230,8 @@ def _discovery(path: str, *, aggregated: bool) -> dict[str, Any] | None:
             for (of, _, plural), (kind, spaced) in KINDS.items()
             if of == group
         ]
-        kind = {"kind": "APIResourceList", "apiVersion": "v1"}
-        return {**kind, "groupVersion": path.split("/", 2)[2], "resources": resources}
+        named = {"kind": "APIResourceList", "apiVersion": "v1"}
+        return {**named, "groupVersion": path.split("/", 2)[2], "resources": resources}
     return None
 
 

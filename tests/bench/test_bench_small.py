@@ -1,0 +1,71 @@
+"""Benchmarks at a tiny size: they run, answer what they promise, and leave no process behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from bench import b1_connect, b2_fanout, b4_ingest, harness
+from bench.figures import Result
+from bench.harness import Bench, Broken
+
+
+@pytest.fixture
+def bench() -> object:
+    with harness.bench(lambda line: None) as opened:
+        yield opened
+
+
+def test_connect_measures_hub_and_bare_server(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(b1_connect, "IDLE_SECONDS", 0.2)
+    _check(b1_connect.run(bench, 5, 1), {"rss_per_agent", "idle_cpu", "connects"}, {"rss_ratio"})
+
+
+def test_a_notice_reaches_every_stream(bench: Bench) -> None:
+    found = b2_fanout.run(bench, 5, 1)
+    _check(found, {"p50", "p99", "last"}, {"p99_ratio", "cpu_ratio"})
+    assert found.figures["last"].median >= found.figures["p50"].median > 0
+
+
+def test_reports_are_counted_when_they_are_durable(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(b4_ingest, "WARM", 0.1)
+    found = b4_ingest.run(bench, 3, 1, 0.5)
+    _check(found, {"rows_all", "reports_tenth", "p99_ack_all"}, {"executemany_ratio"})
+    assert found.figures["rows_all"].median == pytest.approx(
+        20 * found.figures["reports_all"].median, rel=0.01
+    )
+
+
+def test_a_part_that_fails_says_why(bench: Bench) -> None:
+    role = bench.role("stubapi")
+    with pytest.raises(Broken, match="KeyError: 'juggle'"):
+        role.ask("juggle")
+
+
+def test_parts_end_with_the_run() -> None:
+    with harness.bench(lambda line: None) as opened:
+        pid = opened.role("stubapi").pid
+        assert Path(f"/proc/{pid}").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_an_unknown_number_is_a_usage_error() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "B99", "--json"], cwd=harness.ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "B99" in done.stderr
+
+
+def _check(found: Result, names: set[str], ratios: set[str]) -> None:
+    document = orjson.loads(orjson.dumps(found.document(harness.machine())))
+    assert names <= document["figures"].keys()
+    assert ratios <= document["ratios"].keys()
+    assert all(value > 0 for value in document["ratios"].values())
+    assert {"id", "name", "machine", "figures", "peer", "ratios", "targets", "meets"} <= document.keys()
