@@ -47,9 +47,11 @@ class Keyring:
     def of(self, repository: str) -> Credentials:
         """For `https://host/path`, or `host/path` of a registry with or without the chart's name."""
         wanted = _bare(repository)
-        own = self.repositories.get(wanted)
-        if own is None and "://" not in repository:
-            own = self.repositories.get(wanted.rpartition("/")[0])
+        own, above = self.repositories.get(wanted), wanted
+        # The Secret names what the Application calls repoURL, and a chart's name comes after that.
+        while own is None and "://" not in wanted and "/" in above:
+            above = above.rpartition("/")[0]
+            own = self.repositories.get(above)
         if own is None or not own.opens:
             below = [(prefix, each) for prefix, each in self.prefixes if wanted.startswith(prefix)]
             if below:

@@ -90,7 +90,23 @@ def test_several_sources_and_references() -> None:
         ({}, "spec.source and spec.sources are both missing"),
         ({"source": {"path": "x"}}, "spec.source.repoURL is missing"),
         ({"source": {"repoURL": "u"}}, "spec.source.path is missing"),
-        ({"sources": [{"repoURL": "u", "chart": "c"}]}, r"spec.sources\[0\].chart: charts"),
+        ({"sources": [{"repoURL": "u", "chart": "c"}]}, r"spec.sources\[0\].targetRevision is missing"),
+        (
+            {"source": {"repoURL": "git@x:y", "chart": "../c", "targetRevision": "1"}},
+            r"spec.source.chart: '../c' is no chart's name",
+        ),
+        (
+            {"source": {"repoURL": "ftp://x", "chart": "c", "targetRevision": "1"}},
+            r"spec.source.repoURL: 'ftp://x' is no chart repository",
+        ),
+        (
+            {"sources": [{"repoURL": "u", "ref": "r"}, {"repoURL": "v", "ref": "r"}]},
+            "the ref 'r' is given twice",
+        ),
+        (
+            {"source": {"repoURL": "u", "path": "x", "plugin": {"name": "p"}}},
+            "spec.source.plugin: config management plugins are not supported: let CI",
+        ),
         ({"source": {"repoURL": "u", "path": 5}}, "spec.source.path: a text is expected, found 5"),
         ({"source": {"repoURL": "u", "path": "a/../.."}}, "spec.source.path: .* leads out"),
         ({"sourceHydrator": {"x": 1}}, "spec.sourceHydrator is not supported"),

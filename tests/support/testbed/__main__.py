@@ -142,8 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--binaries",
         type=_chosen,
-        default=list(binaries.REQUIRED),
-        help="'required' (default), 'all', or names",
+        default=list(binaries.BUILT),
+        help=f"'required', 'all', or names (default: {' '.join(binaries.BUILT)})",
     )
     parser.add_argument(
         "--cached", action="store_true", help="only print the versions that can be used, one a line"

@@ -22,6 +22,8 @@ KUSTOMIZE = "5.8.2"
 HELM = "4.3.1"
 
 REQUIRED = ("etcd", "kube-apiserver")
+BUILT = (*REQUIRED, "helm")
+"""What is built unless something else is asked for."""
 OPTIONAL = ("kubectl", "kustomize", "helm", "kube-controller-manager")
 
 

@@ -2,13 +2,16 @@
 
 Whatever uses one of them carries the marker `e2e` and runs in one xdist worker, for there is one testbed
 per worker process. When a required program is missing, such tests are skipped with the reason, or fail with
-it where `ARGOSY_E2E=required`. Programs from `binaries.OPTIONAL` are never demanded.
+it where `ARGOSY_E2E=required`; so do tests that need helm. Other programs from `binaries.OPTIONAL` are never
+demanded.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -32,10 +35,22 @@ def pytest_report_header() -> str:
     return f"control planes: Kubernetes {binaries.version()} wanted, {', '.join(found)}"
 
 
-def _refuse(reason: str) -> None:
+def _refuse(reason: str) -> NoReturn:
     if binaries.demanded():
         pytest.fail(f"ARGOSY_E2E=required, but {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def helm() -> Iterator[Path]:
+    """helm, which the tests and what they start find at the end of PATH."""
+    try:
+        found = binaries.find("helm")
+    except binaries.Absent as absent:
+        _refuse(str(absent))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{os.environ['PATH']}{os.pathsep}{found.parent}")
+        yield found
 
 
 @pytest.fixture(scope="session")
