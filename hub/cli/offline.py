@@ -83,6 +83,18 @@ def _render_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", "--file", required=True, metavar="FILE", help="the Application; - reads standard input"
     )
+    parser.add_argument(
+        "--objects", default="", metavar="FILE", help="repository Secrets for charts, and argocd-cm"
+    )
+    parser.add_argument(
+        "--kube-version",
+        default="",
+        metavar="V",
+        help="what charts are told of the cluster (default: helm's)",
+    )
+    parser.add_argument(
+        "--api-version", action="append", default=[], metavar="GV", help="served by the cluster; repeatable"
+    )
     _repo(parser)
     _output(parser, "yaml", "json")
 
@@ -90,7 +102,14 @@ def _render_arguments(parser: argparse.ArgumentParser) -> None:
 def _render(chosen: argparse.Namespace) -> int:
     from hub.cli import app_render
 
-    return app_render.render(chosen.file, repos=chosen.repo, output=chosen.output)
+    return app_render.render(
+        chosen.file,
+        repos=chosen.repo,
+        objects=chosen.objects,
+        kube_version=chosen.kube_version,
+        api_versions=chosen.api_version,
+        output=chosen.output,
+    )
 
 
 COMMANDS = (
@@ -102,7 +121,14 @@ COMMANDS = (
         _generate_arguments,
         _generate,
     ),
-    Command("app", "render", "Print the objects of an Application, offline.", _render_arguments, _render),
+    Command(
+        "app",
+        "render",
+        "Print the objects of an Application, offline. Exit 0 rendered, 1 the input cannot be used, 2 rendering "
+        "found problems (they are on stderr).",
+        _render_arguments,
+        _render,
+    ),
 )
 
 

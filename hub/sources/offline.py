@@ -41,7 +41,7 @@ class OfflineSources:
         self._budget = budget
         self._answers: dict[Request, Answer[Any]] = {}
 
-    def clusters(self) -> Sequence[ClusterFacts]:
+    def clusters(self) -> Fleet:
         return self._clusters
 
     def tree(self, request: TreeRequest) -> Answer[Tree] | None:
@@ -132,6 +132,27 @@ def folder_tree(folder: str) -> MemoryTree:
     for path in sorted(files):
         content.update(f"{path}\0{len(files[path])}\0".encode() + files[path])
     return MemoryTree(files, content.hexdigest(), frozenset(links))
+
+
+def chart_tree(folder: str, chart: str, revision: str) -> Tree:
+    """A chart of a folder that stands for its repository: `CHART-VERSION.tgz`, or else the folder `CHART`, which
+    stands for every version. Raises `NotFound`, `Invalid`.
+    """
+    from hub.charts import archive
+    from hub.core import charts
+
+    name = chart or Path(folder).name
+    start, end = f"{name}-", ".tgz"
+    packed = {
+        path.name[len(start) : -len(end)]: path
+        for path in sorted(Path(folder).glob(f"*{end}"))
+        if path.name.startswith(start)
+    }
+    unpacked = Path(folder, chart)
+    if not packed and unpacked.is_dir():
+        return folder_tree(str(unpacked))
+    version = charts.choose(revision, list(packed), f"{folder}: {name}")
+    return archive.tree(packed[version].read_bytes(), version, str(packed[version]), strip=True)
 
 
 def cluster_facts(manifest: Any) -> ClusterFacts | None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
+from chart_case import packed
+from chartserver import IndexRepository
 from githttp import commit, create
 from render_case import application, config_map
 
+from argosy import yamlio
 from hub.cli import app_render
 
 
@@ -53,3 +57,93 @@ def test_exit_codes(app: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     told = capsys.readouterr()
     assert told.out == ""
     assert "x/bad.yaml: document 2: kind is missing" in told.err
+
+
+def test_what_stays_unsupported_is_refused_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = tmp_path / "app.yaml"
+    app.write_bytes(orjson.dumps(application("x", plugin={"name": "p"})))
+    assert app_render.render(str(app)) == 1
+    assert (
+        "spec.source.plugin: config management plugins are not supported: let CI" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.usefixtures("helm")
+class TestCharts:
+    @pytest.fixture
+    def app(self, tmp_path: Path) -> Path:
+        """A chart of a repository with values of another source."""
+        app = application()
+        app["spec"]["sources"] = [
+            {
+                "repoURL": "https://charts.example.com/stable",
+                "chart": "web",
+                "targetRevision": "1.x",
+                "helm": {"valueFiles": ["$values/prod.yaml"]},
+            },
+            {"repoURL": "https://git.example.com/values", "ref": "values"},
+        ]
+        path = tmp_path / "app.yaml"
+        path.write_bytes(orjson.dumps(app))
+        values = tmp_path / "values"
+        values.mkdir()
+        (values / "prod.yaml").write_text("env: prod\n")
+        return path
+
+    def shown(
+        self, app: Path, capsys: pytest.CaptureFixture[str], *repos: str, **more: Any
+    ) -> dict[str, str]:
+        code = app_render.render(str(app), repos=repos, output="json", **more)
+        told = capsys.readouterr()
+        assert code == 0, told.err
+        (found,) = json.loads(told.out)["items"]
+        return (
+            {**found["data"], **found["metadata"]["labels"]}
+            if "labels" in found["metadata"]
+            else found["data"]
+        )
+
+    def test_from_a_folder_of_archives(self, app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        folder = app.parent / "charts"
+        folder.mkdir()
+        for version in ("1.0.0", "1.4.0", "2.0.0"):
+            (folder / f"web-{version}.tgz").write_bytes(packed("web", version))
+        values = f"https://git.example.com/values={app.parent}/values"
+        found = self.shown(app, capsys, values, f"https://charts.example.com/stable={folder}")
+        assert found["chart"] == "web-1.4.0"
+        assert json.loads(found["values"]) == {"from": "chart", "env": "prod"}
+
+    def test_from_where_it_is_with_the_credentials_given(
+        self, app: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server = IndexRepository(("me", "s3cret"))
+        server.publish("web", "1.7.0", packed("web", "1.7.0"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(app.parent / "cache"))
+        app.write_text(app.read_text().replace("https://charts.example.com/stable", server.repository))
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "s", "labels": {"argocd.argoproj.io/secret-type": "repository"}},
+            "stringData": {
+                "type": "helm",
+                "url": server.repository,
+                "username": "me",
+                "password": "s3cret",
+            },
+        }
+        tracking = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "argocd-cm"},
+            "data": {"application.resourceTrackingMethod": "label"},
+        }
+        held = app.parent / "held.yaml"
+        held.write_text(yamlio.dump_all([secret, tracking]))
+        values = f"https://git.example.com/values={app.parent}/values"
+        assert app_render.render(str(app), repos=[values]) == 2
+        assert "401" in capsys.readouterr().err
+        found = self.shown(app, capsys, values, objects=str(held))
+        assert (found["chart"], found["app.kubernetes.io/instance"]) == ("web-1.7.0", "app")
+        server.close()
