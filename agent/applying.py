@@ -73,6 +73,7 @@ class Application:
         """All stages, as far as they may go now."""
         self._ignores = drift.ignores(self.assignment.policy.ignore_differences)
         self._respect = "RespectIgnoreDifferences=true" in self.assignment.policy.sync_options
+        self.blocked = await self._give_namespace()
         for number, stage in enumerate(self.prepared.stages):
             if self.blocked:
                 self._skip(stage)
@@ -82,6 +83,22 @@ class Application:
         if self.hook_failed:
             for task in self.prepared.after_failure:
                 await self._hook(task)
+
+    async def _give_namespace(self) -> str:
+        """`managedNamespaceMetadata`: before anything else, and again when it changes; what went wrong, or ""."""
+        prepared, wanted = (
+            self.prepared,
+            (self.assignment.destination_namespace, self.prepared.namespace_metadata),
+        )
+        if not (prepared.creates_namespace and prepared.namespace_metadata and self.due.may_write):
+            return ""
+        if self.memory.namespace == wanted:
+            return ""
+        problem = await execute.namespace(self.around.api, *wanted)
+        if problem:
+            return f"namespace {wanted[0]}: {problem}"
+        self.memory.namespace = wanted
+        return ""
 
     async def _stage(self, stage: tuple[Task, ...], *, last: bool) -> None:
         plain = [task for task in stage if not task.hook]
@@ -199,7 +216,9 @@ class Application:
             if not self.prepared.creates_namespace or key.namespace != self.assignment.destination_namespace:
                 return outcome
             if self._namespace is None:
-                self._namespace = asyncio.create_task(execute.namespace(self.around.api, key.namespace))
+                self._namespace = asyncio.create_task(
+                    execute.namespace(self.around.api, key.namespace, self.prepared.namespace_metadata)
+                )
             problem = await asyncio.shield(self._namespace)
             return await execute.step(self.around.api, todo) if not problem else Failed(problem)
         if (key.group, key.kind) not in self.prepared.defines:

@@ -5,6 +5,7 @@ Errors of the contract become outcomes; everything else (a bug, a cancellation) 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 
 from agent.cluster import base
@@ -102,12 +103,15 @@ async def patiently(
     return True
 
 
-async def namespace(api: ClusterApi, name: str) -> str:
-    """Creates a namespace where there is none; what went wrong, "" when nothing did."""
+async def namespace(api: ClusterApi, name: str, metadata: str = "") -> str:
+    """Creates a namespace where there is none, and gives it the labels and annotations of `metadata` (JSON, "" for
+    none); what went wrong, "" when nothing did. It belongs to no app.
+    """
     try:
-        if await api.get(Gvk("", "v1", "Namespace"), "", name) is None:
-            manifest: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            await api.apply(manifest)
+        if metadata or await api.get(Gvk("", "v1", "Namespace"), "", name) is None:
+            more = json.loads(metadata or "{}")
+            manifest: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {**more, "name": name}}
+            await api.apply(manifest, force=bool(metadata))
     except ArgosyError as error:
         return error.message
     return ""

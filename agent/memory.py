@@ -44,6 +44,8 @@ class Memory:
     verified: dict[ObjectKey, Verified] = field(default_factory=dict)
     failures: dict[ObjectKey, Failure] = field(default_factory=dict)
     corrections: dict[ObjectKey, Corrections] = field(default_factory=dict)
+    namespace: tuple[str, str] = ("", "")
+    """(namespace, metadata) that was given to it last."""
     healthy: tuple[str, float] = ("", 0.0)
     """(release, since when it is Healthy after its sync)."""
     status: AppStatus | None = None

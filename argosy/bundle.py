@@ -22,9 +22,14 @@ MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 """Upper bound of an unpacked bundle; a hostile one must not exhaust an agent."""
 
 
+NAMESPACE_METADATA = "ManagedNamespaceMetadata"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How an agent treats one app, in Argo CD's words (`spec.syncPolicy`)."""
+    """How an agent treats one app, in Argo CD's words (`spec.syncPolicy`). `managedNamespaceMetadata` is the sync
+    option `NAMESPACE_METADATA=` with canonical JSON: agents that do not know it pass it over.
+    """
 
     automated: bool = True
     prune: bool = False

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from agent.core import marks, retry
 from agent.core.inventory import Operation
 from argosy import objects
-from argosy.bundle import Assignment
+from argosy.bundle import NAMESPACE_METADATA, Assignment
 from argosy.status import Health
 
 
@@ -36,6 +36,8 @@ def identify(assignment: Assignment) -> str:
     if not policy.automated:
         return marks.short(policy.sync_request.encode()) if policy.sync_request else ""
     wanted = [assignment.bundle, assignment.destination_namespace, policy.sync_request]
+    # New labels for the namespace are synced as new content is; nothing else of the options asks for a sync.
+    wanted += [option for option in policy.sync_options if option.startswith(f"{NAMESPACE_METADATA}=")]
     return marks.short(objects.canonical(wanted))
 
 

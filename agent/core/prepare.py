@@ -11,7 +11,7 @@ from agent.core.kinds import CRD, Gvk, Kinds, by_name, gvk_of
 from agent.core.marks import Wanted
 from agent.core.stages import Phase, Task
 from argosy import objects
-from argosy.bundle import Assignment
+from argosy.bundle import NAMESPACE_METADATA, Assignment
 from argosy.objects import Manifest, ObjectKey
 
 DEFAULT_NAMESPACE = "default"
@@ -29,6 +29,8 @@ class Prepared:
     defines: frozenset[tuple[str, str]] = frozenset()
     problems: tuple[str, ...] = ()
     creates_namespace: bool = False
+    namespace_metadata: str = ""
+    """Labels and annotations of the namespace that is created, as JSON; "" leaves them alone."""
 
     @property
     def gvks(self) -> frozenset[Gvk]:
@@ -57,6 +59,7 @@ def prepare(manifests: Sequence[Any], assignment: Assignment, kinds: Kinds) -> P
     # Of two objects with one key the last one wins, as in Argo CD; it keeps the place of the last one.
     last = {task.key: task for task in tasks if not task.hook}
     kept = [task for task in tasks if task.hook or last[task.key] is task]
+    options = assignment.policy.sync_options
     namespaces = {task.key.name for task in kept if (task.key.group, task.key.kind) == ("", "Namespace")}
     return Prepared(
         stages=tuple(stages.stages(task for task in kept if task.phase is not Phase.SYNC_FAIL)),
@@ -65,9 +68,13 @@ def prepare(manifests: Sequence[Any], assignment: Assignment, kinds: Kinds) -> P
         hooks=frozenset(task.key for task in kept if task.hook),
         defines=frozenset(scopes),
         problems=tuple(problems),
-        creates_namespace="CreateNamespace=true" in assignment.policy.sync_options
+        creates_namespace="CreateNamespace=true" in options
         and bool(assignment.destination_namespace)
         and assignment.destination_namespace not in namespaces,
+        namespace_metadata=next(
+            (option.partition("=")[2] for option in options if option.startswith(f"{NAMESPACE_METADATA}=")),
+            "",
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from argosy import objects
-from argosy.bundle import Policy
+from argosy.bundle import NAMESPACE_METADATA, Policy
 
 
 def of(spec: dict[str, Any], sync_request: str) -> Policy:
@@ -22,7 +22,16 @@ def of(spec: dict[str, Any], sync_request: str) -> Policy:
         prune=on and bool(automated.get("prune")),
         self_heal=on and bool(automated.get("selfHeal")),
         allow_empty=bool(automated.get("allowEmpty")),
-        sync_options=tuple(sync_policy.get("syncOptions") or ()),
+        sync_options=(*(sync_policy.get("syncOptions") or ()), *_namespace(sync_policy)),
         ignore_differences=objects.canonical(spec.get("ignoreDifferences") or []).decode(),
         sync_request=sync_request,
     )
+
+
+def _namespace(sync_policy: dict[str, Any]) -> tuple[str, ...]:
+    """`managedNamespaceMetadata`, which counts only where the namespace is created (Argo CD 3.6)."""
+    given = sync_policy.get("managedNamespaceMetadata") or {}
+    wanted = {name: given[name] for name in ("labels", "annotations") if given.get(name)}
+    if not wanted or "CreateNamespace=true" not in (sync_policy.get("syncOptions") or ()):
+        return ()
+    return (f"{NAMESPACE_METADATA}={objects.canonical(wanted).decode()}",)
