@@ -122,6 +122,7 @@ async def test_a_damaged_blob_is_a_failure() -> None:
         (archive(FILES), "application/json", "expected one archive layer, found 0"),
         (archive({"../up": b""}), "application/vnd.oci.image.layer.v1.tar+gzip", "leaves its root"),
     ],
+    ids=["no archive", "no layer", "a way out"],
 )
 async def test_an_artifact_that_cannot_be_used_says_why(layer: bytes, kind: str, words: str) -> None:
     found = await fetch(FakeRegistry(layer, kind), "latest")
