@@ -17,6 +17,9 @@ import structlog
 
 from argosy.errors import ArgosyError
 
+RETRY_SECONDS = 10.0
+"""After which a run that failed is repeated, where its period is longer."""
+
 log = structlog.get_logger("loop")
 
 
@@ -101,7 +104,8 @@ async def drive(loop: Loop) -> None:
     """Runs the loop until cancelled, the first time at once."""
     while True:
         await once(loop)
-        await loop.wake.wait(loop.every * (1.0 - loop.jitter * random.random()))
+        pause = min(loop.every, RETRY_SECONDS) if loop.record.error else loop.every
+        await loop.wake.wait(pause * (1.0 - loop.jitter * random.random()))
 
 
 async def run_loops(loops: Sequence[Loop]) -> None:

@@ -134,7 +134,11 @@ class Expander:
         touched, self._touched = self._touched, set()
         if not touched:
             return
-        members = await self._store.read(lambda tx: {uid: objects.by_uid(tx, uid) for uid in touched})
+        try:
+            members = await self._store.read(lambda tx: {uid: objects.by_uid(tx, uid) for uid in touched})
+        except BaseException:
+            self._touched |= touched
+            raise
         for uid, row in members.items():
             owner = row.owner if row else self._owners.pop(uid, "")
             self._known.pop(owner, None)
@@ -178,7 +182,12 @@ class Expander:
         except ArgosyError as error:
             evaluation = _refused(error)
         self.evaluated += 1
-        recheck, wrote = await self._store.write(lambda tx: self._write(tx, manifest, evaluation))
+        try:
+            recheck, wrote = await self._store.write(lambda tx: self._write(tx, manifest, evaluation))
+        except BaseException:
+            # Versions of writes that were undone will be those of others' writes, and these are news.
+            self._written.clear()
+            raise
         again = self._now() + (evaluation.inputs.requeue or float("inf"))
         if recheck:
             again = self._now() + CONFIRM_AFTER

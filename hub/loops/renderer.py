@@ -18,7 +18,7 @@ import structlog
 
 from argosy import bundle as bundle_format
 from argosy import objects as manifests
-from argosy.errors import ArgosyError, Invalid
+from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
 from hub.core import conditions, destinations, expand, generated, policy, releases, sources
@@ -68,6 +68,8 @@ class _Outcome:
     fresh: tuple[str, bytes] | None = None
     live: Manifest | None = None
     """The Application as this run wrote it."""
+    again: bool = False
+    """True where something could not be had that may be there in the next run."""
 
 
 @dataclass
@@ -133,18 +135,25 @@ class Renderer:
     async def run(self) -> None:
         if not self._loaded:
             await self._load()
-        facts = await self._world.clusters()
-        directory = Directory(facts)
-        touched, self._touched = self._touched, {}
-        await self._reread(touched)
-        due = dict.fromkeys(uid for uid in touched if uid in self._entries)
+        due, self._touched = self._touched, {}
+        try:
+            await self._look(due)
+        except BaseException:
+            # A store that fails costs time and nothing else: what was due stays due until it is written.
+            self._touched = {**due, **self._touched}
+            self._written.clear()
+            raise
+
+    async def _look(self, due: dict[str, None]) -> None:
+        """Works on what is `due`, and first adds to it what has become so by itself."""
+        directory = Directory(await self._world.clusters())
+        await self._reread(due)
         due.update(self._moved_destinations(directory))
-        due.update(dict.fromkeys(await self._moved_sources()))
-        if due:
-            await self._work(list(due), directory)
-            await self._confirm(
-                {key for uid in due if (e := self._entries.get(uid)) for key in _keys(e.sources)}
-            )
+        due.update(dict.fromkeys(self._moved_sources()))
+        known = [uid for uid in due if uid in self._entries]
+        if known:
+            await self._work(known, directory)
+            await self._confirm({key for uid in known for key in self._keys_of(uid)})
 
     # --- what is due ----------------------------------------------------------------------------------------------
 
@@ -205,7 +214,11 @@ class Renderer:
                 moved[uid] = None
         return moved
 
-    async def _moved_sources(self) -> list[str]:
+    def _keys_of(self, uid: str) -> list[SourceKey]:
+        entry = self._entries.get(uid)
+        return _keys(entry.sources) if entry else []
+
+    def _moved_sources(self) -> list[str]:
         due: list[str] = []
         for key, members in self._members.items():
             state = self._trees.state(*key)
@@ -226,6 +239,8 @@ class Renderer:
                 outcome.entry.manifest = outcome.live or outcome.entry.manifest
                 for key in _keys(outcome.entry.sources):
                     self._seen[key] = self._trees.state(*key)
+                if outcome.again:
+                    self._touched[outcome.state.app] = None
             if wrote:
                 self._changed()
 
@@ -278,7 +293,9 @@ class Renderer:
                 return _Outcome(entry, state)
             digest, problem, fresh = await self._cook(dish)
         except ArgosyError as error:
-            return _Outcome(entry, replace(state, problem=f"ComparisonError: {error.message}"))
+            problem = f"ComparisonError: {error.message}"
+            # What was not to be had is asked for again in the next run; what is wrong stays so until it is changed.
+            return _Outcome(entry, replace(state, problem=problem), again=isinstance(error, Unavailable))
         if problem:
             state = replace(state, problem=f"ComparisonError: {problem}")
             return _Outcome(entry, state, recipe)
@@ -326,7 +343,6 @@ class Renderer:
         for key in looked_at:
             commit = self._trees.known(*key)
             if commit and self._confirmed.get(key) != commit:
-                self._confirmed[key] = commit
                 moved.append((key, commit))
         if not moved:
             return
@@ -338,6 +354,7 @@ class Renderer:
                         self._tell(tx, uid)
 
         await self._store.write(write)
+        self._confirmed.update(moved)
 
     def _tell(self, tx: Tx, uid: str) -> None:
         metadata = self._entries[uid].manifest["metadata"]

@@ -23,6 +23,9 @@ from hub.core.types import Answer, Complete, Failed, Partial
 from hub.store import heads
 from hub.store.base import Store
 
+RETRY_SECONDS = 20.0
+"""After which a repository is looked at again whose newest commit could not be fetched or written down."""
+
 log = structlog.get_logger("trees")
 
 
@@ -96,13 +99,25 @@ class Trees:
                 if not repo.refs:
                     raise Unavailable(repo.error)
                 commit = await self._commit(repo, revision)
-            tree = await self._mirrors.tree(repo.url, commit)
+            tree = await self._fetched(repo, commit)
         except ArgosyError as error:
             return Failed(f"{repos.redacted(url)} at {revision or 'HEAD'}: {error.message}")
         if repo.failed:
             since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(repo.failed))
             return Partial(tree, f"{repos.redacted(url)}: not reachable since {since}: {repo.error}")
         return Complete(tree, commit)
+
+    async def _fetched(self, repo: Repo, commit: str) -> Tree:
+        """The tree of a commit. Where it cannot be fetched the repository counts as failed until its next good listing,
+        which then looks like a change: the commit must not need another one to be noticed.
+        """
+        try:
+            return await self._mirrors.tree(repo.url, commit)
+        except Unavailable as error:
+            now = self._now()
+            repo.failed, repo.error = repo.failed or now, error.message
+            repo.due = min(repo.due, now + RETRY_SECONDS)
+            raise
 
     def known(self, url: str, revision: str) -> str:
         """The commit that `tree` last answered for, without any I/O; "" where it has not been asked."""
@@ -137,9 +152,11 @@ class Trees:
         moved = refs != repo.refs
         repo.failed, repo.error, repo.seen = 0.0, "", now
         if moved:
-            key = repos.identity(repo.url)
+            key, due = repos.identity(repo.url), repo.due
+            # Where the store fails, the refs stay the old ones, and the next look sees the change again.
+            repo.due = min(due, now + RETRY_SECONDS)
             await self._store.write(lambda tx: heads.replace(tx, key, refs, now))
-            repo.refs = refs
+            repo.refs, repo.due = refs, due
             for revision in tuple(repo.commits):
                 await self._move(repo, revision)
         return moved
