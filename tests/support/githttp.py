@@ -36,11 +36,14 @@ class FaultyGitServer(GitServer):
         self._fault: Fault | None = None
         self._service = ""
         self._times = 0
+        self._after = 0
         self._let_go = threading.Event()
         super().__init__(root, **options)
 
-    def fail(self, fault: Fault, *, service: str = "", times: int = 1_000_000) -> None:
-        self._fault, self._service, self._times = fault, service, times
+    def fail(self, fault: Fault, *, service: str = "", times: int = 1_000_000, after: int = 0) -> None:
+        """Lets `after` requests of the service pass first."""
+        with self._lock:
+            self._fault, self._service, self._times, self._after = fault, service, times, after
 
     def heal(self) -> None:
         self._fault = None
@@ -75,6 +78,9 @@ class FaultyGitServer(GitServer):
     def _take(self, service: str) -> Fault | None:
         with self._lock:
             if self._fault is None or self._times <= 0 or self._service not in ("", service):
+                return None
+            if self._after > 0:
+                self._after -= 1
                 return None
             self._times -= 1
             self.injected += 1

@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, TypeVar
 
 import hubs
 import orjson
@@ -36,7 +37,10 @@ from argosy import token
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.core.served import table
-from hub.store import desired, reports
+from hub.store import desired, reports, sqlite
+from hub.store.base import Tx
+
+T = TypeVar("T")
 
 CALLS = ("identity", "kinds", "get", "list", "apply", "delete")
 BEATS = {"beat": 1, "grace": 1.0}
@@ -50,31 +54,42 @@ class Died(BaseException):
 @dataclass
 class Life:
     """One run of an agent's process: counts its steps (cluster calls, file writes) and dies at the `dies_at`-th (0:
-    never), before it took effect or, with `dies_after`, right after.
+    never) of the kind `dies_of` ("": of any), before it took effect or, with `dies_after`, right after.
     """
 
     dies_at: int = 0
     dies_after: bool = False
+    dies_of: str = ""
     steps: int = 0
     dead: bool = False
     at: str = ""
     """The step it died at."""
+    deleted: list[str] = field(default_factory=list)
+    """Names of ConfigMaps in `default` that it asked to delete, in all lives of one agent."""
+    death: asyncio.Event = field(default_factory=asyncio.Event)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     def before(self, step: str) -> None:
         if self.dead:
             raise Died
-        self.steps += 1
-        if self.steps == self.dies_at and not self.dies_after:
-            self._die(step)
+        if self.dies_of in ("", step):
+            self.steps += 1
+            if self.steps == self.dies_at and not self.dies_after:
+                self._die(step)
 
     def after(self, step: str) -> None:
-        if self.dead or self.steps == self.dies_at:
+        if self.dead or (self.steps == self.dies_at and self.dies_of in ("", step)):
             self._die(f"after {step}")
 
     def _die(self, step: str) -> None:
+        self.end(step)
+        raise Died
+
+    def end(self, step: str) -> None:
+        """From here on nothing it does has any effect."""
         self.at = self.at or step
         self.dead = True
-        raise Died
+        self.loop.call_soon_threadsafe(self.death.set)
 
 
 class Mortal:
@@ -92,6 +107,8 @@ class Mortal:
         async def call(*args: Any, **options: Any) -> Any:
             step = "dry run" if options.get("dry_run") else name
             self._life.before(step)
+            if name == "delete" and args[0] == CONFIG_MAP and args[1] == "default":
+                self._life.deleted.append(args[2])
             answer = await target(*args, **options)
             self._life.after(step)
             return answer
@@ -124,7 +141,9 @@ class Disks:
             self.faults["full"] += 1
             os.truncate(number, os.fstat(number).st_size // 2)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.lives[folder].before("file write" if path.is_file() else "file in place")
+        step = "file write" if path.is_file() else "file in place"
+        self.lives[folder].before(step)
+        self.lives[folder].after(step)
 
     open = staticmethod(os.open)
     close = staticmethod(os.close)
@@ -145,6 +164,7 @@ class Spoke:
     program: Program | None = None
     task: asyncio.Task[None] | None = None
     deaths: Counter[str] = field(default_factory=Counter)
+    drifts: int = 0
     foreign: dict[Any, Manifest] = field(default_factory=dict)
     """What was in the cluster before the agent came, and may never change."""
 
@@ -154,7 +174,9 @@ class Spoke:
 
     @property
     def connected(self) -> bool:
-        return self.program is not None and self.program.link is not None and self.program.link.state.connected
+        return (
+            self.program is not None and self.program.link is not None and self.program.link.state.connected
+        )
 
     def bystander(self, name: str, namespace: str = "default") -> None:
         """An object of somebody else."""
@@ -166,16 +188,16 @@ class Spoke:
         }
         self.cluster.put(manifest)
 
-    async def start(self, join: str = "", *, dies_at: int = 0, dies_after: bool = False) -> None:
+    async def start(
+        self, join: str = "", *, dies_at: int = 0, dies_after: bool = False, dies_of: str = ""
+    ) -> None:
         if not self.foreign:
             self.foreign = self.cluster.objects()
-        self.life = Life(dies_at, dies_after)
+        self.life = Life(dies_at, dies_after, dies_of, deleted=self.life.deleted)
         self.system.disks.lives[self.folder] = self.life
         api: Any = Mortal(self.cluster, self.life)
         settings = Config(state=self.folder, join=join, memory=True)
-        self.program = Program(
-            settings, "test", cluster=api, clock=self.clock, make_link=self._link
-        )
+        self.program = Program(settings, "test", cluster=api, clock=self.clock, make_link=self._link)
         self.task = asyncio.create_task(self._live(self.program), name=f"agent {self.name}")
 
     def _link(self, *args: Any, **options: Any) -> Link:
@@ -192,9 +214,9 @@ class Spoke:
     async def died(self, seconds: float = 20.0) -> bool:
         """Waits for the death that `start` announced; False where the agent lives on after `seconds`."""
         assert self.task is not None
-        deadline = time.monotonic() + seconds
-        while not self.life.dead and time.monotonic() < deadline:
-            await asyncio.sleep(0.005)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.life.death.wait()
         if not self.life.dead:
             return False
         self.deaths[self.life.at] += 1
@@ -203,7 +225,7 @@ class Spoke:
 
     async def kill(self) -> None:
         """Ends the agent as kill -9 does: no Goodbye, no last write."""
-        self.life.dead, self.life.at = True, "killed"
+        self.life.end("killed")
         self.deaths["killed"] += 1
         await self._bury()
 
@@ -244,20 +266,30 @@ class Spoke:
             if key not in known and item["kind"] == "ConfigMap" and item["metadata"]["namespace"] == "default"
         }
 
+    @property
+    def deleted(self) -> list[str]:
+        return self.life.deleted
+
     def inventory(self) -> list[str]:
         """The names in all inventories of this cluster, an object of two apps twice."""
         found: list[str] = []
         for item in self.cluster.objects().values():
             name = item["metadata"]["name"]
-            if item["metadata"].get("namespace") != marks.NAMESPACE or not name.startswith("argosy-inventory-"):
+            if item["metadata"].get("namespace") != marks.NAMESPACE or not name.startswith(
+                "argosy-inventory-"
+            ):
                 continue
             entries = inventories.from_manifest(name.removeprefix("argosy-inventory-"), item).entries
             found += [key.name for key in entries]
         return sorted(found)
 
     def drift(self, name: str) -> None:
-        """Somebody edits an object of ours by hand."""
-        self.cluster.edit(CONFIG_MAP, "default", name, {"data": {"value": "drift"}})
+        """Somebody edits an object of ours by hand: every time somebody else, for a field that one manager wants again
+        and again is contested and left to him.
+        """
+        self.drifts += 1
+        change = {"data": {"value": "drift"}}
+        self.cluster.edit(CONFIG_MAP, "default", name, change, manager=f"hand-{self.drifts}")
 
     def unharmed(self) -> None:
         """Fails where an object of somebody else was touched."""
@@ -309,7 +341,12 @@ class System:
         """A join token for a cluster."""
         spec = {"cluster": name, "ttlSeconds": seconds}
         metadata = {"generateName": f"{name}-"}
-        manifest = {"apiVersion": "argosy.dev/v1alpha1", "kind": "JoinToken", "metadata": metadata, "spec": spec}
+        manifest = {
+            "apiVersion": "argosy.dev/v1alpha1",
+            "kind": "JoinToken",
+            "metadata": metadata,
+            "spec": spec,
+        }
         made = await hubs.add(self.hub, table.JOIN_TOKEN, manifest)
         return str(made["status"]["token"])
 
@@ -338,18 +375,36 @@ class System:
 
     # --- what must be
 
+    async def read(self, job: Callable[[Tx], T]) -> T:
+        """Asks the hub's store, past the faults that may be in it."""
+        connection = sqlite.connect(self.data / "hub.db", readonly=True)
+        try:
+            return job(sqlite.SqliteTx(connection))
+        finally:
+            connection.close()
+
+    async def removals(self) -> int:
+        """How many written removals are open in the whole fleet."""
+        return sum(
+            [
+                len(await self.read(lambda tx, uid=s.uid: desired.removals(tx, uid)))
+                for s in self.spokes.values()
+            ]
+        )  # type: ignore[misc]
+
     async def reported(self, spoke: Spoke) -> dict[str, dict[str, Any]]:
         """app's name -> the newest state an agent told, as JSON, of what its cluster is assigned."""
-        store = self.hub.store
-        rows = await store.read(lambda tx: reports.of_cluster(tx, spoke.uid))
-        wanted = await store.read(lambda tx: desired.assignments(tx, spoke.uid))
+        rows, wanted = await self.read(
+            lambda tx: (reports.of_cluster(tx, spoke.uid), desired.assignments(tx, spoke.uid))
+        )
         told = {row.app: orjson.loads(row.detail) for row in rows}
         return {
-            item.app: told[item.id] if told.get(item.id, {}).get("bundle") == item.bundle else {} for item in wanted
+            item.app: told[item.id] if told.get(item.id, {}).get("bundle") == item.bundle else {}
+            for item in wanted
         }
 
     async def whole(self, spoke: Spoke, wanted: Mapping[str, str]) -> str:
-        """"" where live objects, inventories and the hub's knowledge are exactly `wanted`, else what differs."""
+        """ "" where live objects, inventories and the hub's knowledge are exactly `wanted`, else what differs."""
         live = spoke.ours()
         if live != dict(wanted):
             return f"{spoke.name}: live {live}, wanted {dict(wanted)}"
@@ -364,7 +419,9 @@ class System:
         """Waits until every named spoke has exactly its objects, and checks that nothing foreign was touched."""
         deadline = time.monotonic() + seconds
         while True:
-            wrong = [text for name, each in wanted.items() if (text := await self.whole(self.spokes[name], each))]
+            wrong = [
+                text for name, each in wanted.items() if (text := await self.whole(self.spokes[name], each))
+            ]
             if not wrong:
                 break
             if time.monotonic() > deadline:
@@ -415,3 +472,36 @@ def problems(manifest: Manifest) -> str:
     """All messages of an object's conditions in one text."""
     found = (manifest.get("status") or {}).get("conditions") or []
     return " | ".join(re.sub(r"\s+", " ", str(item.get("message", ""))) for item in found)
+
+
+class Story:
+    """A seeded history of a repository: ConfigMaps of some apps come, change and go, and no name ever comes twice.
+
+    `keep-APP` stays for ever, so that every app has content; whatever is deleted must be in `gone`.
+    """
+
+    def __init__(self, seed: int, *apps: str) -> None:
+        self.roll = Random(seed)
+        self.apps: dict[str, dict[str, str]] = {app: {f"keep-{app}": "0"} for app in apps}
+        self.gone: set[str] = set()
+        self.steps = 0
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        return merged(self.apps)
+
+    def step(self, changes: int = 3) -> None:
+        """Some changes, to be committed as one."""
+        self.steps += 1
+        for number in range(changes):
+            maps = self.apps[self.roll.choice(sorted(self.apps))]
+            loose = sorted(name for name in maps if not name.startswith("keep-"))
+            what = self.roll.choice(("add", "add", "change", "go"))
+            if what == "add" or not loose:
+                maps[f"m{self.steps}-{number}"] = str(self.steps)
+            elif what == "change":
+                maps[self.roll.choice([*maps])] = str(self.steps)
+            else:
+                name = self.roll.choice(loose)
+                del maps[name]
+                self.gone.add(name)
