@@ -52,16 +52,27 @@ def of_set(
     return _timed(found, before, now)
 
 
-def of_app(problem: str, before: Iterable[Mapping[str, Any]], now: str) -> list[Condition]:
-    """The hub's own conditions of an Application: one, where its source or destination cannot be used."""
-    if not problem:
-        return []
-    kind, _, message = problem.partition(": ")
-    found = {"type": kind, "message": message}
-    for old in before:
-        if old.get("type") == kind and old.get("message") == message:
-            return [{**found, "lastTransitionTime": old.get("lastTransitionTime", now)}]
-    return [{**found, "lastTransitionTime": now}]
+def of_app(
+    problem: str,
+    before: Iterable[Mapping[str, Any]],
+    now: str,
+    warnings: Iterable[tuple[str, str | None]] = (),
+) -> list[Condition]:
+    """The hub's own conditions of an Application: where its source or destination cannot be used, and what is worth
+    a warning. `warnings` are (type, message); "" is none, None means that nothing new is known of it.
+    """
+    known = {str(old.get("type")): old for old in before}
+    wanted = [problem.partition(": ")[::2]] if problem else []
+    for kind, message in warnings:
+        text = str((known.get(kind) or {}).get("message") or "") if message is None else message
+        if text:
+            wanted.append((kind, text))
+    found = []
+    for kind, text in wanted:
+        old = known.get(kind) or {}
+        since = old.get("lastTransitionTime", now) if old.get("message") == text else now
+        found.append({"type": kind, "message": text, "lastTransitionTime": since})
+    return found
 
 
 def _condition(kind: str, status: str, reason: str, message: str) -> Condition:

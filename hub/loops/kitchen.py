@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from argosy.errors import Invalid, Unavailable
+from argosy.errors import Invalid, Problem, Unavailable
 from argosy.objects import Manifest
 from hub.core import finish, recipe, sources
 from hub.core.finish import Finished, Target
@@ -19,6 +20,7 @@ from hub.render.rendering import Prepared, Rendering, Setting
 from hub.render.supplies import Supplies
 
 SHOWN = 5
+WARNED = 20_000
 
 
 async def _unknown() -> Kube:
@@ -50,6 +52,7 @@ class Kitchen:
         self._rendering = rendering
         self._fetch = fetch
         self._supplies = Supplies(self._fetched)
+        self._warned: OrderedDict[str, str] = OrderedDict()
         self.settings = settings or Settings()
 
     async def prepare(
@@ -85,7 +88,14 @@ class Kitchen:
             shown = [str(problem) for problem in done.problems[:SHOWN]]
             more = len(done.problems) - len(shown)
             raise Invalid("; ".join([*shown, f"and {more} more"] if more else shown))
+        self._warned[dish.digest] = _warning(done.warnings)
+        while len(self._warned) > WARNED:
+            self._warned.popitem(last=False)
         return done.objects
+
+    def warning(self, recipe: str) -> str | None:
+        """What was odd about the objects of a recipe, "" for nothing; None where it was not cooked here lately."""
+        return self._warned.get(recipe)
 
     async def finished(self, dish: Dish) -> Finished:
         """The objects with all problems and warnings. Raises as `prepare` does."""
@@ -99,3 +109,9 @@ class Kitchen:
         if isinstance(answer, Failed):
             raise Unavailable(answer.reason)
         return answer.value
+
+
+def _warning(found: Sequence[Problem]) -> str:
+    shown = [str(problem) for problem in found[:SHOWN]]
+    more = [f"and {len(found) - len(shown)} more"] if len(found) > len(shown) else []
+    return "; ".join(shown + more)

@@ -21,12 +21,13 @@ from argosy import objects as manifests
 from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
-from hub.core import conditions, destinations, expand, generated, policy, releases, sources
+from hub.core import conditions, destinations, expand, generated, owners, policy, releases, sources
 from hub.core.destinations import Directory
 from hub.core.served import table
 from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.core.types import Failed
+from hub.loops.claims import Claims, Wanted
 from hub.loops.kitchen import Dish, Kitchen
 from hub.loops.trees import Trees
 from hub.loops.world import World
@@ -37,6 +38,7 @@ from hub.store.base import Change, Store, Tx
 from hub.store.resources import Resources
 
 MANAGER = "argosy-renderer"
+FAIL_ON_SHARED = "FailOnSharedResource=true"
 REFRESH = "argocd.argoproj.io/refresh"
 AT_ONCE = 8
 TOGETHER = 1000
@@ -68,8 +70,22 @@ class _Outcome:
     fresh: tuple[str, bytes] | None = None
     live: Manifest | None = None
     """The Application as this run wrote it."""
+    shared: str = ""
+    """Which of its objects other Applications want too, in words."""
     again: bool = False
     """True where something could not be had that may be there in the next run."""
+
+    def refuse(self, problem: str) -> None:
+        """Keeps what was there before, whatever was rendered now."""
+        old = self.entry.state
+        self.recipe = ""
+        self.state = replace(
+            self.state,
+            recipe=old.recipe if old else "",
+            bundle=old.bundle if old else "",
+            revision=old.revision if old else "",
+            problem=problem,
+        )
 
 
 @dataclass
@@ -111,6 +127,9 @@ class Renderer:
         self._fleet = -1
         self._loaded = False
         self._cooking: dict[str, _Cook] = {}
+        self._claims = Claims(store)
+        self._concerned: dict[str, None] = {}
+        """Applications that others share objects with since their conditions were written."""
         self._limit = asyncio.Semaphore(AT_ONCE)
         self.rendered = 0
         """Renders since the start: the cost of a change is counted here."""
@@ -153,6 +172,10 @@ class Renderer:
         known = [uid for uid in due if uid in self._entries]
         if known:
             await self._work(known, directory)
+        if concerned := [uid for uid in self._concerned if uid in self._entries]:
+            self._concerned.clear()
+            await self._work(concerned, directory)
+        if known:
             await self._confirm({key for uid in known for key in self._keys_of(uid)})
 
     # --- what is due ----------------------------------------------------------------------------------------------
@@ -179,6 +202,7 @@ class Renderer:
         for uid, manifest in await self._store.read(read) if wanted else []:
             if manifest is None:
                 self._leave(uid)
+                self._concerned.update(dict.fromkeys(self._claims.leave(uid)))
             else:
                 old = self._entries.get(uid)
                 self._enter(manifest, old.state if old else None)
@@ -233,6 +257,7 @@ class Renderer:
         for start in range(0, len(due), TOGETHER):
             part = [self._entries[uid] for uid in due[start : start + TOGETHER] if uid in self._entries]
             outcomes = await asyncio.gather(*(self._guarded(entry, directory) for entry in part))
+            await self._claim(outcomes)
             wrote = await self._store.write(lambda tx, found=outcomes: self._write(tx, found))  # type: ignore[misc]
             for outcome in outcomes:
                 outcome.entry.state = outcome.state
@@ -243,6 +268,28 @@ class Renderer:
                     self._touched[outcome.state.app] = None
             if wrote:
                 self._changed()
+
+    async def _claim(self, outcomes: Sequence[_Outcome]) -> None:
+        """Compares what the Applications want with what others want; those who learn of something new are due."""
+        claims = (
+            Wanted(
+                outcome.state.app,
+                "" if outcome.state.deleting else outcome.state.cluster,
+                outcome.state.bundle,
+                outcome.fresh[1] if outcome.fresh else None,
+            )
+            for outcome in outcomes
+        )
+        self._concerned.update(dict.fromkeys(await self._claims.take(claims)))
+        for outcome in outcomes:
+            self._concerned.pop(outcome.state.app, None)
+            outcome.shared = self._claims.message(outcome.state.app, self._named)
+            if outcome.shared and FAIL_ON_SHARED in releases.policy(outcome.state.policy).sync_options:
+                outcome.refuse(f"ComparisonError: {FAIL_ON_SHARED}: {outcome.shared}")
+
+    def _named(self, uid: str) -> str:
+        metadata = self._entries[uid].manifest["metadata"] if uid in self._entries else {}
+        return f"{metadata.get('namespace', '')}/{metadata.get('name', uid)}"
 
     async def _guarded(self, entry: Entry, directory: Directory) -> _Outcome:
         """One Application's trouble, whatever it is, stays its own: it keeps its last good render and shows why."""
@@ -398,15 +445,17 @@ class Renderer:
                 live = self._resources.update(tx, table.APPLICATION, wanted, manager=MANAGER, now=now)
                 self._written.add(int(live["metadata"]["resourceVersion"]))
                 outcome.live = live
-            self._show(tx, live, outcome.state.problem, now)
+            self._show(tx, live, outcome, now)
         except ApiFailure as error:
             # Written before a stricter admission: what it deploys goes on, only its own object stays as it is.
             log.warning("application cannot be written", app=outcome.state.name, error=str(error))
 
-    def _show(self, tx: Tx, live: Manifest, problem: str, now: float) -> None:
+    def _show(self, tx: Tx, live: Manifest, outcome: _Outcome, now: float) -> None:
         before: dict[str, Any] = live.get("status") or {}
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-        found = conditions.of_app(problem, before.get("conditions") or (), stamp)
+        repeated = self._kitchen.warning(outcome.state.recipe)
+        warnings = ((owners.REPEATED, repeated), (owners.SHARED, outcome.shared))
+        found = conditions.of_app(outcome.state.problem, before.get("conditions") or (), stamp, warnings)
         if found != (before.get("conditions") or []):
             status = {**before, "conditions": found}
             metadata = live["metadata"]

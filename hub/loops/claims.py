@@ -1,0 +1,74 @@
+"""Which objects each Application wants on its cluster, so that two who want the same one hear of it in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from argosy import bundle as bundle_format
+from argosy.errors import Invalid
+from argosy.objects import ObjectKey, key_of
+from hub.core import owners
+from hub.core.owners import Owners
+from hub.store import bundles
+from hub.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One Application's last good render on its cluster; cluster or bundle "" want nothing. `blob` is the bundle
+    where it is at hand.
+    """
+
+    app: str
+    cluster: str
+    bundle: str
+    blob: bytes | None = None
+
+
+class Claims:
+    """The claims of all Applications. Bundles are opened once for each change, equal ones together."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._owners = Owners()
+        self._held: dict[str, tuple[str, str]] = {}
+
+    async def take(self, wanted: Iterable[Wanted]) -> set[str]:
+        """Puts new claims in the place of old ones; returns the other Applications that this concerns."""
+        new = [one for one in wanted if self._held.get(one.app) != (one.cluster, one.bundle)]
+        keys = await self._keys({one.bundle: one.blob for one in new if one.cluster and one.bundle})
+        told: set[str] = set()
+        for one in new:
+            self._held[one.app] = (one.cluster, one.bundle)
+            told |= self._owners.claim(one.app, one.cluster, keys.get(one.bundle, ()))
+        return told
+
+    def leave(self, app: str) -> set[str]:
+        """Returns as `take`."""
+        self._held.pop(app, None)
+        return self._owners.leave(app)
+
+    def message(self, app: str, name: Callable[[str], str]) -> str:
+        """What an Application shares with others, in words; "" for nothing. `name` gives an id's shown name."""
+        shared = ((key, [name(other) for other in others]) for key, others in self._owners.shared(app))
+        return owners.message(shared, name(app))
+
+    async def _keys(self, wanted: Mapping[str, bytes | None]) -> Mapping[str, tuple[ObjectKey, ...]]:
+        absent = [digest for digest, blob in wanted.items() if blob is None]
+        if not wanted:
+            return {}
+        read = await self._store.read(lambda tx: {digest: bundles.get(tx, digest) for digest in absent})
+        return await asyncio.to_thread(_opened, {**wanted, **read})
+
+
+def _opened(blobs: Mapping[str, bytes | None]) -> dict[str, tuple[ObjectKey, ...]]:
+    found = {}
+    for digest, blob in blobs.items():
+        try:
+            found[digest] = tuple(key_of(one) for one in bundle_format.unpack(blob, digest)) if blob else ()
+        except Invalid:
+            # A damaged bundle is found out where it is sent.
+            found[digest] = ()
+    return found
