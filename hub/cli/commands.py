@@ -67,5 +67,9 @@ def _show(command: offline.Command, beside: typer.Typer) -> None:
         raise typer.Exit(offline.run(command, ctx.args))
 
 
+_nouns = {"app": apps.commands, "appset": appsets.commands}
+for _noun, _help in (("project", "What AppProjects permit."), ("rollout", "How changes go over the fleet.")):
+    _nouns[_noun] = typer.Typer(help=_help, no_args_is_help=True)
+    app.add_typer(_nouns[_noun], name=_noun)
 for _command in offline.COMMANDS:
-    _show(_command, {"app": apps.commands, "appset": appsets.commands}[_command.noun])
+    _show(_command, _nouns[_command.noun])

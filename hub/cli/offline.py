@@ -112,6 +112,34 @@ def _render(chosen: argparse.Namespace) -> int:
     )
 
 
+def _questions(what: str) -> Callable[[argparse.ArgumentParser], None]:
+    def arguments(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "-f", "--file", required=True, metavar="FILE", help=f"{what}; - reads standard input"
+        )
+        _output(parser, "json")
+
+    return arguments
+
+
+def _project_check(chosen: argparse.Namespace) -> int:
+    from hub.cli import project_answers
+
+    return project_answers.check(chosen.file)
+
+
+def _project_windows(chosen: argparse.Namespace) -> int:
+    from hub.cli import project_answers
+
+    return project_answers.windows(chosen.file)
+
+
+def _simulate(chosen: argparse.Namespace) -> int:
+    from hub.cli import rollout_simulate
+
+    return rollout_simulate.simulate(chosen.file)
+
+
 COMMANDS = (
     Command(
         "appset",
@@ -128,6 +156,27 @@ COMMANDS = (
         "found problems (they are on stderr).",
         _render_arguments,
         _render,
+    ),
+    Command(
+        "project",
+        "check",
+        "Say what an AppProject permits, offline: a list of questions in, a list of booleans out.",
+        _questions("a JSON list of {project, question}"),
+        _project_check,
+    ),
+    Command(
+        "project",
+        "windows",
+        "Say whether sync windows allow a sync, offline: a list of cases in, a list of booleans out.",
+        _questions("a JSON list of {windows, app, now, manual, operationStartedAt}"),
+        _project_windows,
+    ),
+    Command(
+        "rollout",
+        "simulate",
+        "Say what a RollingSync strategy would do with what is observed over time, offline.",
+        _questions("a JSON list of {strategy, apps, ticks}"),
+        _simulate,
     ),
 )
 
