@@ -85,11 +85,13 @@ def judge(
     annotations: Mapping[str, str],
     before: Pending | None,
     now: float,
+    reread: bool = True,
 ) -> Verdict:
     """What one evaluation of a set means for its existing applications.
 
-    `before` is the `pending` of the evaluation before this one, `annotations` are the set's, `now` is Unix seconds. A
-    set that is `deleting` wants none of its applications, and that is no empty reading.
+    `before` is the `pending` of the evaluation before this one, and `reread` says whether the inputs were read again
+    since: two looks at one reading are no confirmation. `annotations` are the set's, `now` is Unix seconds. A set that is
+    `deleting` wants none of its applications, and that is no empty reading.
     """
     missing = sorted(member.name for member in existing if member.name not in wanted)
     if not complete or not missing:
@@ -108,6 +110,8 @@ def judge(
         [member for member in existing if member.name not in wanted], existing, annotations
     ):
         return Verdict(pending=pending, blocked=blocked)
+    if not reread:
+        return Verdict(pending=pending, recheck=True)
     return Verdict(remove=tuple(missing))
 
 

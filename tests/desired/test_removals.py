@@ -16,6 +16,7 @@ NAMES = {member.name for member in FLEET}
 
 def judge(wanted: set[str], before: Pending | None = None, **options: object) -> Verdict:
     settings: dict[str, object] = {"complete": True, "annotations": {}, "now": 100.0, "before": before}
+    settings["reread"] = before is not None
     return removals.judge(FLEET, wanted, **{**settings, **options})  # type: ignore[arg-type]
 
 
@@ -30,6 +31,14 @@ def test_one_reading_without_an_application_only_asks_for_a_second() -> None:
 def test_the_second_complete_reading_removes() -> None:
     first = judge(NAMES - {"app-1"})
     assert judge(NAMES - {"app-1"}, first.pending).remove == ("app-1",)
+
+
+def test_a_second_look_at_the_same_reading_removes_nothing() -> None:
+    first = judge(NAMES - {"app-1"})
+    second = judge(NAMES - {"app-1"}, first.pending, reread=False)
+    assert second.remove == ()
+    assert second.recheck
+    assert judge(NAMES - {"app-1"}, second.pending).remove == ("app-1",)
 
 
 def test_another_application_missing_the_second_time_starts_anew() -> None:
