@@ -235,6 +235,9 @@ class Hub:
             self._expand.wake.set()
         if self.renderer.note(changes) or table.CLUSTER.resource in changed:
             self._render.wake.set()
+        if any(one.verb == "DELETED" and one.resource == table.CLUSTER.resource for one in changes):
+            # Nobody is left to be waited for there.
+            self._remove.wake.set()
 
     def _moved(self) -> None:
         self._expand.wake.set()

@@ -7,16 +7,17 @@ controller.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from argosy.objects import Manifest
-from hub.core import kinds, schema, validate
+from hub.core import kinds, mentions, schema, validate
 from hub.core.generators import table
 from hub.core.generators.base import Context, GeneratorFailed, Inputs, NotYet, Request, Sources
 from hub.core.generators.select import PostSelector
-from hub.core.params import Params
+from hub.core.memo import Memo
+from hub.core.params import Params, fingerprint
 from hub.core.parse import AppSet
 from hub.core.template import fast, patch, render
 from hub.core.template.base import Engine, Scope, TemplateFailed
@@ -31,6 +32,7 @@ from hub.core.types import (
     Partial,
     SetProblem,
 )
+from hub.core.validate import Made
 
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
@@ -81,98 +83,142 @@ def engine_of(spec: dict[str, Any]) -> Engine:
 
 
 def expand(appset: AppSet, sources: Sources, settings: Settings = Settings()) -> Evaluation:
-    """Evaluates one set. Never raises for a user's mistake: it becomes a problem."""
-    project = appset.spec["template"]["spec"].get("project", "")
-    context = Context(
-        appset=appset.name,
-        namespace=settings.control_namespace,
-        set_namespace=appset.namespace,
-        project="" if "{{" in project else project,
-        engine=engine_of(appset.spec),
-        sources=sources,
-        table=table.KINDS,
-        strict=settings.strict,
-        new_globbing=settings.new_git_file_globbing,
-        scm_providers=settings.scm_providers,
-        allowed_providers=settings.allowed_scm_providers,
-    )
-    try:
-        batches = _generate(appset.spec, context)
-        if context.wanted:
+    """Evaluates one set once. Never raises for a user's mistake: it becomes a problem."""
+    return Evaluator(appset, settings).evaluate(sources)
+
+
+class Evaluator:
+    """One set, to be evaluated again and again: what did not change is neither generated nor rendered anew.
+
+    Every evaluation gives what `expand` would; an Application that is as it was is the same object as before.
+    """
+
+    def __init__(self, appset: AppSet, settings: Settings = Settings()) -> None:
+        self._appset = appset
+        self._settings = settings
+        self._engine = engine_of(appset.spec)
+        self._memo = Memo()
+        self._kinds: list[_Kind] | None = None
+        self._mentions = mentions.of(appset.spec)
+
+    def evaluate(self, sources: Sources) -> Evaluation:
+        """Never raises for a user's mistake: it becomes a problem."""
+        context = self._context(sources)
+        try:
+            batches = self._generate(context)
+            if context.wanted:
+                return Evaluation(
+                    inputs=context.inputs,
+                    requests=tuple(dict.fromkeys(context.wanted)),
+                    completeness=Failed("inputs are still being fetched"),
+                )
+            made, problems = self._render_all(batches, context)
+        except _Stop as stop:
             return Evaluation(
-                inputs=context.inputs,
-                requests=tuple(dict.fromkeys(context.wanted)),
-                completeness=Failed("inputs are still being fetched"),
+                problems=(stop.problem,), completeness=Failed(str(stop.problem)), inputs=context.inputs
             )
-        apps, problems = _render_all(appset, batches, context)
-    except _Stop as stop:
-        return Evaluation(
-            problems=(stop.problem,), completeness=Failed(str(stop.problem)), inputs=context.inputs
+        good, invalid = validate.generated(self._appset.name, made)
+        completeness: Answer[None] = Complete(None)
+        if context.partial:
+            completeness = Partial(None, "; ".join(dict.fromkeys(context.partial)))
+        self._memo.turn()
+        return Evaluation(tuple(good), (*problems, *invalid), completeness, context.inputs)
+
+    def _context(self, sources: Sources) -> Context:
+        settings = self._settings
+        project = self._appset.spec["template"]["spec"].get("project", "")
+        context = Context(
+            appset=self._appset.name,
+            namespace=settings.control_namespace,
+            set_namespace=self._appset.namespace,
+            project="" if "{{" in project else project,
+            engine=self._engine,
+            sources=sources,
+            table=table.KINDS,
+            strict=settings.strict,
+            new_globbing=settings.new_git_file_globbing,
+            scm_providers=settings.scm_providers,
+            allowed_providers=settings.allowed_scm_providers,
+            memo=self._memo,
         )
-    good, invalid = validate.generated(appset.name, apps)
-    completeness: Answer[None] = Complete(None)
-    if context.partial:
-        completeness = Partial(None, "; ".join(dict.fromkeys(context.partial)))
-    return Evaluation(tuple(good), (*problems, *invalid), completeness, context.inputs)
+        context.inputs.label_keys |= self._mentions.keys
+        context.inputs.all_labels = self._mentions.everything
+        return context
+
+    def _generate(self, context: Context) -> list[tuple[_Kind, Sequence[Params]]]:
+        if self._kinds is None:
+            self._kinds = list(self._compiled(context))
+        return [(kind, _run(kind, context)) for kind in self._kinds]
+
+    def _compiled(self, context: Context) -> Iterator[_Kind]:
+        """The generators with their selectors, and the template that each is rendered through."""
+        spec = self._appset.spec
+        for index, element in enumerate(spec["generators"]):
+            path = f"spec.generators[{index}]"
+            try:
+                selector = PostSelector(element.get("selector"), f"{path}.selector")
+            except GeneratorFailed as failure:
+                raise _Stop(SetProblem(GENERATION_FAILED, failure.path, failure.message)) from None
+            for kind in context.table:
+                if element.get(kind) is None:
+                    continue
+                template = schema.fill(kinds.TEMPLATE, element[kind].get("template") or {}, spec["template"])
+                renderer = Renderer(self._appset, template, self._engine, strict=context.strict)
+                yield _Kind(kind, element[kind], path, selector, renderer)
+
+    def _render_all(
+        self, batches: list[tuple[_Kind, Sequence[Params]]], context: Context
+    ) -> tuple[list[Made], list[SetProblem]]:
+        apps: list[Made] = []
+        problems: list[SetProblem] = []
+        for number, (kind, sets) in enumerate(batches):
+            outcomes: Any = self._memo.table(("rendered", number))
+            old, new = outcomes.old, outcomes.new
+            for one in sets:
+                # The parameters are held as long as the entry is, so that their id stays theirs.
+                known = new.get(id(one)) or old.get(id(one))
+                if known is None:
+                    known = (one, self._rendered(kind, number, one))
+                new[id(one)] = known
+                outcome = known[1]
+                if isinstance(outcome, Made):
+                    apps.append(outcome)
+                    continue
+                if context.strict:
+                    raise _Stop(outcome)
+                problems.append(outcome)
+        return apps, problems
+
+    def _rendered(self, kind: _Kind, number: int, params: Params) -> Made | SetProblem:
+        """What one parameter set gives; equal sets give the same object."""
+        kept: Any = self._memo.table(("prints", number))
+        found: Made | SetProblem = kept.of(fingerprint(params), lambda: kind.renderer.outcome(params))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """Parameter sets that share one template."""
+class _Kind:
+    """One generator of the set, compiled."""
 
-    where: str
-    sets: Sequence[Params]
-    template: dict[str, Any]
-
-
-def _generate(spec: dict[str, Any], context: Context) -> list[_Batch]:
-    batches = []
-    for index, element in enumerate(spec["generators"]):
-        path = f"spec.generators[{index}]"
-        try:
-            selector = PostSelector(element.get("selector"), f"{path}.selector")
-        except GeneratorFailed as failure:
-            raise _Stop(SetProblem(GENERATION_FAILED, failure.path, failure.message)) from None
-        for kind in context.table:
-            if element.get(kind) is None:
-                continue
-            sets = _run(kind, element[kind], path, selector, context)
-            template = schema.fill(kinds.TEMPLATE, element[kind].get("template") or {}, spec["template"])
-            batches.append(_Batch(f"{path}.{kind}", sets, template))
-    return batches
+    name: str
+    spec: dict[str, Any]
+    path: str
+    selector: PostSelector
+    renderer: Renderer
 
 
-def _run(
-    kind: str, spec: dict[str, Any], path: str, selector: PostSelector, context: Context
-) -> list[Params]:
+def _run(kind: _Kind, context: Context) -> list[Params]:
     try:
-        found = context.table[kind](spec, context)
+        found = context.table[kind.name](kind.spec, context)
     except NotYet:
         return []
     except GeneratorFailed as failure:
-        place = ".".join(filter(None, (path, kind, failure.path)))
+        place = ".".join(filter(None, (kind.path, kind.name, failure.path)))
         raise _Stop(SetProblem(GENERATION_FAILED, place, failure.message)) from None
     except FieldFailed as failure:
-        raise _Stop(SetProblem(GENERATION_FAILED, f"{path}.{kind}.{failure.path}", failure.message)) from None
-    return [one for one in found if selector.matches(one)]
-
-
-def _render_all(
-    appset: AppSet, batches: list[_Batch], context: Context
-) -> tuple[list[Manifest], list[SetProblem]]:
-    apps: list[Manifest] = []
-    problems: list[SetProblem] = []
-    for batch in batches:
-        renderer = Renderer(appset, batch.template, context.engine, strict=context.strict)
-        for one in batch.sets:
-            try:
-                apps.append(renderer.render(one))
-            except FieldFailed as failure:
-                problem = SetProblem(RENDER_FAILED, failure.path, failure.message, renderer.name_of(one))
-                if context.strict:
-                    raise _Stop(problem) from None
-                problems.append(problem)
-    return apps, problems
+        place = f"{kind.path}.{kind.name}.{failure.path}"
+        raise _Stop(SetProblem(GENERATION_FAILED, place, failure.message)) from None
+    return kind.selector.kept(found)
 
 
 class Renderer:
@@ -229,6 +275,13 @@ class Renderer:
             "metadata": {**metadata, "namespace": self._appset.namespace},
             "spec": app["spec"],
         }
+
+    def outcome(self, params: Params) -> Made | SetProblem:
+        """One Application, checked by itself, or why there is none."""
+        try:
+            return validate.made(self.render(params))
+        except FieldFailed as failure:
+            return SetProblem(RENDER_FAILED, failure.path, failure.message, self.name_of(params))
 
     def name_of(self, params: Params) -> str:
         """The name of an app that could not be rendered whole, "" when the name itself is the trouble."""

@@ -1,14 +1,16 @@
 """The clusters of one moment, with what makes asking about them cheap.
 
 For every label there is one big integer whose bits are the clusters that carry it, so that a selector costs a
-few integer operations however many clusters there are. Built on first use and kept as long as the clusters
-are.
+few integer operations however many clusters there are. A change of a few clusters gives a new fleet that shares
+everything else with the one before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 
 from hub.core.labels import Selector
 from hub.core.params import Params, StringMap
@@ -28,26 +30,85 @@ _PRIVATE = frozenset(
 ) | {"kubectl.kubernetes.io/last-applied-configuration"}
 """Annotations of cluster Secrets that are no parameters (Argo CD 3.6)."""
 
+_NAME = attrgetter("name")
+_Index = dict[str, dict[str, int]]
+"""Label key -> value -> bits of the clusters that carry it."""
 
-class Fleet(tuple[ClusterFacts, ...]):
-    """Clusters in the order in which they were listed. Hand over the same `Fleet` until a cluster changes."""
 
-    @cached_property
-    def by_name(self) -> list[ClusterFacts]:
-        """In name order. Of several with one name the last one listed counts (Argo CD)."""
-        named = {cluster.name: cluster for cluster in self}
-        return [named[name] for name in sorted(named)]
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One cluster before and after: None where there was, or is, none."""
 
-    @cached_property
+    old: ClusterFacts | None
+    new: ClusterFacts | None
+
+
+class Fleet:
+    """Clusters by name; of several with one name the last one listed counts (Argo CD)."""
+
+    def __init__(self, clusters: Iterable[ClusterFacts] = ()) -> None:
+        listed = tuple(clusters)
+        named = {cluster.name: cluster for cluster in listed}
+        self._slots: list[ClusterFacts | None] = [named[name] for name in sorted(named)]
+        self._slot_of = {name: slot for slot, name in enumerate(sorted(named))}
+        self._locals = sum(cluster.server == LOCAL_SERVER for cluster in listed)
+        self._everything = (1 << len(self._slots)) - 1
+        self._in_order = True
+        self._params: dict[tuple[str, bool], tuple[ClusterFacts, Params]] = {}
+        self._lazy_index: _Index | None = None
+
+    def __iter__(self) -> Iterator[ClusterFacts]:
+        """In the order in which they joined, at first in name order."""
+        return (cluster for cluster in self._slots if cluster is not None)
+
+    def __len__(self) -> int:
+        return len(self._slot_of)
+
+    @property
     def has_local(self) -> bool:
         """True where some cluster stands for the local one, which then needs no help to exist."""
-        return any(cluster.server == LOCAL_SERVER for cluster in self)
+        return self._locals > 0
 
     @cached_property
     def servers(self) -> dict[str, str]:
         """Name -> server without a trailing slash of every cluster, the local one included."""
         found = {cluster.name: cluster.server.rstrip("/") for cluster in self}
         return found if self.has_local else {**found, LOCAL_CLUSTER: LOCAL_SERVER}
+
+    def moved(self, moves: Iterable[Move]) -> Fleet:
+        """The fleet after some clusters joined, changed or left."""
+        after = Fleet()
+        after._slots, after._slot_of = list(self._slots), dict(self._slot_of)
+        after._locals, after._everything, after._in_order = self._locals, self._everything, self._in_order
+        after._params = self._params
+        after._lazy_index = None if self._lazy_index is None else dict(self._lazy_index)
+        written: set[str] = set()
+        for move in moves:
+            after._move(move, written)
+        return after
+
+    def _move(self, move: Move, written: set[str]) -> None:
+        """`written` are the label keys whose values belong to this fleet alone."""
+        named = move.old or move.new
+        if named is None:
+            return
+        slot = self._slot_of.get(named.name)
+        if slot is None:
+            slot = self._slot_of[named.name] = len(self._slots)
+            self._slots.append(None)
+            self._in_order = False
+        self._slots[slot] = move.new
+        self._locals += _is_local(move.new) - _is_local(move.old)
+        bit = 1 << slot
+        if move.new is None:
+            del self._slot_of[named.name]
+            self._everything &= ~bit
+            for go in (True, False):
+                self._params.pop((named.name, go), None)
+        else:
+            self._everything |= bit
+        if self._lazy_index is not None:
+            _reindex(self._lazy_index, move, bit, written)
 
     def select(self, selector: Selector) -> list[ClusterFacts]:
         """The clusters that a selector picks, in name order."""
@@ -61,40 +122,27 @@ class Fleet(tuple[ClusterFacts, ...]):
             bits &= found if requirement.operator in ("In", "Exists") else ~found
             if not bits:
                 return []
-        return [self.by_name[position] for position in _positions(bits)]
+        slots = self._slots
+        chosen = [cluster for at in _positions(bits) if (cluster := slots[at]) is not None]
+        if not self._in_order:
+            chosen.sort(key=_NAME)
+        return chosen
 
-    @cached_property
-    def _everything(self) -> int:
-        return (1 << len(self.by_name)) - 1
-
-    @cached_property
-    def _index(self) -> dict[str, dict[str, int]]:
-        """Label key -> value -> bits of the clusters that carry it."""
-        carriers: dict[str, dict[str, list[int]]] = {}
-        for position, cluster in enumerate(self.by_name):
-            for key, value in cluster.labels.items():
-                carriers.setdefault(key, {}).setdefault(value, []).append(position)
-        size = len(self.by_name) // 8 + 1
-        return {
-            key: {value: _bits(positions, size) for value, positions in values.items()}
-            for key, values in carriers.items()
-        }
-
-    @cached_property
-    def _params(self) -> dict[tuple[str, bool], Params]:
-        return {}
+    @property
+    def _index(self) -> _Index:
+        if self._lazy_index is None:
+            self._lazy_index = _indexed(self._slots)
+        return self._lazy_index
 
     def params(self, cluster: ClusterFacts, go: bool) -> Params:
-        """The parameters that the clusters generator makes of a cluster: a dictionary of the caller's own,
-        whose nested maps are shared and not to be changed.
-        """
+        """The parameters that the clusters generator makes of a cluster: shared, and not to be changed."""
         known = self._params.get((cluster.name, go))
-        if known is None:
-            known = self._params[cluster.name, go] = _params_of(cluster, go)
-        return dict(known)
+        if known is None or known[0] is not cluster:
+            known = self._params[cluster.name, go] = (cluster, _params_of(cluster, go))
+        return known[1]
 
 
-def of(clusters: Sequence[ClusterFacts]) -> Fleet:
+def of(clusters: Iterable[ClusterFacts]) -> Fleet:
     """The clusters as a `Fleet`; one that is a `Fleet` already keeps what it has built."""
     return clusters if isinstance(clusters, Fleet) else Fleet(clusters)
 
@@ -122,6 +170,42 @@ def _params_of(cluster: ClusterFacts, go: bool) -> Params:
         metadata["labels"] = StringMap(cluster.labels)
     found["metadata"] = metadata
     return found
+
+
+def _is_local(cluster: ClusterFacts | None) -> int:
+    return int(cluster is not None and cluster.server == LOCAL_SERVER)
+
+
+def _indexed(slots: list[ClusterFacts | None]) -> _Index:
+    carriers: dict[str, dict[str, list[int]]] = {}
+    for position, cluster in enumerate(slots):
+        for key, value in cluster.labels.items() if cluster is not None else ():
+            carriers.setdefault(key, {}).setdefault(value, []).append(position)
+    size = len(slots) // 8 + 1
+    return {
+        key: {value: _bits(positions, size) for value, positions in values.items()}
+        for key, values in carriers.items()
+    }
+
+
+def _reindex(index: _Index, move: Move, bit: int, written: set[str]) -> None:
+    """Moves one cluster's bit; values that nobody carries any more are dropped."""
+    old = move.old.labels if move.old is not None else {}
+    new = move.new.labels if move.new is not None else {}
+    for key in {*old, *new}:
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        if key not in written:
+            written.add(key)
+            index[key] = dict(index.get(key, {}))
+        values = index[key]
+        if before is not None:
+            values[before] = values.get(before, 0) & ~bit
+            if not values[before]:
+                del values[before]
+        if after is not None:
+            values[after] = values.get(after, 0) | bit
 
 
 def _union(sets: Iterable[int]) -> int:

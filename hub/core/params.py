@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 
+import orjson
+
 from argosy import gofloat
 
 Params = dict[str, Any]
@@ -65,6 +67,26 @@ def _copy(value: Any) -> Any:
     if isinstance(value, list):
         return [_copy(item) for item in value]
     return value
+
+
+def fingerprint(value: Params) -> bytes | int:
+    """Equal for equal parameter sets, Go types included. A set that cannot be written down is equal to itself alone."""
+    try:
+        return orjson.dumps(
+            value, default=_marked, option=orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
+        )
+    except TypeError:
+        return id(value)
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, StringMap):
+        return {"\0map": dict(value)}
+    if isinstance(value, StringList):
+        return {"\0list": list(value)}
+    if isinstance(value, RawJson):
+        return {"\0raw": value.raw.decode("utf-8", "surrogateescape")}
+    raise TypeError(type(value).__name__)
 
 
 def text(value: Any) -> str:

@@ -4,35 +4,46 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from argosy.objects import Manifest
 from hub.core.types import VALIDATION_FAILED, SetProblem
 
 
-def generated(appset: str, apps: Sequence[Manifest]) -> tuple[list[Manifest], list[SetProblem]]:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A generated Application; `wrong` is what is wrong with it by itself, "" when nothing is."""
+
+    app: Manifest
+    name: str
+    wrong: str
+
+
+def made(app: Manifest) -> Made:
+    name = app["metadata"].get("name", "")
+    if not name:
+        return Made(app, name, "metadata.name is empty; generateName is not supported")
+    return Made(app, name, destination(app["spec"].get("destination") or {}))
+
+
+def generated(appset: str, apps: Sequence[Made]) -> tuple[list[Manifest], list[SetProblem]]:
     """Splits apps into those to write and problems. Of equal names none is written: neither may win by
     chance.
     """
-    names = Counter(app["metadata"].get("name", "") for app in apps)
+    if len({one.name for one in apps}) == len(apps) and not any(one.wrong for one in apps):
+        return [one.app for one in apps], []
+    names = Counter(one.name for one in apps)
     good: list[Manifest] = []
     problems: list[SetProblem] = []
-    for app in apps:
-        name = app["metadata"].get("name", "")
-        message = _wrong(appset, app, names[name])
+    for one in apps:
+        message = one.wrong
+        if one.name and names[one.name] > 1:
+            message = f"ApplicationSet {appset} contains applications with duplicate name: {one.name}"
         if message:
-            problems.append(SetProblem(VALIDATION_FAILED, "spec.template", message, name))
+            problems.append(SetProblem(VALIDATION_FAILED, "spec.template", message, one.name))
         else:
-            good.append(app)
+            good.append(one.app)
     return good, list(dict.fromkeys(problems))
-
-
-def _wrong(appset: str, app: Manifest, same_name: int) -> str:
-    name = app["metadata"].get("name", "")
-    if not name:
-        return "metadata.name is empty; generateName is not supported"
-    if same_name > 1:
-        return f"ApplicationSet {appset} contains applications with duplicate name: {name}"
-    return destination(app["spec"].get("destination") or {})
 
 
 def destination(spec: Manifest) -> str:

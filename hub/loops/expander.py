@@ -1,43 +1,46 @@
 """ApplicationSets x clusters x trees -> Applications (hop 2 of a change).
 
 A set is evaluated again only when something it looked at may answer differently. What its evaluation means for the
-applications that exist is decided in `hub.core`; this file asks, fetches and writes.
+applications that exist is decided in `hub.core`; this file asks and fetches, `members` writes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from argosy.errors import ArgosyError, Internal, Invalid
+from argosy.errors import Internal, Invalid
 from argosy.loop import Wake
-from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
-from hub.core import conditions, expand, generated, parse, removals
-from hub.core.expand import Evaluation
+from hub.core import expand, increment, parse
+from hub.core.expand import Evaluation, Evaluator
+from hub.core.fleet import Fleet
 from hub.core.generators.base import Inputs, ProviderRequest, Request, TreeRequest
 from hub.core.served import table
 from hub.core.tree import Tree
-from hub.core.types import VALIDATION_FAILED, Answer, ClusterFacts, Complete, Failed, SetProblem
+from hub.core.types import VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
+from hub.loops.members import REFRESH, Members, Writer, refresh_asked
 from hub.loops.trees import Trees
 from hub.loops.world import World
-from hub.store import evaluations, objects
+from hub.store import objects
 from hub.store.base import Change, Store, Tx
 from hub.store.resources import NAMESPACE, Resources
 
-MANAGER = "argosy-applicationset"
-REFRESH = "argocd.argoproj.io/application-set-refresh"
-FINALIZER = "argosy.dev/removals"
-"""Keeps a deleted set until its applications went the way every removal goes."""
 CONFIRM_AFTER = 1.0
 """Seconds until the second evaluation that confirms a removal."""
+RETRY_AFTER = 60.0
+"""Seconds after which a provider that failed is asked again, where the set does not ask sooner."""
 ROUNDS = 12
 """Evaluations of one set in one run: nested generators learn of further inputs one level at a time."""
+AT_ONCE = 8
+"""Sets under evaluation at one time; what they write shares a commit."""
+QUICK = 0.003
+"""Seconds below which an evaluation is not worth a thread of its own."""
 
 log = structlog.get_logger("expander")
 
@@ -51,14 +54,14 @@ Pull = Callable[[TreeRequest], Awaitable[Answer[Tree]]]
 class _Asked:
     """The `Sources` of one evaluation: what was fetched for it so far."""
 
-    facts: tuple[ClusterFacts, ...]
+    fleet: Fleet
     trees: dict[TreeRequest, Answer[Tree]] = field(default_factory=dict)
     answers: dict[ProviderRequest, Answer[Sequence[Mapping[str, Any]]]] = field(default_factory=dict)
     listed: dict[tuple[str, str], list[Manifest]] = field(default_factory=dict)
     missing: set[tuple[str, str]] = field(default_factory=set)
 
-    def clusters(self) -> Sequence[ClusterFacts]:
-        return self.facts
+    def clusters(self) -> Fleet:
+        return self.fleet
 
     def tree(self, request: TreeRequest) -> Answer[Tree] | None:
         return self.trees.get(request)
@@ -72,16 +75,33 @@ class _Asked:
             self.missing.add(key)
         return self.listed.get(key, [])
 
+    def foreign(self) -> dict[Request, Any]:
+        """Answers that are kept until it is time to ask again: of providers and of OCI registries."""
+        pairs: list[tuple[Request, Any]] = [*self.trees.items(), *self.answers.items()]
+        return {request: answer for request, answer in pairs if _is_foreign(request)}
 
-@dataclass(frozen=True)
+
+@dataclass
 class _Known:
-    """What the last evaluation of a set depended on, and when it wants to be repeated by itself."""
+    """A set as its last evaluation left it."""
 
-    stamp: object
-    inputs: Inputs
-    again: float
+    own: object
+    """What of the set itself the evaluation depended on."""
+    evaluator: Evaluator | None = None
+    """None where the set cannot be evaluated as it is."""
+    members: Members = field(default_factory=Members)
+    inputs: Inputs = field(default_factory=Inputs)
+    versions: object = ()
+    states: dict[TreeRequest, tuple[str, bool]] = field(default_factory=dict)
+    kept: dict[Request, Any] = field(default_factory=dict)
+    """Answers of providers and registries, good until `again`."""
+    again: float = 0.0
     confirm: bool = False
     """True where the next evaluation decides about removals, and shall read its inputs again."""
+    stale: bool = True
+    """Something that the last evaluation looked at may answer differently, or there was none."""
+    cost: float = float("inf")
+    """Seconds that the last evaluation took."""
 
 
 class Expander:
@@ -110,16 +130,16 @@ class Expander:
         self._now = now
         self._known: dict[str, _Known] = {}
         self._written: set[int] = set()
-        self._touched: set[str] = set()
-        self._owners: dict[str, str] = {}
-        """Application -> its set, for applications that are gone by the time we hear of it."""
+        self._touched: dict[str, str] = {}
+        """Uid -> name of the Applications that somebody else wrote or deleted."""
+        self._limit = asyncio.Semaphore(AT_ONCE)
         self.evaluated = 0
         """Sets evaluated since the start: the cost of a change is counted here."""
 
     def note(self, changes: Sequence[Change]) -> bool:
         """Takes in committed changes; True where somebody else wrote an Application, which its set may set right."""
         found = {
-            change.uid
+            change.uid: change.name
             for change in changes
             if change.resource == table.APPLICATION.resource
             and not change.composed
@@ -129,91 +149,125 @@ class Expander:
         self._touched |= found
         return bool(found)
 
-    async def _look_at_touched(self) -> None:
-        """Forgets the last evaluation of the sets whose applications others wrote or deleted."""
-        touched, self._touched = self._touched, set()
-        if not touched:
-            return
-        try:
-            members = await self._store.read(lambda tx: {uid: objects.by_uid(tx, uid) for uid in touched})
-        except BaseException:
-            self._touched |= touched
-            raise
-        for uid, row in members.items():
-            owner = row.owner if row else self._owners.pop(uid, "")
-            self._known.pop(owner, None)
+    def ask(self, concerns: Callable[[ProviderRequest], bool]) -> int:
+        """Asks anew what sets ask of hosting services that it `concerns`; returns the number of these sets."""
+        found = [known for known in self._known.values() if any(map(concerns, known.inputs.providers))]
+        for known in found:
+            known.kept.clear()
+            known.stale = True
+        if found:
+            self._wake.set()
+        return len(found)
 
     async def run(self) -> None:
-        await self._look_at_touched()
         sets = await self._world.listed(table.APPLICATION_SET, NAMESPACE)
-        uids = {item["metadata"]["uid"] for item in sets}
-        self._known = {uid: known for uid, known in self._known.items() if uid in uids}
+        by_uid = {item["metadata"]["uid"]: item for item in sets}
+        self._known = {uid: known for uid, known in self._known.items() if uid in by_uid}
+        await self._look_at_touched(by_uid)
         await self._world.clusters()
-        broken = []
-        for item in sets:
-            try:
-                await self._one(item)
-            except Exception as error:
-                # One set's trouble, whatever it is, stays its own; the next run tries again.
-                name = item["metadata"]["name"]
-                log.exception("set not evaluated", appset=name)
-                broken.append(f"{name}: {error}")
+        self._spread()
+        broken: list[str] = []
+        await asyncio.gather(*(self._guarded(item, broken) for item in sets))
         if broken:
             raise Internal("; ".join(broken))
 
+    async def _guarded(self, manifest: Manifest, broken: list[str]) -> None:
+        """One set's trouble, whatever it is, stays its own; the next run tries again."""
+        try:
+            await self._one(manifest)
+        except Exception as error:
+            name = manifest["metadata"]["name"]
+            log.exception("set not evaluated", appset=name)
+            broken.append(f"{name}: {error}")
+
+    # --- what is due ----------------------------------------------------------------------------------------------
+
+    async def _look_at_touched(self, sets: Mapping[str, Manifest]) -> None:
+        """Finds the sets whose applications others wrote so that there is something to set right."""
+        touched, self._touched = self._touched, {}
+        if not touched:
+            return
+        try:
+            rows = await self._store.read(lambda tx: [(uid, objects.by_uid(tx, uid)) for uid in touched])
+        except BaseException:
+            self._touched = {**touched, **self._touched}
+            raise
+        for uid, row in rows:
+            name = touched[uid]
+            for owner in self._owners(uid, name, row.owner if row else ""):
+                known = self._known[owner]
+                if not known.members.unmoved(row, name, sets[owner], self._resources):
+                    known.stale = True
+
+    def _owners(self, uid: str, name: str, said: str) -> Iterable[str]:
+        """The sets that have, or had, an Application."""
+        if said in self._known and self._known[said].members.may_hold(name, uid):
+            return (said,)
+        had = [owner for owner, known in self._known.items() if known.members.may_hold(name, uid)]
+        return {*had, said} if said in self._known else had
+
+    def _spread(self) -> None:
+        """Finds the sets that clusters concern which joined, changed or left."""
+        moves = self._world.moved()
+        for known in self._known.values() if moves else ():
+            known.stale = known.stale or any(increment.concerns(known.inputs, move) for move in moves)
+
     async def _one(self, manifest: Manifest) -> None:
-        uid, refresh = manifest["metadata"]["uid"], _refresh_asked(manifest)
-        known = self._known.get(uid)
-        if refresh:
+        known, now = self._known.get(manifest["metadata"]["uid"]), self._now()
+        reread = True
+        if refresh_asked(manifest):
             await self._look_again(manifest, known, whole=True)
         elif known is not None and known.confirm:
             # A removal is confirmed by inputs that were read again, and by nothing sooner.
-            if self._now() < known.again:
+            if now < known.again:
                 return
             await self._look_again(manifest, known, whole=False)
-        elif (
-            known is not None
-            and self._now() < known.again
-            and known.stamp == self._stamp(manifest, known.inputs)
-        ):
-            return
-        try:
-            evaluation = await self._evaluate(manifest)
-        except ArgosyError as error:
-            evaluation = _refused(error)
-        self.evaluated += 1
-        try:
-            recheck, wrote = await self._store.write(lambda tx: self._write(tx, manifest, evaluation))
-        except BaseException:
-            # Versions of writes that were undone will be those of others' writes, and these are news.
-            self._written.clear()
-            raise
-        again = self._now() + (evaluation.inputs.requeue or float("inf"))
-        if recheck:
-            again = self._now() + CONFIRM_AFTER
-            asyncio.get_running_loop().call_later(CONFIRM_AFTER, self._wake.set)
-        self._known[uid] = _Known(self._stamp(manifest, evaluation.inputs), evaluation.inputs, again, recheck)
-        if wrote:
-            self._settled()
+        else:
+            reread = False
+            if known is not None and now >= known.again:
+                await self._in_turn(known, now)
+            if known is not None and not await self._due(manifest, known):
+                return
+        async with self._limit:
+            await self._expand(manifest, reread=reread)
 
-    def _stamp(self, manifest: Manifest, inputs: Inputs) -> object:
-        """Equal stamps: the evaluation would give the same. Status and managedFields of the set itself do not count."""
-        metadata = manifest["metadata"]
-        return (
-            metadata.get("generation"),
-            metadata.get("deletionTimestamp"),
-            metadata.get("annotations"),
-            metadata.get("labels"),
-            self._world.fleet if inputs.clusters else 0,
-            tuple(self._trees.state(one.repo_url, one.revision) for one in inputs.trees),
-            tuple(
-                self._world.versions.get(f"{group}/{kind}", 0) for group, kind, _ in sorted(inputs.objects)
-            ),
-        )
+    async def _in_turn(self, known: _Known, now: float) -> None:
+        """What a set asks for to be looked at every so often, looked at."""
+        every = float(known.inputs.requeue)
+        urls = {request.repo_url for request in known.inputs.trees if not _is_oci(request)}
+        await asyncio.gather(*(self._trees.look(url, older=every) for url in urls))
+        if known.kept or not all(known.inputs.trees.values()):
+            known.kept.clear()
+            known.stale = True
+        known.again = now + every if every else float("inf")
+
+    async def _due(self, manifest: Manifest, known: _Known) -> bool:
+        if known.stale or known.own != _own(manifest) or known.versions != self._versions(known.inputs):
+            return True
+        for request, before in tuple(known.states.items()):
+            state = self._trees.state(request.repo_url, request.revision)
+            if state == before:
+                continue
+            answer = await self._trees.tree(request.repo_url, request.revision)
+            if not before[1] or not isinstance(answer, Complete):
+                return True
+            tree = answer.value
+            if await asyncio.to_thread(increment.tree_concerns, known.inputs, request, tree):
+                return True
+            known.states[request] = (tree.commit, True)
+        return False
+
+    def _versions(self, inputs: Inputs) -> object:
+        found = {f"{group}/{kind}" for group, kind, _ in inputs.objects}
+        return tuple((resource, self._world.versions.get(resource, 0)) for resource in sorted(found))
 
     async def _look_again(self, manifest: Manifest, known: _Known | None, *, whole: bool) -> None:
-        """Reads the set's repositories again; `whole`: those of its applications too, as a user asked for."""
-        urls = {request.repo_url for request in known.inputs.trees} if known else set()
+        """Reads the set's inputs again; `whole`: the repositories of its applications too, as a user asked for."""
+        urls = (
+            {request.repo_url for request in known.inputs.trees if not _is_oci(request)} if known else set()
+        )
+        if known is not None:
+            known.kept.clear()
         if whole:
             uid = manifest["metadata"]["uid"]
             for app in await self._store.read(lambda tx: self._resources.owned(tx, table.APPLICATION, uid)):
@@ -223,18 +277,87 @@ class Expander:
             # The applications' own sources are followed by the renderer, also where the set itself stays as it is.
             self._settled()
 
-    async def _evaluate(self, manifest: Manifest) -> Evaluation:
-        appset = parse.application_set(manifest)
+    # --- the evaluation -------------------------------------------------------------------------------------------
+
+    async def _expand(self, manifest: Manifest, *, reread: bool) -> None:
+        uid, own = manifest["metadata"]["uid"], _own(manifest)
+        known = self._known.get(uid)
+        if known is None or known.own != own:
+            known = self._known[uid] = _Known(own, kept=known.kept if known else {})
+        known.stale = False
+        versions: object = ()
+        try:
+            try:
+                versions, evaluation = await self._evaluate(manifest, known)
+            except Invalid as error:
+                evaluation = _refused(error)
+            self.evaluated += 1
+            recheck, wrote = await self._store.write(
+                lambda tx: self._write(tx, manifest, evaluation, known.members, reread)
+            )
+        except BaseException:
+            # Versions of writes that were undone will be those of others' writes, and these are news.
+            self._written.clear()
+            known.members.forget()
+            known.stale = True
+            raise
+        known.inputs, known.versions = evaluation.inputs, versions
+        known.states = {
+            request: self._state_of(request, commit)
+            for request, commit in evaluation.inputs.trees.items()
+            if not _is_oci(request)
+        }
+        known.again, known.confirm = self._again(evaluation, recheck), recheck
+        if wrote:
+            self._settled()
+
+    def _state_of(self, request: TreeRequest, commit: str) -> tuple[str, bool]:
+        """The commit that was looked at, and whether its repository answered: a newer one is news."""
+        now, answers = self._trees.state(request.repo_url, request.revision)
+        return commit or now, answers
+
+    def _again(self, evaluation: Evaluation, recheck: bool) -> float:
+        inputs = evaluation.inputs
+        if recheck:
+            asyncio.get_running_loop().call_later(CONFIRM_AFTER, self._wake.set)
+            return self._now() + CONFIRM_AFTER
+        wait = float(inputs.requeue) or float("inf")
+        if not isinstance(evaluation.completeness, Complete) and inputs.requeue and _asks(inputs):
+            wait = min(wait, RETRY_AFTER)
+        return self._now() + wait
+
+    async def _evaluate(self, manifest: Manifest, known: _Known) -> tuple[object, Evaluation]:
+        """(versions of the objects that it looked at, the evaluation)."""
         if manifest["metadata"].get("deletionTimestamp"):
-            return Evaluation()
+            return (), Evaluation()
+        if known.evaluator is None:
+            known.evaluator = _evaluator(manifest)
         asked = _Asked(await self._world.clusters())
-        settings = expand.Settings(strict=appset.annotations.get("argosy.dev/strict-argocd") == "true")
+        for request, answer in known.kept.items():
+            (asked.trees if isinstance(request, TreeRequest) else asked.answers)[request] = answer  # type: ignore[index]
         for _ in range(ROUNDS):
-            evaluation = await asyncio.to_thread(expand.expand, appset, asked, settings)
+            before = dict(self._world.versions)
+            evaluation = await self._quickly(known, known.evaluator, asked)
             if not evaluation.requests and not asked.missing:
-                return evaluation
+                known.kept = {
+                    request: answer
+                    for request, answer in asked.foreign().items()
+                    if request in evaluation.inputs.providers or request in evaluation.inputs.trees
+                }
+                found = {f"{group}/{kind}" for group, kind, _ in evaluation.inputs.objects}
+                return tuple((resource, before.get(resource, 0)) for resource in sorted(found)), evaluation
             await self._fetch(asked, evaluation.requests)
         raise Invalid("spec.generators: nested too deeply to be evaluated")
+
+    async def _quickly(self, known: _Known, evaluator: Evaluator, asked: _Asked) -> Evaluation:
+        """In a thread, but for what is done before a thread would begin."""
+        began = time.perf_counter()
+        if known.cost < QUICK:
+            evaluation = evaluator.evaluate(asked)
+        else:
+            evaluation = await asyncio.to_thread(evaluator.evaluate, asked)
+        known.cost = time.perf_counter() - began
+        return evaluation
 
     async def _fetch(self, asked: _Asked, requests: Sequence[Request]) -> None:
         for key in tuple(asked.missing):
@@ -243,7 +366,7 @@ class Expander:
         asked.missing.clear()
 
         async def one(request: Request) -> None:
-            if isinstance(request, TreeRequest) and request.repo_url.startswith("oci://"):
+            if isinstance(request, TreeRequest) and _is_oci(request):
                 asked.trees[request] = await self._pull(request)
             elif isinstance(request, TreeRequest):
                 asked.trees[request] = await self._trees.tree(request.repo_url, request.revision)
@@ -252,7 +375,9 @@ class Expander:
 
         await asyncio.gather(*(one(request) for request in requests))
 
-    def _write(self, tx: Tx, seen: Manifest, evaluation: Evaluation) -> tuple[bool, bool]:
+    def _write(
+        self, tx: Tx, seen: Manifest, evaluation: Evaluation, members: Members, reread: bool
+    ) -> tuple[bool, bool]:
         """Applies one evaluation; returns (look again soon, applications were written)."""
         metadata = seen["metadata"]
         appset = self._resources.get(tx, table.APPLICATION_SET, metadata["namespace"], metadata["name"])
@@ -260,129 +385,11 @@ class Expander:
             return False, False
         if appset["metadata"].get("generation") != metadata.get("generation"):
             return True, False
-        writer = _Writer(tx, self._resources, self._now(), appset, self._written)
+        writer = Writer(tx, self._resources, self._now(), appset, members, self._written)
         problems = [*evaluation.problems, *writer.put(evaluation)]
-        verdict = writer.remove(evaluation)
-        self._owners.update(dict.fromkeys(writer.uids, metadata["uid"]))
+        verdict = writer.remove(evaluation, reread=reread)
         writer.status(problems, evaluation.completeness, verdict.blocked)
         return verdict.recheck, writer.wrote
-
-
-class _Writer:
-    """The writes of one evaluation of one set in one transaction."""
-
-    def __init__(self, tx: Tx, resources: Resources, now: float, appset: Manifest, written: set[int]) -> None:
-        self._written = written
-        self._tx = tx
-        self._resources = resources
-        self._now = now
-        self._appset = appset
-        self._uid = appset["metadata"]["uid"]
-        self._owned = {
-            item["metadata"]["name"]: item for item in resources.owned(tx, table.APPLICATION, self._uid)
-        }
-        self.uids = [item["metadata"]["uid"] for item in self._owned.values()]
-        self.wrote = False
-
-    def put(self, evaluation: Evaluation) -> list[SetProblem]:
-        """Creates and updates. An application that cannot be written is a problem of its own and stops no other."""
-        problems = []
-        for app in evaluation.applications:
-            try:
-                self._put(app)
-            except (ApiFailure, Invalid) as error:
-                name = app["metadata"]["name"]
-                problems.append(SetProblem(VALIDATION_FAILED, "", str(error), name))
-        return problems
-
-    def _put(self, app: Manifest) -> None:
-        metadata = app["metadata"]
-        live = self._owned.get(metadata["name"])
-        if live is None:
-            live = self._resources.get(self._tx, table.APPLICATION, metadata["namespace"], metadata["name"])
-            owner = generated.controller_of(live) if live else ""
-            if owner and owner != self._uid:
-                raise Invalid("an Application of this name belongs to another ApplicationSet")
-        elif not generated.may(self._appset["spec"]).update:
-            return
-        wanted = generated.merge(live, app, self._appset)
-        if live is None:
-            made = self._resources.create(self._tx, table.APPLICATION, wanted, manager=MANAGER, now=self._now)
-            self.uids.append(made["metadata"]["uid"])
-            self._wrote(made)
-        elif wanted != live:
-            made = self._resources.update(self._tx, table.APPLICATION, wanted, manager=MANAGER, now=self._now)
-            self._wrote(made)
-
-    def _wrote(self, made: Manifest) -> None:
-        self.wrote = True
-        self._written.add(int(made["metadata"]["resourceVersion"]))
-
-    def remove(self, evaluation: Evaluation) -> removals.Verdict:
-        """Deletes what may go. A set under deletion wants none of its applications, and that is no empty reading."""
-        annotations = self._appset["metadata"].get("annotations") or {}
-        deleting = bool(self._appset["metadata"].get("deletionTimestamp"))
-        wanted = {app["metadata"]["name"] for app in evaluation.applications}
-        wanted |= {problem.app for problem in evaluation.problems if problem.app}
-        alive = [app for app in self._owned.values() if not app["metadata"].get("deletionTimestamp")]
-        nameless = any(not problem.app for problem in evaluation.problems)
-        verdict = removals.judge(
-            [removals.member(app) for app in alive],
-            wanted,
-            complete=isinstance(evaluation.completeness, Complete) and not nameless,
-            deleting=deleting,
-            annotations=annotations,
-            before=evaluations.pending(self._tx, self._uid),
-            now=self._now,
-        )
-        evaluations.remember(self._tx, self._uid, verdict.pending)
-        if deleting or generated.may(self._appset["spec"]).delete:
-            for name in verdict.remove:
-                self._resources.delete(self._tx, table.APPLICATION, NAMESPACE, name, now=self._now)
-                self.wrote = True
-        if deleting and not self._resources.owned(self._tx, table.APPLICATION, self._uid):
-            self._finish()
-        return verdict
-
-    def _finish(self) -> None:
-        """The last application of a deleted set is gone: let the set go."""
-        metadata = dict(self._appset["metadata"])
-        metadata["finalizers"] = [name for name in metadata.get("finalizers") or () if name != FINALIZER]
-        self._resources.update(
-            self._tx,
-            table.APPLICATION_SET,
-            {**self._appset, "metadata": metadata},
-            manager=MANAGER,
-            now=self._now,
-        )
-
-    def status(self, problems: Sequence[SetProblem], completeness: Answer[None], blocked: str) -> None:
-        """The set's status, its answered refresh annotation and its finalizer. Writes nothing where nothing differs."""
-        metadata = self._appset["metadata"]
-        live = self._resources.get(self._tx, table.APPLICATION_SET, metadata["namespace"], metadata["name"])
-        if live is None:
-            return
-        wanted = dict(live["metadata"])
-        if _refresh_asked(live):
-            wanted["annotations"] = {k: v for k, v in wanted["annotations"].items() if k != REFRESH}
-        if not wanted.get("deletionTimestamp") and FINALIZER not in (wanted.get("finalizers") or ()):
-            wanted["finalizers"] = [*(wanted.get("finalizers") or ()), FINALIZER]
-        if wanted != live["metadata"]:
-            live = self._resources.update(
-                self._tx, table.APPLICATION_SET, {**live, "metadata": wanted}, manager=MANAGER, now=self._now
-            )
-        before = live.get("status") or {}
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._now))
-        found = conditions.of_set(problems, completeness, blocked, before.get("conditions") or (), stamp)
-        self._resources.set_status(
-            self._tx,
-            table.APPLICATION_SET,
-            metadata["namespace"],
-            metadata["name"],
-            {**before, "conditions": found},
-            manager=MANAGER,
-            now=self._now,
-        )
 
 
 def sources_of(app: Manifest) -> list[dict[str, Any]]:
@@ -391,11 +398,38 @@ def sources_of(app: Manifest) -> list[dict[str, Any]]:
     return list(spec.get("sources") or ([spec["source"]] if spec.get("source") else []))
 
 
-def _refused(error: ArgosyError) -> Evaluation:
-    return Evaluation(
-        problems=(SetProblem(VALIDATION_FAILED, "", error.message),), completeness=Failed(error.message)
+def _own(manifest: Manifest) -> object:
+    """What of a set itself its evaluation depends on: neither its status nor managedFields, nor what asks to look again."""
+    metadata = manifest["metadata"]
+    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != REFRESH}
+    return (
+        metadata.get("generation"),
+        metadata.get("deletionTimestamp"),
+        annotations,
+        metadata.get("labels"),
     )
 
 
-def _refresh_asked(manifest: Manifest) -> bool:
-    return REFRESH in (manifest["metadata"].get("annotations") or {})
+def _evaluator(manifest: Manifest) -> Evaluator:
+    """Raises `Invalid` for a set that cannot be evaluated."""
+    appset = parse.application_set(manifest)
+    strict = appset.annotations.get("argosy.dev/strict-argocd") == "true"
+    return Evaluator(appset, expand.Settings(strict=strict))
+
+
+def _asks(inputs: Inputs) -> bool:
+    return bool(inputs.providers) or any(map(_is_oci, inputs.trees))
+
+
+def _is_oci(request: TreeRequest) -> bool:
+    return request.repo_url.startswith("oci://")
+
+
+def _is_foreign(request: Request) -> bool:
+    return isinstance(request, ProviderRequest) or _is_oci(request)
+
+
+def _refused(error: Invalid) -> Evaluation:
+    return Evaluation(
+        problems=(SetProblem(VALIDATION_FAILED, "", error.message),), completeness=Failed(error.message)
+    )

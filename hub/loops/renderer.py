@@ -124,7 +124,7 @@ class Renderer:
         self._confirmed: dict[SourceKey, str] = {}
         self._written: set[int] = set()
         """Versions of our own writes: what we wrote ourselves is no news."""
-        self._fleet = -1
+        self._places = -1
         self._loaded = False
         self._cooking: dict[str, _Cook] = {}
         self._claims = Claims(store)
@@ -165,7 +165,7 @@ class Renderer:
 
     async def _look(self, due: dict[str, None]) -> None:
         """Works on what is `due`, and first adds to it what has become so by itself."""
-        directory = Directory(await self._world.clusters())
+        directory = await self._world.directory()
         await self._reread(due)
         due.update(self._moved_destinations(directory))
         due.update(dict.fromkeys(self._moved_sources()))
@@ -225,9 +225,9 @@ class Renderer:
                 self._seen.pop(key, None)
 
     def _moved_destinations(self, directory: Directory) -> dict[str, None]:
-        if self._world.fleet == self._fleet:
+        if self._world.places == self._places:
             return {}
-        self._fleet = self._world.fleet
+        self._places = self._world.places
         moved: dict[str, None] = {}
         for uid, entry in self._entries.items():
             try:

@@ -80,10 +80,13 @@ class Trees:
         now = self._now()
         return [repo.url for repo in self._repos.values() if repo.due <= now]
 
-    async def look(self, url: str) -> bool:
-        """Lists the remote's refs once; True where a ref moved. A failure is kept and shown, not raised."""
+    async def look(self, url: str, older: float = 0.0) -> bool:
+        """Lists the remote's refs once; True where a ref moved. A failure is kept and shown, not raised.
+
+        A look within the last `older` seconds is as good as a new one.
+        """
         repo = await self._repo(url)
-        began = self._now()
+        began = self._now() - older
         async with repo.lock:
             if repo.looked > began:
                 return False

@@ -8,15 +8,19 @@ answer is there.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from argosy.objects import Manifest
+from hub.core.labels import Selector
+from hub.core.memo import Memo
 from hub.core.params import Params
 from hub.core.template.base import Engine
 from hub.core.tree import Tree
 from hub.core.types import Answer, ClusterFacts, Failed, Partial
+
+T = TypeVar("T")
 
 
 class GeneratorFailed(Exception):
@@ -57,12 +61,45 @@ class ProviderRequest:
 Request: TypeAlias = TreeRequest | ProviderRequest
 
 
+class Look(Protocol):
+    """A question to a tree: a hashable value of its own. `folder` is where all that it may find is; "" is the root."""
+
+    @property
+    def folder(self) -> str: ...
+
+    def __call__(self, tree: Tree) -> Hashable:
+        """What there is to be found: equal answers are equal parameters."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look found, and the id of its folder then; `links`: with symbolic links, content may lie elsewhere."""
+
+    answer: Hashable
+    folder: str | None
+    links: bool
+
+
+def look_at(look: Look, tree: Tree) -> Seen:
+    return Seen(look(tree), tree.tree_id(look.folder), bool(tree.symlinks()))
+
+
+def looks_same(look: Look, seen: Seen, tree: Tree) -> bool:
+    """True where a look at another commit finds what it found before. Raises as the look does."""
+    if not seen.links and not tree.symlinks() and tree.tree_id(look.folder) == seen.folder:
+        return True
+    return look(tree) == seen.answer
+
+
 class Sources(Protocol):
     """The world as of now. Everything is answered from memory; None means that a request must be fetched
     first.
     """
 
-    def clusters(self) -> Sequence[ClusterFacts]: ...
+    def clusters(self) -> Iterable[ClusterFacts]: ...
 
     def tree(self, request: TreeRequest) -> Answer[Tree] | None: ...
 
@@ -78,11 +115,18 @@ class Inputs:
     """What an evaluation looked at: what may change its result."""
 
     clusters: bool = False
+    selectors: set[Selector] = field(default_factory=set)
+    """Clusters that none of them picks do not matter."""
+    every_name: bool = False
+    """True where the name and the server of any cluster matter."""
     label_keys: set[str] = field(default_factory=set)
+    """Labels, and annotations, of clusters that selectors and templates mention."""
     all_labels: bool = False
-    """True where parameters hold all labels and annotations, so that any of them may matter."""
+    """True where any label or annotation of a selected cluster may matter."""
     trees: dict[TreeRequest, str] = field(default_factory=dict)
     """Request -> commit that answered it."""
+    looks: dict[tuple[TreeRequest, Look], Seen] = field(default_factory=dict)
+    """What was looked for in a tree, and what was found: another commit with the same answers changes nothing."""
     providers: set[ProviderRequest] = field(default_factory=set)
     objects: set[tuple[str, str, str]] = field(default_factory=set)
     """(group, resource, namespace) looked into."""
@@ -95,7 +139,8 @@ class Inputs:
 
 
 Evaluate: TypeAlias = Callable[[dict[str, Any], "Context"], list[Params]]
-"""A generator: its spec (decoded) and the context -> parameter sets, fresh ones that the caller may change.
+"""A generator: its spec (decoded) and the context -> parameter sets, shared ones that nobody may change. What an earlier
+evaluation made, and what is the same now, is the same object again.
 """
 
 
@@ -117,6 +162,7 @@ class Context:
     new_globbing: bool = False
     scm_providers: bool = True
     allowed_providers: tuple[str, ...] = ()
+    memo: Memo = field(default_factory=Memo)
     inputs: Inputs = field(default_factory=Inputs)
     wanted: list[Request] = field(default_factory=list)
     partial: list[str] = field(default_factory=list)
@@ -138,6 +184,12 @@ class Context:
         if isinstance(answer, Partial):
             self.partial.append(answer.reason)
         return answer.value
+
+    def look(self, request: TreeRequest, look: Callable[[Tree], T], tree: Tree) -> T:
+        """Asks a tree, and keeps the answer beside the question."""
+        question = cast("Look", look)
+        seen = self.inputs.looks[request, question] = look_at(question, tree)
+        return cast(T, seen.answer)
 
     def provided(self, request: ProviderRequest) -> Sequence[Mapping[str, Any]]:
         """Raises `NotYet`, or `GeneratorFailed` when the provider gave no usable answer."""

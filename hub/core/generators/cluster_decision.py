@@ -28,7 +28,7 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     match_key = config.get("matchKey")
     if not match_key:
         return []
-    context.inputs.clusters = True
+    context.inputs.clusters = context.inputs.every_name = True
     servers = fleet.of(context.sources.clusters()).servers
     list_key = config.get("statusListKey") or "clusters"
     return [

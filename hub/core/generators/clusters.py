@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from argosy.errors import Invalid
+from argosy.objects import canonical
 from hub.core import fleet, labels
+from hub.core.fleet import Fleet
 from hub.core.generators.base import Context, GeneratorFailed
 from hub.core.params import Params
 from hub.core.template import render
+from hub.core.types import ClusterFacts
 
 
 def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
@@ -20,14 +23,38 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     except Invalid as error:
         raise GeneratorFailed(error.message, "selector") from None
     context.inputs.clusters = True
-    context.inputs.all_labels = True
+    context.inputs.selectors.add(selector)
     context.inputs.label_keys |= selector.keys
     clusters = fleet.of(context.sources.clusters())
-    found = [clusters.params(cluster, context.go) for cluster in clusters.select(selector)]
+    values = spec.get("values") or {}
+    chosen = clusters.select(selector)
+    found = _with_values(chosen, values, clusters, context) if values else _plain(chosen, clusters, context)
     if not selector.requirements and not clusters.has_local:
-        found.append(fleet.local_params())
-    for one in found:
-        render.append_values(spec.get("values") or {}, one, context.engine, "values")
+        local = fleet.local_params()
+        render.append_values(values, local, context.engine, "values")
+        found.append(local)
     if spec.get("flatList"):
         return [{"clusters": found or None}]
+    return found
+
+
+def _plain(chosen: list[ClusterFacts], clusters: Fleet, context: Context) -> list[Params]:
+    params, go = clusters.params, context.go
+    return [params(cluster, go) for cluster in chosen]
+
+
+def _with_values(
+    chosen: list[ClusterFacts], values: dict[str, str], clusters: Fleet, context: Context
+) -> list[Params]:
+    """`values` may be templates over a cluster's own parameters; they are rendered once for each state of a cluster."""
+    table = context.memo.table(("clusters", canonical(values)))
+    found: list[Params] = []
+    for cluster in chosen:
+        known: Any = table.new.get(cluster.name) or table.old.get(cluster.name)
+        if known is None or known[0] is not cluster:
+            one = dict(clusters.params(cluster, context.go))
+            render.append_values(values, one, context.engine, "values")
+            known = (cluster, one)
+        table.new[cluster.name] = known
+        found.append(known[1])
     return found

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from argosy import yamlio
 from argosy.errors import Invalid, NotFound
+from argosy.objects import canonical
 from hub.core import globs, params
 from hub.core.generators.base import Context, GeneratorFailed, TreeRequest
+from hub.core.memo import Table
 from hub.core.params import Params, StringList
 from hub.core.schema import described
 from hub.core.template import names, render
@@ -21,32 +26,113 @@ DEFAULT_REQUEUE = 180
 _MAX_LINKS = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Directories:
+    """The folders that patterns pick; `exclude` wins."""
+
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        return _common_folder(self.include)
+
+    def __call__(self, tree: Tree) -> tuple[str, ...]:
+        include = [globs.directory(pattern) for pattern in self.include]
+        exclude = [globs.directory(pattern) for pattern in self.exclude]
+        return tuple(path for path in _folders_of(tree) if _any(include, path) and not _any(exclude, path))
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """(path, where its content is, the id of that) of the files that patterns pick; `exclude` wins.
+
+    Raises `Invalid` for a pattern that cannot be used.
+    """
+
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    new_globbing: bool
+
+    @property
+    def folder(self) -> str:
+        return _common_folder(self.include)
+
+    def __call__(self, tree: Tree) -> tuple[tuple[str, str, str | None], ...]:
+        compile_pattern = globs.doublestar if self.new_globbing else globs.pathspec
+        include = [compile_pattern(pattern) for pattern in self.include]
+        exclude = [compile_pattern(pattern) for pattern in self.exclude]
+        chosen = [path for path in tree.paths() if _any(include, path) and not _any(exclude, path)]
+        return tuple((path, place := _followed(tree, path), tree.tree_id(place)) for path in chosen)
+
+
 def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     """`directories` wins over `files`; with neither there is nothing to do, which is an error."""
     context.inputs.requeue_after(spec.get("requeueAfterSeconds") or DEFAULT_REQUEUE)
     directories, files = spec.get("directories") or [], spec.get("files") or []
     if not directories and not files:
         raise GeneratorFailed("neither directories nor files are given: ApplicationSet is empty")
-    tree = context.tree(TreeRequest(spec["repoURL"], spec["revision"], context.project))
-    found = (
-        _directories(tree, directories, spec, context) if directories else _files(tree, files, spec, context)
-    )
-    for one in found:
-        render.append_values(spec.get("values") or {}, one, context.engine, "values")
+    request = TreeRequest(spec["repoURL"], spec["revision"], context.project)
+    tree = context.tree(request)
+    values, prefix = spec.get("values") or {}, spec.get("pathParamPrefix", "")
+    kept = context.memo.table(("git", canonical([values, prefix]), bool(directories)))
+    found: list[Params] = []
+    if directories:
+        for path in context.look(request, Directories(*_patterns(directories)), tree):
+            make = functools.partial(_of_folder, path, prefix, context.go)
+            found += _known(kept, path, make, values, context)
+        return found
+    try:
+        chosen = context.look(request, Files(*_patterns(files), context.new_globbing), tree)
+    except Invalid as error:
+        raise GeneratorFailed(error.message, "files") from None
+    for path, place, blob in chosen:
+        make = functools.partial(_of_file, tree, path, place, blob, prefix, context.go)
+        found += _known(kept, (path, blob), make, values, context)
     return found
 
 
-def _directories(
-    tree: Tree, wanted: list[dict[str, Any]], spec: dict[str, Any], context: Context
+def _known(
+    kept: Table[Any, Any],
+    key: Hashable,
+    make: Callable[[], list[Params]],
+    values: dict[str, str],
+    context: Context,
 ) -> list[Params]:
-    include = [globs.directory(item["path"]) for item in wanted if not item.get("exclude")]
-    exclude = [globs.directory(item["path"]) for item in wanted if item.get("exclude")]
-    prefix = spec.get("pathParamPrefix", "")
-    return [
-        _path_params(path, "", prefix, context.go)
-        for path in _folders_of(tree)
-        if _any(include, path) and not _any(exclude, path)
-    ]
+    """The parameter sets of one folder or file, with `values`; the same objects as long as its content is the same."""
+
+    def whole() -> list[Params]:
+        made = make()
+        for one in made:
+            render.append_values(values, one, context.engine, "values")
+        return made
+
+    found: list[Params] = kept.of(key, whole)
+    return found
+
+
+_WILD = re.compile(r"[*?\[\]{}\\:]")
+
+
+@functools.lru_cache(maxsize=4096)
+def _common_folder(patterns: tuple[str, ...]) -> str:
+    """The folder that everything which the patterns pick is below, as far as it can be told from them; "" for the root."""
+    common: list[str] | None = None
+    for pattern in patterns:
+        parts = _WILD.split(pattern, maxsplit=1)[0].split("/")[:-1]
+        if any(part in ("", ".", "..") for part in parts):
+            return ""
+        if common is None:
+            common = parts
+        while common != parts[: len(common)]:
+            common = common[:-1]
+    return "/".join(common or [])
+
+
+def _patterns(wanted: list[dict[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(patterns that pick, patterns that exclude)."""
+    include = tuple(item["path"] for item in wanted if not item.get("exclude"))
+    return include, tuple(item["path"] for item in wanted if item.get("exclude"))
 
 
 def _any(matchers: Iterable[globs.Matcher | None], path: str) -> bool:
@@ -77,30 +163,20 @@ def folders(paths: Sequence[str]) -> list[str]:
     return ["/".join(parts) for parts in sorted(found) if not any(part.startswith(".") for part in parts)]
 
 
-def _files(tree: Tree, wanted: list[dict[str, Any]], spec: dict[str, Any], context: Context) -> list[Params]:
-    compile_pattern = globs.doublestar if context.new_globbing else globs.pathspec
-    try:
-        include = [compile_pattern(item["path"]) for item in wanted if not item.get("exclude")]
-        exclude = [compile_pattern(item["path"]) for item in wanted if item.get("exclude")]
-    except Invalid as error:
-        raise GeneratorFailed(error.message, "files") from None
-    chosen = [path for path in tree.paths() if _any(include, path) and not _any(exclude, path)]
-    prefix = spec.get("pathParamPrefix", "")
-    return [one for path in chosen for one in _of_file(tree, path, prefix, context.go)]
+def _of_folder(path: str, prefix: str, go: bool) -> list[Params]:
+    return [_path_params(path, "", prefix, go)]
 
 
-def _of_file(tree: Tree, path: str, prefix: str, go: bool) -> list[Params]:
+def _of_file(tree: Tree, path: str, place: str, blob: str | None, prefix: str, go: bool) -> list[Params]:
     folder, name = posixpath.dirname(path) or ".", posixpath.basename(path)
     facts = _path_params(folder, name, prefix, go)
-    return [{**content, **facts} for content in _contents(tree, path, go)]
+    return [{**content, **facts} for content in _contents(tree, path, place, blob, go)]
 
 
-def _contents(tree: Tree, path: str, go: bool) -> list[Params]:
+def _contents(tree: Tree, path: str, place: str, blob: str | None, go: bool) -> list[Params]:
     """What a file says, parsed once for as long as its content is the same, whatever commit it is found
     at.
     """
-    place = _followed(tree, path)
-    blob = tree.tree_id(place)
     if blob is None:
         raise GeneratorFailed(f"unable to process file '{path}': it is a link to no file")
     known = _PARSED.get((blob, go))

@@ -29,10 +29,22 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
         except NotYet:
             waiting = True
             continue
-        found.extend(_combined(one, other, context) for other in others)
+        found.extend(_kept(one, other, context) for other in others)
     if waiting:
         raise NotYet
     return found
+
+
+def _kept(one: Params, other: Params, context: Context) -> Params:
+    """The combination that the evaluation before made of the same two parameter sets, where it did."""
+    table, key = context.memo.table("matrix"), (id(one), id(other))
+    known: Any = table.new.get(key) or table.old.get(key)
+    if known is None:
+        # Both are held as long as the entry is, so that their ids stay theirs.
+        known = (one, other, _combined(one, other, context))
+    table.new[key] = known
+    united: Params = known[2]
+    return united
 
 
 def _combined(one: Params, other: Params, context: Context) -> Params:

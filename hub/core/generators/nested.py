@@ -40,7 +40,7 @@ def _filtered(
         raise GeneratorFailed(failure.message, ".".join(filter(None, (path, kind, failure.path)))) from None
     except FieldFailed as failure:
         raise GeneratorFailed(failure.message, f"{path}.{kind}.{failure.path}") from None
-    return [one for one in found if selector.matches(one)]
+    return selector.kept(found)
 
 
 class Interpolated:

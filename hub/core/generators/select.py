@@ -22,6 +22,12 @@ class PostSelector:
         except Invalid as error:
             raise GeneratorFailed(f"error parsing label selector: {error.message}", path) from None
 
+    def kept(self, found: list[Params]) -> list[Params]:
+        """Those of the parameter sets that match, in their order."""
+        if not self._selector.requirements:
+            return found
+        return [one for one in found if self.matches(one)]
+
     def matches(self, found: Params) -> bool:
         if not self._selector.requirements:
             return True

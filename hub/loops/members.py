@@ -1,0 +1,228 @@
+"""The Applications of one set, and what one evaluation writes of them.
+
+What was written last is kept in memory, so that an evaluation reads and writes only what differs from it. Every write
+looks at the object itself first; whoever else writes one is heard of by its change, and the set is looked at again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from argosy.errors import Invalid
+from argosy.machinery.failure import ApiFailure
+from argosy.objects import Manifest
+from hub.core import conditions, generated, removals
+from hub.core.expand import Evaluation
+from hub.core.served import table
+from hub.core.types import VALIDATION_FAILED, Answer, Complete, SetProblem
+from hub.store import evaluations
+from hub.store.base import Tx
+from hub.store.objects import Row
+from hub.store.resources import NAMESPACE, Resources
+
+MANAGER = "argosy-applicationset"
+REFRESH = "argocd.argoproj.io/application-set-refresh"
+FINALIZER = "argosy.dev/removals"
+"""Keeps a deleted set until its applications went the way every removal goes."""
+
+
+@dataclass
+class Member:
+    """One Application that exists. `made` is what it was written from, None where that is not known."""
+
+    uid: str
+    cluster: str
+    """The destination that it names."""
+    leaving: bool
+    made: Manifest | None = None
+
+
+@dataclass
+class Members:
+    """All of one set by name; None until they are read."""
+
+    by_name: dict[str, Member] | None = None
+
+    def forget(self) -> None:
+        """Lets the next evaluation compare every Application with the store."""
+        self.by_name = None
+
+    def may_hold(self, name: str, uid: str) -> bool:
+        if self.by_name is None:
+            return True
+        return (member := self.by_name.get(name)) is not None and member.uid == uid
+
+    def unmoved(self, row: Row | None, name: str, appset: Manifest, resources: Resources) -> bool:
+        """Takes in that somebody wrote, or deleted, an Application; True where the set has nothing to set right."""
+        known = self.by_name
+        if known is None:
+            return False
+        if row is None or row.owner != appset["metadata"]["uid"]:
+            known.pop(name, None)
+            return False
+        member = known.get(row.name)
+        if member is None or member.uid != row.uid:
+            self.forget()
+            return False
+        live = resources.read(row)
+        member.leaving = bool(live["metadata"].get("deletionTimestamp"))
+        if member.made is not None and not _differs(live, member.made, appset):
+            return True
+        member.made = None
+        return False
+
+
+def _differs(live: Manifest, made: Manifest, appset: Manifest) -> bool:
+    return generated.may(appset["spec"]).update and generated.merge(live, made, appset) != live
+
+
+@dataclass
+class Writer:
+    """The writes of one evaluation of one set in one transaction. `written` takes up the versions of what it writes."""
+
+    tx: Tx
+    resources: Resources
+    now: float
+    appset: Manifest
+    members: Members
+    written: set[int]
+    wrote: bool = False
+    _lives: dict[str, Manifest] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._uid: str = self.appset["metadata"]["uid"]
+        if self.members.by_name is None:
+            owned = self.resources.owned(self.tx, table.APPLICATION, self._uid)
+            self._lives = {item["metadata"]["name"]: item for item in owned}
+            self.members.by_name = {name: _member(item, None) for name, item in self._lives.items()}
+        self._known = self.members.by_name
+
+    def put(self, evaluation: Evaluation) -> list[SetProblem]:
+        """Creates and updates. An application that cannot be written is a problem of its own and stops no other."""
+        problems = []
+        known = self._known
+        for app in evaluation.applications:
+            name = app["metadata"]["name"]
+            member = known.get(name)
+            if member is not None and member.made is not None and (member.made is app or member.made == app):
+                member.made = app
+                continue
+            try:
+                self._put(name, app)
+            except (ApiFailure, Invalid) as error:
+                problems.append(SetProblem(VALIDATION_FAILED, "", str(error), name))
+        return problems
+
+    def _put(self, name: str, app: Manifest) -> None:
+        namespace = app["metadata"]["namespace"]
+        live = self._lives.get(name) or self.resources.get(self.tx, table.APPLICATION, namespace, name)
+        owner = generated.controller_of(live) if live else ""
+        if owner and owner != self._uid:
+            raise Invalid("an Application of this name belongs to another ApplicationSet")
+        if live is not None and owner and not generated.may(self.appset["spec"]).update:
+            self._known[name] = _member(live, app)
+            return
+        wanted = generated.merge(live, app, self.appset)
+        if live is None:
+            live = self.resources.create(self.tx, table.APPLICATION, wanted, manager=MANAGER, now=self.now)
+            self._wrote(live)
+        elif wanted != live:
+            live = self.resources.update(self.tx, table.APPLICATION, wanted, manager=MANAGER, now=self.now)
+            self._wrote(live)
+        self._known[name] = _member(live, app)
+
+    def _wrote(self, made: Manifest) -> None:
+        self.wrote = True
+        self.written.add(int(made["metadata"]["resourceVersion"]))
+
+    def remove(self, evaluation: Evaluation, *, reread: bool) -> removals.Verdict:
+        """Deletes what may go, by inputs that were `reread` for it. A set under deletion wants none of its applications, and that is no empty reading."""
+        metadata = self.appset["metadata"]
+        deleting = bool(metadata.get("deletionTimestamp"))
+        wanted = {app["metadata"]["name"] for app in evaluation.applications}
+        wanted |= {problem.app for problem in evaluation.problems if problem.app}
+        before = evaluations.pending(self.tx, self._uid)
+        if before is None and not deleting and not self._known.keys() - wanted:
+            return removals.Verdict()
+        nameless = any(not problem.app for problem in evaluation.problems)
+        verdict = removals.judge(
+            [removals.Member(name, one.cluster) for name, one in self._known.items() if not one.leaving],
+            wanted,
+            complete=isinstance(evaluation.completeness, Complete) and not nameless,
+            deleting=deleting,
+            annotations=metadata.get("annotations") or {},
+            before=before,
+            reread=reread,
+            now=self.now,
+        )
+        evaluations.remember(self.tx, self._uid, verdict.pending)
+        if deleting or generated.may(self.appset["spec"]).delete:
+            for name in verdict.remove:
+                self._delete(name)
+        if deleting and not self.resources.owned(self.tx, table.APPLICATION, self._uid):
+            self._finish()
+        return verdict
+
+    def _delete(self, name: str) -> None:
+        live = self.resources.get(self.tx, table.APPLICATION, NAMESPACE, name)
+        if live is None or generated.controller_of(live) != self._uid:
+            # Somebody else was first; the next evaluation sees what there is.
+            self.members.forget()
+            return
+        self.resources.delete(self.tx, table.APPLICATION, NAMESPACE, name, now=self.now)
+        self._known[name].leaving = True
+        self.wrote = True
+
+    def _finish(self) -> None:
+        """The last application of a deleted set is gone: let the set go."""
+        metadata = dict(self.appset["metadata"])
+        metadata["finalizers"] = [name for name in metadata.get("finalizers") or () if name != FINALIZER]
+        self.resources.update(
+            self.tx,
+            table.APPLICATION_SET,
+            {**self.appset, "metadata": metadata},
+            manager=MANAGER,
+            now=self.now,
+        )
+
+    def status(self, problems: Sequence[SetProblem], completeness: Answer[None], blocked: str) -> None:
+        """The set's status, its answered refresh annotation and its finalizer. Writes nothing where nothing differs."""
+        metadata = self.appset["metadata"]
+        live = self.resources.get(self.tx, table.APPLICATION_SET, metadata["namespace"], metadata["name"])
+        if live is None:
+            return
+        wanted = dict(live["metadata"])
+        if refresh_asked(live):
+            wanted["annotations"] = {k: v for k, v in wanted["annotations"].items() if k != REFRESH}
+        if not wanted.get("deletionTimestamp") and FINALIZER not in (wanted.get("finalizers") or ()):
+            wanted["finalizers"] = [*(wanted.get("finalizers") or ()), FINALIZER]
+        if wanted != live["metadata"]:
+            live = self.resources.update(
+                self.tx, table.APPLICATION_SET, {**live, "metadata": wanted}, manager=MANAGER, now=self.now
+            )
+        before = live.get("status") or {}
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now))
+        found = conditions.of_set(problems, completeness, blocked, before.get("conditions") or (), stamp)
+        if found == before.get("conditions"):
+            return
+        self.resources.set_status(
+            self.tx,
+            table.APPLICATION_SET,
+            metadata["namespace"],
+            metadata["name"],
+            {**before, "conditions": found},
+            manager=MANAGER,
+            now=self.now,
+        )
+
+
+def _member(live: Manifest, made: Manifest | None) -> Member:
+    metadata = live["metadata"]
+    leaving = bool(metadata.get("deletionTimestamp"))
+    return Member(metadata["uid"], removals.member(live).cluster, leaving, made)
+
+
+def refresh_asked(manifest: Manifest) -> bool:
+    return REFRESH in (manifest["metadata"].get("annotations") or {})
