@@ -446,6 +446,12 @@ async def system(
         await made.close()
 
 
+def readdressed(text: str, like: str) -> str:
+    """A join token that leads to the hub of another one, with the fingerprint and secret it had."""
+    other = token.decode(like)
+    return token.encode(replace(token.decode(text), enroll=other.enroll, link=other.link))
+
+
 def tree(apps: Mapping[str, Mapping[str, str]]) -> dict[str, str | bytes | None]:
     """app -> {ConfigMap's name: value} as the files of a repository."""
     return {

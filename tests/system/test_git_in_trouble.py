@@ -31,21 +31,24 @@ FAULTS = tuple(Fault)
 async def test_nothing_is_removed_while_git_fails_at_any_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault
 ) -> None:
-    """In turn the listing that would confirm the removal, any listing, and the fetch of one more commit.
+    """In turn from the listing on that would confirm the removal, from the first request on, and from a fetch on.
 
-    (The first request to the fetching service is a listing, too.)
+    A listing is two requests, a fetch three.
     """
     async with _fleet(tmp_path, monkeypatch) as (system, repo):
         injected = 0
-        for number, (service, after) in enumerate((("listing", 2), ("listing", 0), ("fetch", 1))):
-            if (service, after) != ("listing", 0):
+        for number, after in enumerate((5, 0, 2)):
+            if after:
                 spokes.commit(repo, {"queue": {"queue-a": FEWER["queue"]["queue-a"] if number else "other"}})
             before = repo.server.injected
-            repo.server.fail(fault, service=service, after=after)
+            repo.server.fail(fault, after=after)
             system.pull()
             await hubs.settled(system.hub)
             await hubs.settled(system.hub)
-            assert repo.server.injected > before, f"no {fault.name} at a {service}"
+            await hubs.until(
+                lambda before=before: repo.server.injected > before, f"a {fault.name} after {after} requests"
+            )
+            await hubs.settled(system.hub)
             injected = repo.server.injected
             await _nothing_removed(system)
         print(f"{fault.name}: {injected} faults")
@@ -84,7 +87,7 @@ async def _again_and_again(
             fewer = {"queue": {"queue-a": "1"}}
             spokes.commit(repo, fewer)
             fault = FAULTS[number % len(FAULTS)]
-            repo.server.fail(fault, service=roll.choice(("listing", "fetch")))
+            repo.server.fail(fault, after=roll.choice((0, 0, 1, 2, 3, 4)))
             system.pull()
             await hubs.settled(system.hub)
             await _nothing_removed(system)
