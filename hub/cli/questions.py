@@ -32,7 +32,8 @@ def answer(file: str, one: Callable[[Mapping[str, Any]], Any]) -> int:
 
 def mapping(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
     """A member that has to be an object."""
-    return _member(holder, key, dict, "an object")
+    found: dict[str, Any] = _member(holder, key, dict, "an object")
+    return found
 
 
 def listed(holder: Mapping[str, Any], key: str) -> list[Any]:

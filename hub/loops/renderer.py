@@ -27,6 +27,7 @@ from hub.core.served import table
 from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.core.types import Failed
+from hub.loops.bounds import Bounds, project_of
 from hub.loops.claims import Claims, Wanted
 from hub.loops.kitchen import Dish, Kitchen
 from hub.loops.trees import Trees
@@ -128,6 +129,7 @@ class Renderer:
         self._loaded = False
         self._cooking: dict[str, _Cook] = {}
         self._claims = Claims(store)
+        self._bounds = Bounds(store, world)
         self._concerned: dict[str, None] = {}
         """Applications that others share objects with since their conditions were written."""
         self._limit = asyncio.Semaphore(AT_ONCE)
@@ -135,7 +137,7 @@ class Renderer:
         """Renders since the start: the cost of a change is counted here."""
 
     def note(self, changes: Sequence[Change]) -> bool:
-        """Takes in committed changes; True where an Application itself was written."""
+        """Takes in committed changes; True where an Application itself or a project was written."""
         found = [
             change.uid
             for change in changes
@@ -144,6 +146,8 @@ class Renderer:
             and change.rv not in self._written
         ]
         self._written.difference_update(change.rv for change in changes)
+        if moved := self._bounds.moved(changes):
+            found += [uid for uid, entry in self._entries.items() if project_of(entry.manifest) in moved]
         self._touched.update(dict.fromkeys(found))
         return bool(found)
 
@@ -307,11 +311,21 @@ class Renderer:
             return _Outcome(entry, state)
         try:
             cluster = destinations.resolve(manifest["spec"].get("destination") or {}, directory)
-            state = replace(state, cluster=cluster.id)
-            if entry.wrong:
-                raise Invalid(entry.wrong)
         except Invalid as error:
             return _Outcome(entry, replace(state, problem=f"InvalidSpecError: {error.message}"))
+        if refused := await self._bounds.of_app(manifest, entry.sources, cluster):
+            return _kept(entry, f"InvalidSpecError: {refused}")
+        outcome = await self._sourced(entry, replace(state, cluster=cluster.id))
+        # The last good release, too, goes to another cluster or project only where it is permitted there.
+        refused = await self._bounds.of_objects(manifest, cluster, outcome.state.bundle, outcome.fresh)
+        if refused:
+            return _kept(entry, outcome.state.problem or f"ComparisonError: {refused}", again=outcome.again)
+        return outcome
+
+    async def _sourced(self, entry: Entry, state: AppState) -> _Outcome:
+        manifest = entry.manifest
+        if entry.wrong:
+            return _Outcome(entry, replace(state, problem=f"InvalidSpecError: {entry.wrong}"))
         keys = dict.fromkeys(_keys(entry.sources))
         if _annotated(manifest):
             await asyncio.gather(*(self._trees.look(url) for url in {url for url, _ in keys}))
@@ -483,6 +497,12 @@ def _sources(manifest: Manifest) -> tuple[tuple[Source, ...], str]:
     except Invalid as error:
         return (), error.message
     return found, "" if found else "spec.source: required field is missing"
+
+
+def _kept(entry: Entry, problem: str, *, again: bool = False) -> _Outcome:
+    """What its project refuses changes nothing but what is shown: not even the cluster it would go to."""
+    state = entry.state or _described(entry.manifest, None)
+    return _Outcome(entry, replace(state, problem=problem), again=again)
 
 
 def _annotated(manifest: Manifest) -> bool:
