@@ -31,7 +31,7 @@ from hub.core.tree import Tree
 
 MAX_INDEX = 128 * 1024 * 1024
 FRESH = 5.0
-"""Seconds for which an index is not asked for again: many charts of one repository are looked at together."""
+"""Seconds for which one reading of an index answers for other charts too: they are often looked at together."""
 _KEPT = 64
 
 
@@ -44,6 +44,8 @@ class _Index:
     read: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     parsed: dict[str, tuple[Release, ...]] = field(default_factory=dict)
+    answered: set[str] = field(default_factory=set)
+    """Charts that this reading has answered for: when they are looked at again, it is read again."""
 
 
 class Charts:
@@ -76,7 +78,7 @@ class Charts:
         """
         place = charts.place(url)
         if place.protocol != charts.OCI:
-            return {release.version: release.digest for release in await self._releases(place)}
+            return {release.version: release.digest for release in await self._releases(place, again=True)}
         registry, used = self._registry(place), self._used.get(url, set())
         found: dict[str, str] = {}
         if not used or any(semver.is_range(revision) for revision in used):
@@ -184,12 +186,15 @@ class Charts:
 
     # --- indexes --------------------------------------------------------------------------------------------------
 
-    async def _releases(self, place: Place) -> tuple[Release, ...]:
+    async def _releases(self, place: Place, *, again: bool = False) -> tuple[Release, ...]:
         index = self._indexes.setdefault(place.repository, _Index())
         url = f"{place.repository}/index.yaml"
         async with index.lock:
-            if time.monotonic() - index.read > FRESH or not index.body:
+            old = time.monotonic() - index.read > FRESH or place.chart in index.answered
+            if not index.body or (again and old):
                 await self._read(place, index, url)
+            if again:
+                index.answered.add(place.chart)
             if place.chart not in index.parsed:
                 index.parsed[place.chart] = await asyncio.to_thread(
                     charts.releases, index.body, place.chart, url
@@ -200,6 +205,7 @@ class Charts:
         known = {"If-None-Match": index.etag} if index.etag and index.body else {}
         answer = await self._client(place.repository, place.repository).get(url, MAX_INDEX, headers=known)
         index.read = time.monotonic()
+        index.answered.clear()
         if answer.status == 304:
             return
         if answer.body != index.body:

@@ -54,7 +54,18 @@ class TestIndex:
             found = await got(charts, url, revision)
             assert found.commit == version
             assert f"version: {version}" in found.read("Chart.yaml").decode()
-        assert index.asked["/charts/index.yaml"] == 1
+
+    async def test_charts_that_are_looked_at_together_share_one_reading(
+        self, charts: Charts, index: IndexRepository
+    ) -> None:
+        for name in ("web", "db", "mail"):
+            index.publish(name, "1.0.0", packed(name, "1.0.0"))
+        for look in (1, 2):
+            for name in ("web", "db", "mail"):
+                assert await charts.refs(address(index.repository, name))
+            assert index.asked["/charts/index.yaml"] == look
+        index.publish("db", "1.1.0", packed("db", "1.1.0"))
+        assert "1.1.0" in await charts.refs(address(index.repository, "db"))
 
     @pytest.mark.parametrize("revision", ["3.x", "1.2.4", "latest"])
     async def test_no_such_version(self, charts: Charts, index: IndexRepository, revision: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from passes import CONFIG_MAP, World, annotated, config_map
 
 from agent.cluster.faults import Fault
+from agent.core.kinds import Gvk
 from argosy.bundle import Policy
 from argosy.objects import ObjectKey
 from argosy.status import Health, Sync
@@ -430,3 +431,21 @@ async def test_objects_that_are_none_are_named(world: World) -> None:
 
     assert "a" in world.live()
     assert any("object 2 of the bundle has no apiVersion" in text for _, text in done.status.conditions)
+
+
+async def test_a_created_namespace_gets_its_managed_labels_and_changes_with_them(world: World) -> None:
+    manifest = config_map("a")
+    del manifest["metadata"]["namespace"]
+
+    def policy(team: str) -> Policy:
+        given = f'ManagedNamespaceMetadata={{"labels":{{"team":"{team}"}}}}'
+        return Policy(sync_options=("CreateNamespace=true", given))
+
+    for team in ("sea", "land"):
+        wanted = world.assignment(manifest, policy=policy(team), destination_namespace="team-a")
+        done = await world.sync(wanted)
+        assert done.status.sync is Sync.SYNCED
+        found = await world.api.get(Gvk("", "v1", "Namespace"), "", "team-a")
+        assert found is not None
+        assert found["metadata"]["labels"]["team"] == team
+    assert [line.kind for line in done.status.resources] == ["ConfigMap"]

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from render_case import config_map, names, rendered, tree
+from render_case import application, config_map, names, rendered, tree
 
 from argosy.errors import ArgosyError, Invalid, Unavailable
+from hub.core import sources
 from hub.render import edit, kustomize, prescan
-from hub.render.rendering import Rendering
+from hub.render.rendering import Rendering, Setting
 from hub.render.sandbox import Limits, Sandbox
 
 DEPLOYMENT = """\
@@ -344,3 +345,43 @@ def test_edits_follow_kustomize_edit() -> None:
     assert known["commonLabels"] == {"team": "one"}
     with pytest.raises(Invalid, match=r"s\.kustomize\.version is not supported"):
         edit.check({"version": "v4"}, "s")
+
+
+async def test_the_build_environment_reaches_images(rendering: Rendering) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: nginx}]}\n"
+    files = tree({"kustomization.yaml": "resources: [p.yaml]\n", "p.yaml": pod})
+    (found,) = await rendered(rendering, files, kustomize={"images": ["nginx:${ARGOCD_APP_REVISION_SHORT}"]})
+    assert found["spec"]["containers"][0]["image"] == "nginx:ccccccc"
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("", ()),
+        ("--load-restrictor LoadRestrictionsNone", ("--load-restrictor=LoadRestrictionsNone",)),
+        (
+            "--load-restrictor=LoadRestrictionsNone --reorder=none --enable-managedby-label",
+            ("--load-restrictor=LoadRestrictionsNone", "--reorder=none", "--enable-managedby-label"),
+        ),
+    ],
+)
+def test_build_options(text: str, flags: tuple[str, ...]) -> None:
+    assert edit.build_options(text) == flags
+
+
+@pytest.mark.parametrize(
+    "text", ["--enable-helm", "--enable-exec", "--network", "--helm-command=x", "--reorder=x", "-o /x"]
+)
+def test_build_options_that_reach_out_are_refused(text: str) -> None:
+    with pytest.raises(Invalid, match=r"kustomize\.buildOptions: "):
+        edit.build_options(text)
+
+
+async def test_build_options_take_effect(rendering: Rendering) -> None:
+    files = tree({"a/kustomization.yaml": "resources: [../cm.yaml]\n", "cm.yaml": config_map("outside")})
+    app = application("a")
+    (source,) = sources.of(app)
+    with pytest.raises(Invalid, match=r"LoadRestrictions|security|not in or below"):
+        await rendering.objects(await rendering.prepare(app, source, files))
+    setting = Setting("--load-restrictor LoadRestrictionsNone")
+    assert names(await rendering.objects(await rendering.prepare(app, source, files, setting))) == ["outside"]
