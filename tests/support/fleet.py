@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -186,21 +187,24 @@ class Fleet:
 
 
 def free_ports() -> tuple[int, int]:
-    """A free port, and the first of two free ones in a row."""
+    """A free port, and the first of two free ones in a row.
 
-    def free(port: int = 0) -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-
+    They lie below the ports that the kernel gives to outgoing connections: one of those could take the place of a hub
+    that is down for a moment.
+    """
     while True:
-        api, link = free(), free()
-        try:
-            free(link + 1)
-        except OSError:
-            continue
-        if link + 1 != api:
+        api, link = (random.randrange(12_000, 30_000) for _ in range(2))
+        if api not in (link, link + 1) and all(_is_free(port) for port in (api, link, link + 1)):
             return api, link
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def application(repo: Repo, name: str, cluster: str, path: str, namespace: str, **policy: Any) -> Manifest:
