@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from hub.core import charts
+from hub.core import charts, sources
 from hub.core.tree import Tree
 
 
@@ -19,10 +19,18 @@ class Depot(Protocol):
     async def tree(self, url: str, commit: str) -> Tree: ...
 
 
-class Depots:
-    """Sends each question to `git` or to `archives`, by its address."""
+class Git(Depot, Protocol):
+    """Git also knows prefixes of tags (`tagPrefix`)."""
 
-    def __init__(self, git: Depot, archives: Depot) -> None:
+    async def resolve(
+        self, url: str, target: str, *, refs: Mapping[str, str], tag_prefix: str = ""
+    ) -> str: ...
+
+
+class Depots:
+    """Sends each question to `git` or to `archives`, by its address. Targets are `hub.core.sources.Source.target`."""
+
+    def __init__(self, git: Git, archives: Depot) -> None:
         self._git = git
         self._archives = archives
 
@@ -30,7 +38,10 @@ class Depots:
         return await self._of(url).refs(url)
 
     async def resolve(self, url: str, target: str, *, refs: Mapping[str, str]) -> str:
-        return await self._of(url).resolve(url, target, refs=refs)
+        prefix, _, revision = target.rpartition(sources.PREFIXED)
+        if charts.is_address(url):
+            return await self._archives.resolve(url, revision, refs=refs)
+        return await self._git.resolve(url, revision, refs=refs, tag_prefix=prefix)
 
     async def tree(self, url: str, commit: str) -> Tree:
         return await self._of(url).tree(url, commit)

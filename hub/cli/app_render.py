@@ -145,7 +145,7 @@ class _Kitchen:
             return offline.folder_tree(folder)
         from hub.sources import local_git
 
-        return local_git.at_revision(folder, source.revision)
+        return local_git.at_revision(folder, source.revision, source.tag_prefix)
 
     async def _fetch(self, address: str, revision: str) -> Tree:
         """A chart: of the folder that `--repo` gives for its repository, else from where it is."""

@@ -20,6 +20,8 @@ from hub.core.tree import Tree
 
 DIRECTORY, KUSTOMIZE, HELM, PLUGIN = "directory", "kustomize", "helm", "plugin"
 BLOCKS = (DIRECTORY, KUSTOMIZE, HELM, PLUGIN)
+PREFIXED = "\t"
+"""Between a prefix of tags and a revision; Git has it in neither."""
 CONTROL_NAMESPACE = "argocd"
 _OVERRIDES = ".argocd-source"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -49,6 +51,12 @@ class Source:
 
     references: bool = False
     """It has a `ref` and neither path nor chart."""
+
+    @property
+    def target(self) -> str:
+        """What the tree is looked up by beside `address`: the revision, with the prefix of its tags before it."""
+        wanted = self.revision or "HEAD"
+        return f"{self.tag_prefix}{PREFIXED}{wanted}" if self.tag_prefix else wanted
 
     @property
     def renders(self) -> bool:

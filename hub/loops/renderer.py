@@ -487,7 +487,7 @@ class Renderer:
 
 def _keys(found: Sequence[Source]) -> list[SourceKey]:
     """What the sources' trees are looked up by."""
-    return [(source.address, source.revision or "HEAD") for source in found]
+    return [(source.address, source.target) for source in found]
 
 
 def _sources(manifest: Manifest) -> tuple[tuple[Source, ...], str]:
@@ -526,7 +526,7 @@ def _described(manifest: Manifest, before: AppState | None) -> AppState:
         owner=generated.controller_of(manifest),
         destination_namespace=(spec.get("destination") or {}).get("namespace") or "",
         repo=first.address if first else "",
-        target=(first.revision or "HEAD") if first else "",
+        target=first.target if first else "",
         policy=manifests.canonical(asdict(policy.of(spec, request))).decode(),
         deleting=deleting,
     )

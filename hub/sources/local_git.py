@@ -17,8 +17,9 @@ _SECONDS = 8
 _LARGEST = 50 * 1024 * 1024
 
 
-def at_revision(folder: str, wanted: str) -> Tree:
-    """The tree of a branch, tag, commit or version range, as the repository has it now.
+def at_revision(folder: str, wanted: str, tag_prefix: str = "") -> Tree:
+    """The tree of a branch, tag, commit or version range, as the repository has it now. A range looks at the tags
+    that begin with `tag_prefix`.
 
     Raises `errors.NotFound` for an unknown revision, `errors.Invalid` for a repository that Git cannot read.
     """
@@ -28,6 +29,7 @@ def at_revision(folder: str, wanted: str) -> Tree:
         revision.parse_listing(listing),
         highest=semver.highest,
         short=lambda text: _full(folder, text),
+        tag_prefix=tag_prefix,
     )
     location = _git(folder, "rev-parse", "--absolute-git-dir").strip()
     return tree.at_commit(tree.Objects(Batch(location, limit=_LARGEST)), commit)

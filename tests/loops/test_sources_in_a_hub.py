@@ -157,6 +157,20 @@ async def test_shared_objects_are_told_and_refused_where_that_is_asked_for(hub: 
     assert len((await rendered(hub, made))[1]) == 1
 
 
+async def test_a_range_looks_at_the_tags_of_its_prefix(hub: Hub, repo: Repo) -> None:
+    for tag, value in (("web-1.0.0", "one"), ("web-1.2.0", "two"), ("db-1.9.0", "three"), ("1.8.0", "four")):
+        repo.commit({"a/one.yaml": config_map("one", value)})
+        repo.git("push", "--quiet", str(repo.server.root / f"{repo.name}.git"), f"HEAD:refs/tags/{tag}")
+    made = await hubs.add(
+        hub,
+        table.APPLICATION,
+        app("first", repoURL=repo.url, path="a", targetRevision="^1.0", tagPrefix="web-"),
+    )
+    await look(hub)
+    state, (found,) = await rendered(hub, made)
+    assert (found["data"], state.problem) == ({"value": "two"}, "")
+
+
 @pytest.mark.parametrize(
     ("sync_policy", "options"),
     [
