@@ -84,8 +84,8 @@ def judge(
     deleting: bool = False,
     annotations: Mapping[str, str],
     before: Pending | None,
+    reread: bool,
     now: float,
-    reread: bool = True,
 ) -> Verdict:
     """What one evaluation of a set means for its existing applications.
 

@@ -213,7 +213,7 @@ class Expander:
             known.stale = known.stale or any(increment.concerns(known.inputs, move) for move in moves)
 
     async def _one(self, manifest: Manifest) -> None:
-        known, now = self._known.get(manifest["metadata"]["uid"]), self._now()
+        known, now = self._known.get(manifest["metadata"]["uid"]), time.monotonic()
         reread = True
         if refresh_asked(manifest):
             await self._look_again(manifest, known, whole=True)
@@ -320,11 +320,11 @@ class Expander:
         inputs = evaluation.inputs
         if recheck:
             asyncio.get_running_loop().call_later(CONFIRM_AFTER, self._wake.set)
-            return self._now() + CONFIRM_AFTER
+            return time.monotonic() + CONFIRM_AFTER
         wait = float(inputs.requeue) or float("inf")
         if not isinstance(evaluation.completeness, Complete) and inputs.requeue and _asks(inputs):
             wait = min(wait, RETRY_AFTER)
-        return self._now() + wait
+        return time.monotonic() + wait
 
     async def _evaluate(self, manifest: Manifest, known: _Known) -> tuple[object, Evaluation]:
         """(versions of the objects that it looked at, the evaluation)."""

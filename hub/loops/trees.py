@@ -44,14 +44,14 @@ class Mirrors(Protocol):
 
 @dataclass
 class Repo:
-    """One repository in use. Times are Unix seconds: `seen` is its last answer, `looked` the last attempt, `failed`
-    the first one in vain, 0.0 while it answers.
+    """One repository in use. `seen` is its last answer, `failed` the first attempt in vain, 0.0 while it answers: Unix
+    seconds. `looked` is the last attempt and `due` the next, by a clock that nobody sets.
     """
 
     url: str
     refs: Mapping[str, str] = field(default_factory=dict)
     seen: float = 0.0
-    looked: float = 0.0
+    looked: float = float("-inf")
     due: float = 0.0
     failed: float = 0.0
     error: str = ""
@@ -77,7 +77,7 @@ class Trees:
 
     def due(self) -> list[str]:
         """Repositories whose next look is due."""
-        now = self._now()
+        now = time.monotonic()
         return [repo.url for repo in self._repos.values() if repo.due <= now]
 
     async def look(self, url: str, older: float = 0.0) -> bool:
@@ -86,7 +86,7 @@ class Trees:
         A look within the last `older` seconds is as good as a new one.
         """
         repo = await self._repo(url)
-        began = self._now() - older
+        began = time.monotonic() - older
         async with repo.lock:
             if repo.looked > began:
                 return False
@@ -117,9 +117,8 @@ class Trees:
         try:
             return await self._mirrors.tree(repo.url, commit)
         except Unavailable as error:
-            now = self._now()
-            repo.failed, repo.error = repo.failed or now, error.message
-            repo.due = min(repo.due, now + RETRY_SECONDS)
+            repo.failed, repo.error = repo.failed or self._now(), error.message
+            repo.due = min(repo.due, time.monotonic() + RETRY_SECONDS)
             raise
 
     def known(self, url: str, revision: str) -> str:
@@ -141,9 +140,9 @@ class Trees:
         return repo
 
     async def _list(self, repo: Repo) -> bool:
-        now = self._now()
+        now, ticks = self._now(), time.monotonic()
         # Looks at many repositories of one host spread by themselves.
-        repo.looked, repo.due = now, now + self._every * random.uniform(0.8, 1.0)
+        repo.looked, repo.due = ticks, ticks + self._every * random.uniform(0.8, 1.0)
         try:
             refs = dict(await self._mirrors.refs(repo.url))
             if not refs:
@@ -157,7 +156,7 @@ class Trees:
         if moved:
             key, due = repos.identity(repo.url), repo.due
             # Where the store fails, the refs stay the old ones, and the next look sees the change again.
-            repo.due = min(due, now + RETRY_SECONDS)
+            repo.due = min(due, ticks + RETRY_SECONDS)
             await self._store.write(lambda tx: heads.replace(tx, key, refs, now))
             repo.refs, repo.due = refs, due
             for revision in tuple(repo.commits):
