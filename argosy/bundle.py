@@ -8,7 +8,7 @@ when. The absence of an assignment from a `Desired` removes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import orjson
@@ -85,6 +85,11 @@ class Desired:
     removals: tuple[Removal, ...] = ()
 
 
+_POLICY, _REMOVAL, _ASSIGNMENT = (
+    tuple(field.name for field in fields(kind)) for kind in (Policy, Removal, Assignment)
+)
+
+
 def set_digest(assignments: Iterable[Assignment], removals: Iterable[Removal]) -> str:
     """The digest by which hub and agent check that they mean the same set, whatever order they hold it in."""
     return digest_of_bodies(map(body_of, assignments), map(body_of, removals))
@@ -92,7 +97,16 @@ def set_digest(assignments: Iterable[Assignment], removals: Iterable[Removal]) -
 
 def body_of(item: Assignment | Removal) -> bytes:
     """The canonical JSON of one member of a set."""
-    return objects.canonical(asdict(item))
+    if isinstance(item, Removal):
+        return objects.canonical({name: getattr(item, name) for name in _REMOVAL})
+    record: dict[str, Any] = {name: getattr(item, name) for name in _ASSIGNMENT}
+    record["policy"] = plain(item.policy)
+    return objects.canonical(record)
+
+
+def plain(policy: Policy) -> dict[str, Any]:
+    """A policy as a JSON object."""
+    return {name: getattr(policy, name) for name in _POLICY}
 
 
 def digest_of_bodies(assignments: Iterable[bytes], removals: Iterable[bytes]) -> str:

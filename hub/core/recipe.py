@@ -8,7 +8,7 @@ commit that touches none of them gives the recipe that is known already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from argosy import objects
@@ -36,7 +36,7 @@ class Ingredient:
     @property
     def digest(self) -> str:
         """Identity of what the tool writes, before anything is added for one Application."""
-        return objects.digest(objects.canonical([FORMAT, asdict(self)]))
+        return objects.digest(objects.canonical([FORMAT, _plain(self)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,17 @@ class Recipe:
     @property
     def digest(self) -> str:
         """`sha256:…`; equal for equal bundles-to-be."""
-        value: list[Any] = [FORMAT, [asdict(each) for each in self.ingredients], asdict(self.target)]
+        value: list[Any] = [FORMAT, [_plain(each) for each in self.ingredients], _plain(self.target)]
         return objects.digest(objects.canonical(value))
+
+
+_INGREDIENT, _TARGET = (tuple(field.name for field in fields(kind)) for kind in (Ingredient, Target))
+
+
+def _plain(item: Ingredient | Target) -> dict[str, Any]:
+    """A record as a JSON object."""
+    names = _INGREDIENT if isinstance(item, Ingredient) else _TARGET
+    return {name: getattr(item, name) for name in names}
 
 
 def ingredient(source: Source, tool: str, version: str, tree: Tree, paths: Iterable[str]) -> Ingredient:

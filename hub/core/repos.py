@@ -7,6 +7,7 @@ mirrors, credentials and webhooks all need that comparison. Nothing here talks t
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -32,6 +33,7 @@ class Address:
     path: str
 
 
+@functools.lru_cache(maxsize=4096)
 def parse(url: str) -> Address:
     """Reads an address in any form that Git knows. Raises `Invalid` for what is none."""
     text = url.strip()
@@ -60,6 +62,7 @@ def parse(url: str) -> Address:
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def identity(url: str) -> str:
     """Equal texts mean the same repository, reached in the same way. The case of the path is kept."""
     address = parse(url)

@@ -20,6 +20,8 @@ from hub.render.rendering import Prepared, Rendering, Setting
 from hub.render.supplies import Supplies
 
 SHOWN = 5
+FEW = 20
+"""Objects up to which finishing and packing are done before a thread would begin."""
 WARNED = 20_000
 
 
@@ -100,6 +102,8 @@ class Kitchen:
     async def finished(self, dish: Dish) -> Finished:
         """The objects with all problems and warnings. Raises as `prepare` does."""
         rendered = [item for one in dish.prepared for item in await self._rendering.objects(one)]
+        if len(rendered) <= FEW:
+            return finish.finish(rendered, dish.target)
         return await asyncio.to_thread(finish.finish, rendered, dish.target)
 
     async def _fetched(self, address: str, revision: str) -> Tree:

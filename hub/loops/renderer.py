@@ -10,7 +10,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -26,10 +26,12 @@ from hub.core.destinations import Directory
 from hub.core.served import table
 from hub.core.sources import Source
 from hub.core.tree import Tree
-from hub.core.types import Failed
+from hub.core.types import Answer, Failed
+from hub.loops import kitchen, reads
 from hub.loops.bounds import Bounds, project_of
 from hub.loops.claims import Claims, Wanted
 from hub.loops.kitchen import Dish, Kitchen
+from hub.loops.reads import Reads
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.render.base import Kube
@@ -59,6 +61,20 @@ class Entry:
     sources: tuple[Source, ...]
     wrong: str
     state: AppState | None
+    reads: Reads | None = None
+    """What its last render read, where that can be told from its sources' trees alone."""
+
+    @property
+    def sound(self) -> bool:
+        """True where what was rendered last is what is wanted, with nothing to complain of."""
+        state = self.state
+        return (
+            state is not None and bool(state.bundle) and not state.problem and state.recipe == self.rendered
+        )
+
+    @property
+    def rendered(self) -> str:
+        return self.reads.recipe if self.reads else ""
 
 
 @dataclass
@@ -128,6 +144,11 @@ class Renderer:
         self._places = -1
         self._loaded = False
         self._cooking: dict[str, _Cook] = {}
+        self._wanted: dict[str, asyncio.Future[tuple[str, str] | None]] = {}
+        """Recipes to be looked for in the store."""
+        self._reading: list[asyncio.Task[None]] = []
+        self._found: dict[SourceKey, asyncio.Task[Answer[Tree]]] = {}
+        """The trees of the batch under way: however many Applications use one, it is asked for once."""
         self._claims = Claims(store)
         self._bounds = Bounds(store, world)
         self._concerned: dict[str, None] = {}
@@ -172,15 +193,17 @@ class Renderer:
         directory = await self._world.directory()
         await self._reread(due)
         due.update(self._moved_destinations(directory))
-        due.update(dict.fromkeys(self._moved_sources()))
+        moved = [uid for uid in self._moved_sources() if uid not in due]
+        same = await self._untouched(moved) if moved else set()
+        due.update(dict.fromkeys(uid for uid in moved if uid not in same))
         known = [uid for uid in due if uid in self._entries]
         if known:
             await self._work(known, directory)
         if concerned := [uid for uid in self._concerned if uid in self._entries]:
             self._concerned.clear()
             await self._work(concerned, directory)
-        if known:
-            await self._confirm({key for uid in known for key in self._keys_of(uid)})
+        if known or same:
+            await self._confirm({key for uid in (*known, *same) for key in self._keys_of(uid)})
 
     # --- what is due ----------------------------------------------------------------------------------------------
 
@@ -260,6 +283,7 @@ class Renderer:
     async def _work(self, due: Sequence[str], directory: Directory) -> None:
         for start in range(0, len(due), TOGETHER):
             part = [self._entries[uid] for uid in due[start : start + TOGETHER] if uid in self._entries]
+            self._found = {}
             outcomes = await asyncio.gather(*(self._guarded(entry, directory) for entry in part))
             await self._claim(outcomes)
             wrote = await self._store.write(lambda tx, found=outcomes: self._write(tx, found))  # type: ignore[misc]
@@ -331,12 +355,36 @@ class Renderer:
             await asyncio.gather(*(self._trees.look(url) for url in {url for url, _ in keys}))
         trees: dict[SourceKey, Tree] = {}
         for key in keys:
-            answer = await self._trees.tree(*key)
+            answer = await self._tree(key, anew=_annotated(manifest))
             if isinstance(answer, Failed):
                 problem = f"ComparisonError: {answer.reason}"
                 return _Outcome(entry, replace(state, problem=problem))
             trees[key] = answer.value
         return await self._render(entry, state, trees)
+
+    async def _tree(self, key: SourceKey, *, anew: bool) -> Answer[Tree]:
+        if anew or key not in self._found:
+            self._found[key] = asyncio.create_task(self._trees.tree(*key))
+        return await self._found[key]
+
+    async def _untouched(self, moved: Iterable[str]) -> set[str]:
+        """Of Applications whose sources moved, those that read nothing of what the new commits changed."""
+        known = {
+            uid: entry
+            for uid in moved
+            if (entry := self._entries.get(uid)) is not None and entry.reads is not None and entry.sound
+        }
+        keys = {key for entry in known.values() for key in _keys(entry.sources)}
+        answers = dict(
+            zip(keys, await asyncio.gather(*(self._trees.tree(*key) for key in keys)), strict=True)
+        )
+        trees = {key: answer.value for key, answer in answers.items() if not isinstance(answer, Failed)}
+
+        def look() -> set[str]:
+            ids: dict[tuple[SourceKey, str], str | None] = {}
+            return {uid for uid, entry in known.items() if entry.reads and entry.reads.same(trees, ids)}
+
+        return await asyncio.to_thread(look)
 
     async def _render(self, entry: Entry, state: AppState, trees: dict[SourceKey, Tree]) -> _Outcome:
         state = replace(state, problem="")
@@ -350,6 +398,7 @@ class Renderer:
                 kube = functools.partial(self._kube, state.cluster)
                 dish = await self._kitchen.prepare(entry.manifest, parts, kube)
             recipe = dish.digest
+            entry.reads = reads.of(dish, entry.manifest, _keys(entry.sources), trees)
             if recipe == state.recipe and state.bundle:
                 return _Outcome(entry, state)
             digest, problem, fresh = await self._cook(dish)
@@ -375,7 +424,7 @@ class Renderer:
         recipe = dish.digest
         if (cook := self._cooking.get(recipe)) is not None:
             return await cook.done
-        known = await self._store.read(lambda tx: recipes.find(tx, recipe))
+        known = await self._find(recipe)
         if known is not None:
             return known[0], known[1], None
         if (cook := self._cooking.get(recipe)) is not None:
@@ -384,7 +433,10 @@ class Renderer:
         try:
             async with self._limit:
                 found = await self._kitchen.cook(dish)
-                fresh = await asyncio.to_thread(bundle_format.pack, found)
+                few = len(found) <= kitchen.FEW
+                fresh = (
+                    bundle_format.pack(found) if few else await asyncio.to_thread(bundle_format.pack, found)
+                )
             self.rendered += 1
             outcome: tuple[str, str, tuple[str, bytes] | None] = (fresh[0], "", fresh)
         except Invalid as error:
@@ -397,6 +449,26 @@ class Renderer:
             del self._cooking[recipe]
         cook.done.set_result(outcome)
         return outcome
+
+    async def _find(self, recipe: str) -> tuple[str, str] | None:
+        """What is known of a recipe: (bundle, problem). Those that are asked for at one moment are read together."""
+        loop = asyncio.get_running_loop()
+        if not self._wanted:
+            loop.call_soon(lambda: self._reading.append(loop.create_task(self._read_wanted())))
+        return await self._wanted.setdefault(recipe, loop.create_future())
+
+    async def _read_wanted(self) -> None:
+        wanted, self._wanted = self._wanted, {}
+        self._reading = [task for task in self._reading if not task.done()]
+        try:
+            found = await self._store.read(lambda tx: {one: recipes.find(tx, one) for one in wanted})
+        except Exception as error:
+            for future in wanted.values():
+                future.set_exception(error)
+            return
+        for recipe, future in wanted.items():
+            if not future.done():
+                future.set_result(found[recipe])
 
     async def _confirm(self, looked_at: Iterable[SourceKey]) -> None:
         """Notes which commits the renders are right for: one row for each moved source, however many apps share it."""
@@ -527,7 +599,7 @@ def _described(manifest: Manifest, before: AppState | None) -> AppState:
         destination_namespace=(spec.get("destination") or {}).get("namespace") or "",
         repo=first.address if first else "",
         target=first.target if first else "",
-        policy=manifests.canonical(asdict(policy.of(spec, request))).decode(),
+        policy=manifests.canonical(bundle_format.plain(policy.of(spec, request))).decode(),
         deleting=deleting,
     )
 
