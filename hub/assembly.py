@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -29,7 +29,7 @@ from hub.charts import keyring as chart_keys
 from hub.charts.charts import Charts
 from hub.charts.depots import Depots
 from hub.config import HubConfig
-from hub.core import access, kubeconfig, semver, webhook
+from hub.core import access, charts, kubeconfig, semver, webhook
 from hub.core import settings as argocd
 from hub.core.generators.base import ProviderRequest, TreeRequest
 from hub.core.served import table
@@ -159,7 +159,7 @@ class Hub:
         self.roller = Roller(store, objects, self._clock)
         self._roll = Loop("roller", self.roller.run, every=60)
         self._remove = Loop("remover", Remover(store, objects, self._clock).run, every=30)
-        sweeper = Sweeper(store, objects, self.mirrors.tidy, self.trees, self._clock)
+        sweeper = Sweeper(store, objects, self._tidy, self.trees, self._clock)
         sweep = Loop("sweeper", sweeper.run, every=3600)
         self.loops = [self._keys, self._poll, self._expand, self._render, self._roll, self._remove, sweep]
         self.link = LinkServer(store, self.ca, self._link_config(), clock=self._clock)
@@ -264,6 +264,10 @@ class Hub:
         self._push_secrets = credentials.texts(own)
         failed = {repo.url for repo in self.trees.in_use() if repo.failed}
         self.poller.ask(failed.__contains__)
+
+    async def _tidy(self, used: Iterable[str]) -> None:
+        await self.mirrors.tidy(url for url in used if not charts.is_address(url))
+        await self.charts.tidy(time.time())
 
     def _read_chart_keys(self, secrets: Sequence[Manifest], maps: Sequence[Manifest]) -> None:
         found = [

@@ -32,6 +32,7 @@ from hub.core.tree import Tree
 MAX_INDEX = 128 * 1024 * 1024
 FRESH = 5.0
 """Seconds for which one reading of an index answers for other charts too: they are often looked at together."""
+UNUSED = 30 * 86400.0
 _KEPT = 64
 
 
@@ -126,6 +127,17 @@ class Charts:
                 self._locks.pop(gone, None)
             return found
 
+    async def tidy(self, now: float) -> None:
+        """Forgets archives that nobody has asked for in a month. `now` is Unix seconds."""
+        await asyncio.to_thread(self._forget, now - UNUSED)
+
+    def _forget(self, before: float) -> None:
+        for place in ("pins", "blobs"):
+            for path in (self._folder / place).glob("*"):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before:
+                        path.unlink()
+
     # --- archives -------------------------------------------------------------------------------------------------
 
     async def _archive(self, place: Place, version: str) -> tuple[bytes, str]:
@@ -174,7 +186,10 @@ class Charts:
     def _kept(self, pin: Path) -> tuple[bytes, str] | None:
         try:
             digest, media = pin.read_text().split()
-            data = (self._folder / "blobs" / digest).read_bytes()
+            blob = self._folder / "blobs" / digest
+            data = blob.read_bytes()
+            for path in (pin, blob):
+                os.utime(path)
         except (OSError, ValueError):
             return None
         return (data, media) if archive.sha256(data) == digest else None

@@ -33,7 +33,10 @@ _OWN = re.compile(r"\.argocd-source(-.+)?\.yaml\Z")
 def inputs(source: Source, tree: Tree) -> Collection[str]:
     """The folder itself. Raises `Invalid` where it is not there, or for Jsonnet options."""
     if source.options.get("jsonnet"):
-        raise Invalid(f"{source.where}.directory.jsonnet: Jsonnet is not supported")
+        raise Invalid(
+            f"{source.where}.directory.jsonnet: Jsonnet is not supported: let CI write its output to Git and give "
+            "that folder as the source"
+        )
     folder = files.real(tree, source.path, f"{source.where}.path")
     if not files.is_folder(tree, folder):
         raise Invalid(f"{source.where}.path: {source.path}: no such folder at {tree.commit}")
@@ -63,7 +66,8 @@ def read(source: Source, tree: Tree) -> list[Manifest]:
             )
         if path.endswith(".jsonnet"):
             raise Invalid(
-                f"{path}: Jsonnet is not supported; leave it out with {source.where}.directory.exclude"
+                f"{path}: Jsonnet is not supported; leave it out with {source.where}.directory.exclude, or let CI write "
+                "its output to Git"
             )
         documents = _json(data, path) if path.endswith(".json") else _yaml(data, path)
         found.extend(_flat(documents, path))

@@ -35,6 +35,7 @@ _FOLDERS_OR_FILES = ("resources", "bases", "components")
 _PLUGINS = ("generators", "transformers", "validators")
 _FILES = ("crds", "configurations")
 _HELM = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")
+_NO_HELM = "Helm charts are not supported here; make the chart a source of its own, in spec.sources"
 _PATCHES = ("patches", "patchesJson6902", "replacements")
 _PLUGIN_FIELDS = ("path", "paths", "files", "envs", "env")
 _LOCAL_PATHS = re.compile(r"[^\n]{1,1024}\Z")
@@ -107,7 +108,7 @@ def _one(tree: Tree, folder: str, reached: Reached) -> Iterator[str]:
     found = load(tree, path)
     for name in _HELM:
         if found.get(name):
-            raise Invalid(f"{path}: {name}: Helm charts are not supported")
+            raise Invalid(f"{path}: {name}: {_NO_HELM}")
     for name in _FOLDERS_OR_FILES:
         for at, entry in _entries(found, name, path):
             yield from _resource(tree, folder, entry, f"{path}: {name}[{at}]", reached)
@@ -231,7 +232,7 @@ def _configurations(tree: Tree, folder: str, documents: Sequence[Any], where: st
         if not isinstance(document, dict):
             continue
         if str(document.get("kind")).startswith("HelmChart"):
-            raise Invalid(f"{where}: {document['kind']}: Helm charts are not supported")
+            raise Invalid(f"{where}: {document['kind']}: {_NO_HELM}")
         annotations = (document.get("metadata") or {}).get("annotations") or {}
         if "config.kubernetes.io/function" in annotations:
             raise Invalid(f"{where}: functions (config.kubernetes.io/function) are not supported")

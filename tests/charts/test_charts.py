@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ def address(repo: str, chart: str = "web", **more: Any) -> str:
 async def got(charts: Charts, url: str, revision: str) -> Tree:
     refs = await charts.refs(url)
     return await charts.tree(url, await charts.resolve(url, revision, refs=refs))
+
+
+def kept(folder: Path) -> dict[str, int]:
+    return {name: len(list(folder.rglob(f"{name}/*"))) for name in ("blobs", "pins")}
 
 
 def keys(*secrets: dict[str, str]) -> keyring.Keyring:
@@ -130,6 +135,16 @@ class TestIndex:
         assert third.fetches == 1
         await second.close()
         await third.close()
+
+    async def test_archives_that_nobody_uses_are_forgotten(
+        self, charts: Charts, index: IndexRepository, tmp_path: Path
+    ) -> None:
+        index.publish("web", "1.2.3", packed())
+        await got(charts, address(index.repository), "1.2.3")
+        await charts.tidy(time.time() + 29 * 86400)
+        assert kept(tmp_path) == {"blobs": 1, "pins": 1}
+        await charts.tidy(time.time() + 31 * 86400)
+        assert kept(tmp_path) == {"blobs": 0, "pins": 0}
 
     async def test_credentials_go_to_their_host_alone(self, charts: Charts, index: IndexRepository) -> None:
         elsewhere = IndexRepository()
