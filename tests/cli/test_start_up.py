@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HEAVY = {
     "aiohttp",
     "asyncio",
@@ -26,12 +28,8 @@ HEAVY = {
 EXAMPLE = Path(__file__).parents[2] / "examples/guestbook.yaml"
 
 
-def test_no_offline_command_pays_for_the_imports_of_others(tmp_path: Path) -> None:
-    clusters = tmp_path / "clusters.yaml"
-    clusters.write_text(
-        "{apiVersion: argosy.dev/v1alpha1, kind: Cluster, metadata: {name: a, labels: {env: try}}}"
-    )
-    line = ["argosy", "appset", "generate", "-f", str(EXAMPLE), "--clusters", str(clusters), "-o", "name"]
+def ran(line: list[str]) -> tuple[str, set[str]]:
+    """What a command line prints, and which packages were imported for it."""
     code = f"""
 import sys
 import hub.cli.main
@@ -43,6 +41,25 @@ except SystemExit as ended:
 print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
 """
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    app, modules = said.splitlines()
+    shown, modules = said.splitlines()
+    return shown, set(modules.split())
+
+
+def test_no_offline_command_pays_for_the_imports_of_others(tmp_path: Path) -> None:
+    clusters = tmp_path / "clusters.yaml"
+    clusters.write_text(
+        "{apiVersion: argosy.dev/v1alpha1, kind: Cluster, metadata: {name: a, labels: {env: try}}}"
+    )
+    line = ["argosy", "appset", "generate", "-f", str(EXAMPLE), "--clusters", str(clusters), "-o", "name"]
+    app, modules = ran(line)
     assert app == "application.argoproj.io/guestbook-a"
-    assert not HEAVY & set(modules.split())
+    assert not HEAVY & modules
+
+
+@pytest.mark.parametrize("command", ["project check", "project windows", "rollout simulate"])
+def test_nor_do_those_that_answer_questions(command: str, tmp_path: Path) -> None:
+    questions = tmp_path / "questions.json"
+    questions.write_text("[]")
+    said, modules = ran(["argosy", *command.split(), "-f", str(questions), "-o", "json"])
+    assert said == "[]"
+    assert not HEAVY & modules
