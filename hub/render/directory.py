@@ -160,8 +160,11 @@ def flatten(document: Any, where: str) -> Iterator[Manifest]:
     if isinstance(items, list) and document["kind"].endswith("List"):
         for at, item in enumerate(items):
             yield from flatten(item, f"{where}: items[{at}]")
-    else:
-        yield document
+        return
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
+        raise Invalid(f"{where}: metadata.name is missing")
+    yield document
 
 
 def _called(value: Any) -> str:
