@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -71,8 +72,9 @@ class Rendering:
         self.renders = 0
         """Renders done so far; what came from the caches is not counted."""
         self._ingredients: OrderedDict[tuple[str, str, str], Prepared] = OrderedDict()
-        self._natures: OrderedDict[tuple[str, str, str], _Nature] = OrderedDict()
-        self._overrides: OrderedDict[tuple[str, str, str], frozenset[str]] = OrderedDict()
+        self._looks: OrderedDict[tuple[str, str, str], tuple[frozenset[str], _Nature]] = OrderedDict()
+        self._asking: OrderedDict[str, bool] = OrderedDict()
+        self._lock = threading.Lock()
         self._objects: OrderedDict[str, list[Manifest]] = OrderedDict()
         self._held = 0
         self._running: dict[str, asyncio.Task[list[Manifest]]] = {}
@@ -86,9 +88,8 @@ class Rendering:
         variables = sources.environment(application, source, tree.commit)
         refs = tuple(tree.refs) if isinstance(tree, Mounted) else ()
         app = variables["ARGOCD_APP_NAME"]
-        overrides = await self._overrides_of(source, tree)
+        overrides, nature = await self._look(source, tree)
         own = overrides.intersection(sources.override_paths(source, app))
-        nature = await self._nature(source, tree)
         kube = None
         if nature.asks or own:
             kube = await setting.kube()
@@ -131,18 +132,35 @@ class Rendering:
         _keep(self._ingredients, key, prepared)
         return prepared
 
-    async def _nature(self, source: Source, tree: Tree) -> _Nature:
-        """By the source's block, else by its files; looked at once for each commit."""
-        if source.tool not in ("", sources.HELM):
-            return _Nature(source.tool, False)
+    async def _look(self, source: Source, tree: Tree) -> tuple[frozenset[str], _Nature]:
+        """The files of a source's folder that override sources, its own or of one Application, and what the
+        source is: looked at once for each commit.
+        """
         key = (f"{source.address} {mounted.identity(tree)}", source.path, source.tool)
-        known = self._natures.get(key)
+        known = self._looks.get(key)
         if known is None:
-            known = await self.sandbox.call(functools.partial(_nature_of, source, tree))
-            _keep(self._natures, key, known)
-        if b"KUBE_" in objects.canonical(source.options):
-            return replace(known, asks=True)
-        return known
+            known = await self.sandbox.call(functools.partial(self._looked, source, tree))
+            _keep(self._looks, key, known)
+        overrides, nature = known
+        if source.options and nature.tool == sources.HELM and b"KUBE_" in objects.canonical(source.options):
+            nature = replace(nature, asks=True)
+        return overrides, nature
+
+    def _looked(self, source: Source, tree: Tree) -> tuple[frozenset[str], _Nature]:
+        overrides = frozenset(files.beginning(tree, sources.override_start(source)))
+        if source.tool not in ("", sources.HELM):
+            return overrides, _Nature(source.tool, False)
+        tool = table.detect(source, tree).name
+        if tool != sources.HELM:
+            return overrides, _Nature(tool, False)
+        # A chart's files are read for this, and few commits change them.
+        content = tree.tree_id(source.path) or ""
+        asks = self._asking.get(content) if content else None
+        if asks is None:
+            asks = helm.asks(source, tree)
+            with self._lock:
+                _keep(self._asking, content, asks)
+        return overrides, _Nature(tool, asks)
 
     async def objects(self, prepared: Prepared) -> list[Manifest]:
         """What the tool makes of the source; not to be changed, others share it. Raises as `prepare` does."""
@@ -157,16 +175,6 @@ class Rendering:
             task.add_done_callback(functools.partial(self._done, key))
             self._running[key] = task
         return await asyncio.shield(task)
-
-    async def _overrides_of(self, source: Source, tree: Tree) -> frozenset[str]:
-        """The files of a source's folder that override sources, its own or of one Application."""
-        key = (source.address, tree.commit, source.path)
-        known = self._overrides.get(key)
-        if known is None:
-            start = sources.override_start(source)
-            known = frozenset(await self.sandbox.call(functools.partial(files.beginning, tree, start)))
-            _keep(self._overrides, key, known)
-        return known
 
     async def _render(self, key: str, prepared: Prepared) -> list[Manifest]:
         self.renders += 1
@@ -188,11 +196,6 @@ def _keep(cache: OrderedDict[K, V], key: K, value: V) -> None:
     cache[key] = value
     while len(cache) > _KEPT:
         cache.popitem(last=False)
-
-
-def _nature_of(source: Source, tree: Tree) -> _Nature:
-    tool = table.detect(source, tree).name
-    return _Nature(tool, tool == sources.HELM and helm.asks(source, tree))
 
 
 def _ready(source: Source, tree: Tree, app: str, variables: dict[str, str], refs: tuple[str, ...]) -> Source:

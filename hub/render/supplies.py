@@ -23,6 +23,7 @@ Fetch = Callable[[str, str], Awaitable[Tree]]
 """(address, version or range) -> the chart. Raises our errors."""
 
 _KEPT = 4096
+_COMMITS_KEPT = 64
 _MOST = 200
 
 
@@ -43,6 +44,7 @@ class Supplies:
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
+        self._charts: OrderedDict[tuple[str, str], dict[str, bool]] = OrderedDict()
         self._needs: OrderedDict[tuple[str, str, str], tuple[Need, ...]] = OrderedDict()
 
     async def whole(self, source: Source, tree: Tree, refs: Mapping[str, Tree]) -> Tree:
@@ -58,6 +60,8 @@ class Supplies:
         return Mounted(tree, inside, refs) if inside or refs else tree
 
     async def _needed(self, source: Source, tree: Tree) -> tuple[Need, ...]:
+        if not await self._holds_chart(source, tree):
+            return ()
         key = (source.address, tree.commit, source.path)
         found = self._needs.get(key)
         if found is None:
@@ -66,6 +70,29 @@ class Supplies:
             while len(self._needs) > _KEPT:
                 self._needs.popitem(last=False)
         return found
+
+    async def _holds_chart(self, source: Source, tree: Tree) -> bool:
+        """Whether there may be a chart at the source's path; all charts of a commit are looked up together."""
+        key = (source.address, tree.commit)
+        folders = self._charts.get(key)
+        if folders is None:
+            folders = await asyncio.to_thread(_chart_folders, tree)
+            self._charts[key] = folders
+            while len(self._charts) > _COMMITS_KEPT:
+                self._charts.popitem(last=False)
+        above = source.path
+        while above and above not in folders:
+            above = above.rpartition("/")[0]
+        # A link on the way may lead to a chart, and so may be one.
+        return above in folders and (above == source.path or folders[above])
+
+
+def _chart_folders(tree: Tree) -> dict[str, bool]:
+    """Folder with a chart -> False, symbolic link -> True."""
+    found = {
+        path.rpartition("/")[0]: False for path in tree.paths() if path.rpartition("/")[2] == "Chart.yaml"
+    }
+    return found | dict.fromkeys(tree.symlinks(), True)
 
 
 def needs(source: Source, tree: Tree) -> tuple[Need, ...]:

@@ -383,3 +383,19 @@ class TestHostileCharts:
         broken = '{{ required "a name is needed" .Values.name }}'
         with pytest.raises(Invalid, match=r"helm template \.: .*templates/x\.yaml.*a name is needed"):
             await helmed(rendering, tree({**chart(), "templates/x.yaml": broken}))
+
+
+async def test_a_chart_behind_a_link_gets_its_dependencies_too(rendering: Rendering) -> None:
+    files = tree(
+        {
+            **below("real/web", chart()),
+            "real/web/Chart.yaml": TestDependencies.CHART % ("1.x", "file://../db"),
+            **below("real/db", chart("db", "1.5.0")),
+        },
+        {"linked": "real"},
+    )
+    app = application("linked/web")
+    (source,) = sources.of(app)
+    whole = await Supplies(_none).whole(source, files, {})
+    found = await rendering.objects(await rendering.prepare(app, source, whole))
+    assert sorted(one["data"]["chart"] for one in found) == ["db-1.5.0", "web-1.0.0"]
