@@ -33,7 +33,7 @@ MAX_INDEX = 128 * 1024 * 1024
 FRESH = 5.0
 """Seconds for which one reading of an index answers for other charts too: they are often looked at together."""
 UNUSED = 30 * 86400.0
-_KEPT = 64
+_KEPT_BYTES = 64 * 1024 * 1024
 
 
 @dataclass
@@ -66,6 +66,7 @@ class Charts:
         self._indexes: dict[str, _Index] = {}
         self._used: dict[str, set[str]] = {}
         self._trees: OrderedDict[tuple[str, str], Tree] = OrderedDict()
+        self._sizes: dict[tuple[str, str], int] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
 
     async def close(self) -> None:
@@ -121,11 +122,17 @@ class Charts:
             strip = bool(place.chart) or media == CHART_LAYER
             what = f"{place.repository} {place.chart} {commit}"
             found = await asyncio.to_thread(archive.tree, data, commit, what, strip=strip)
-            self._trees[key] = found
-            while len(self._trees) > _KEPT:
-                gone, _ = self._trees.popitem(last=False)
-                self._locks.pop(gone, None)
+            self._hold(key, found)
             return found
+
+    def _hold(self, key: tuple[str, str], found: Tree) -> None:
+        """Keeps what was unpacked last; the newest always, however large it is."""
+        self._trees[key] = found
+        self._sizes[key] = sum(len(found.read(path)) for path in found.paths())
+        while len(self._trees) > 1 and sum(self._sizes.values()) > _KEPT_BYTES:
+            gone, _ = self._trees.popitem(last=False)
+            self._sizes.pop(gone)
+            self._locks.pop(gone, None)
 
     async def tidy(self, now: float) -> None:
         """Forgets archives that nobody has asked for in a month. `now` is Unix seconds."""

@@ -318,3 +318,18 @@ def test_addresses_and_back(repo: str, chart: str, text: str) -> None:
     place = addresses.place(text)
     assert place.chart == "web"
     assert place.repository in (repo.rstrip("/"), text.removeprefix("chart+oci://"))
+
+
+async def test_memory_holds_few_trees_and_the_disk_all(
+    charts: Charts, index: IndexRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.charts.charts._KEPT_BYTES", 1000)
+    versions = [f"1.{at}.0" for at in range(6)]
+    for version in versions:
+        index.publish("web", version, packed("web", version))
+    url = address(index.repository)
+    trees = [await charts.tree(url, version) for version in versions]
+    assert await charts.tree(url, versions[-1]) is trees[-1]
+    assert (await charts.tree(url, versions[0])) is not trees[0]
+    assert (await charts.tree(url, versions[0])).tree_id("") == trees[0].tree_id("")
+    assert charts.fetches == len(versions)
