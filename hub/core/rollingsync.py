@@ -1,8 +1,8 @@
 """Argo CD's RollingSync: which Applications of a set may sync now (3.6, `applicationset/progressivesync`).
 
 One call of `advance` is one reconcile: what was recorded and what is observed give what is recorded next and who may
-sync. Exactly Argo CD's decisions, its known defects included (`docs/deviations.md` says where Argosy's own rollouts
-decide otherwise). Times are arguments.
+sync. Exactly Argo CD's decisions, its known defects included: people ask this what Argo CD would do. Times are
+arguments.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ class Status(enum.StrEnum):
     PENDING = "Pending"
     PROGRESSING = "Progressing"
     HEALTHY = "Healthy"
+
+
+_UNDER_WAY = (Status.PENDING, Status.PROGRESSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +184,8 @@ def _observe(old: Entry | None, app: Observed, step: int, now: datetime.datetime
     """What an Application's own state makes of its entry."""
     entry = old or Entry(app.name, Status.WAITING, step, now, _NEW, app.revisions)
     recorded = entry.status
-    entry = replace(entry, step=step)
+    if entry.step != step:
+        entry = replace(entry, step=step)
     moved = entry.revisions != app.revisions
     if moved or app.spec_differs:
         message = _BOTH if moved and app.spec_differs else _REVISION if moved else _SPEC
@@ -224,8 +228,8 @@ def _by_name(app: Observed) -> str:
 
 def _latest_change(entries: Iterable[Entry]) -> datetime.datetime | None:
     """When an Application that still waits was last found changed. New ones do not count."""
-    times = [e.since for e in entries if e.status is Status.WAITING and e.message in _CHANGED]
-    return max(times, default=None)
+    waiting = Status.WAITING
+    return max((e.since for e in entries if e.status is waiting and e.message in _CHANGED), default=None)
 
 
 def _open(plan: Plan, entries: Mapping[str, Entry]) -> frozenset[str]:
@@ -245,17 +249,16 @@ def _promote(
 
     An Application of no step counts as one of the first, as in Argo CD.
     """
+    homes = [plan.step_of.get(entry.name, 0) for entry in entries]
     totals, under_way = [0] * len(plan.steps), [0] * len(plan.steps)
-    for entry in entries:
-        at = plan.step_of.get(entry.name, 0)
+    for entry, at in zip(entries, homes, strict=True):
         totals[at] += 1
-        under_way[at] += entry.status in (Status.PENDING, Status.PROGRESSING)
-    out = []
-    for entry in entries:
-        at = plan.step_of.get(entry.name, 0)
-        free = under_way[at] < plan.steps[at].limit(totals[at])
-        if entry.status is Status.WAITING and entry.name in opened and free:
-            message = "Application moved to Pending status, watching for the Application resource to start Progressing"
+        under_way[at] += entry.status in _UNDER_WAY
+    limits = [step.limit(total) for step, total in zip(plan.steps, totals, strict=True)]
+    waiting, out = Status.WAITING, []
+    for entry, at in zip(entries, homes, strict=True):
+        if entry.status is waiting and under_way[at] < limits[at] and entry.name in opened:
+            message = f"Application moved to Pending status, watching for the {_DONE} to start Progressing"
             entry = replace(entry, status=Status.PENDING, since=now, message=message)
             under_way[at] += 1
         out.append(entry)
