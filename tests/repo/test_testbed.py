@@ -106,7 +106,11 @@ def test_what_was_built_is_found_and_not_built_again(
     put(places["path"], "go", f'echo "$7" >> {calls}; printf "#!/bin/sh\\n" > "$6"; /bin/chmod 755 "$6"')
     assert builder.main([]) == 0
     assert builder.main([]) == 0
-    assert calls.read_text().split() == ["go.etcd.io/etcd/server/v3", "k8s.io/kubernetes/cmd/kube-apiserver"]
+    assert calls.read_text().split() == [
+        "go.etcd.io/etcd/server/v3",
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "helm.sh/helm/v4/cmd/helm",
+    ]
     assert binaries.missing() == ""
     assert str(places["cache"] / "etcd") in capfd.readouterr().err
 
