@@ -164,7 +164,7 @@ class Evaluator:
                     continue
                 template = schema.fill(kinds.TEMPLATE, element[kind].get("template") or {}, spec["template"])
                 renderer = Renderer(self._appset, template, self._engine, strict=context.strict)
-                yield _Kind(kind, element[kind], path, selector, renderer)
+                yield _Kind(kind, element[kind], path, selector, renderer, _is_stable(kind, element[kind]))
 
     def _render_all(
         self, batches: list[tuple[_Kind, Sequence[Params]]], context: Context
@@ -191,6 +191,8 @@ class Evaluator:
 
     def _rendered(self, kind: _Kind, number: int, params: Params) -> Made | SetProblem:
         """What one parameter set gives; equal sets give the same object."""
+        if kind.stable:
+            return kind.renderer.outcome(params)
         kept: Any = self._memo.table(("prints", number))
         found: Made | SetProblem = kept.of(fingerprint(params), lambda: kind.renderer.outcome(params))
         return found
@@ -205,6 +207,18 @@ class _Kind:
     path: str
     selector: PostSelector
     renderer: Renderer
+    stable: bool
+    """What it generates of the same inputs is the same objects again."""
+
+
+_STABLE = frozenset(("clusters", "git", "oci", "list"))
+
+
+def _is_stable(kind: str, spec: dict[str, Any]) -> bool:
+    if kind != "matrix":
+        return kind in _STABLE
+    children = spec.get("generators") or []
+    return all(name in _STABLE for child in children for name, item in child.items() if item and name != "selector")
 
 
 def _run(kind: _Kind, context: Context) -> list[Params]:

@@ -25,12 +25,16 @@ REPO = "https://git.test/fleet.git"
 KEYS = ("env", "tier", "example.com/zone")
 
 
+def _complete(tree: Tree, commit: str) -> Answer[Tree]:
+    return Complete(tree, commit)
+
+
 @dataclass
 class World:
     """Everything that sets look at."""
 
     fleet: Fleet = field(default_factory=Fleet)
-    answer: Answer[Tree] = field(default_factory=lambda: Complete[Tree](MemoryTree({}, "0"), "0"))
+    answer: Answer[Tree] = field(default_factory=lambda: _complete(MemoryTree({}, "0"), "0"))
 
     def clusters(self) -> Fleet:
         return self.fleet

@@ -6,6 +6,7 @@ from typing import Any
 
 from argosy import yamlio
 from argosy.errors import Invalid
+from argosy.objects import canonical
 from hub.core import params
 from hub.core.generators.base import Context, GeneratorFailed
 from hub.core.params import Params
@@ -14,8 +15,14 @@ from hub.core.schema import described
 
 def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     """`elements` (text only without goTemplate), then `elementsYaml`, which is never flattened."""
-    found = [_element(element, context.go, i) for i, element in enumerate(spec.get("elements") or [])]
-    return found + _from_yaml(spec.get("elementsYaml", ""))
+    elements, text = spec.get("elements") or [], spec.get("elementsYaml", "")
+
+    def made() -> list[Params]:
+        return [*(_element(element, context.go, i) for i, element in enumerate(elements)), *_from_yaml(text)]
+
+    table: Any = context.memo.table("list")
+    found: list[Params] = table.of(canonical([elements, text]), made)
+    return found
 
 
 def _element(element: Any, go: bool, index: int) -> Params:

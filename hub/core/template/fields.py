@@ -36,7 +36,12 @@ class FieldTemplate:
     def render(self, scope: Scope) -> str:
         out = [self._first]
         for names, keys, after in self._actions:
-            value = self._lookup(scope.params, names)
+            value: Any = scope.params
+            try:
+                for name in names:
+                    value = value[name]
+            except (KeyError, TypeError):
+                value = self._lookup(scope.params, names)
             if keys:
                 value = self._index(value, keys)
             if type(value) is not str:
