@@ -2,26 +2,27 @@
 may have one.
 
 P-256 throughout: grpcio refuses Ed25519 in certificates. Who signs is the hub's business (`hub.ca`).
+
+`cryptography` is imported where a key or certificate is handled: an agent does so when it joins and when it
+renews, and would carry ten megabytes for it all its life.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import ssl
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from typing import TYPE_CHECKING, Any
 
 from argosy.errors import Invalid, Unavailable
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 SPIFFE = "spiffe://"
 
@@ -47,6 +48,9 @@ class Certificate:
 
 def new_key() -> bytes:
     """A P-256 private key, PKCS#8 PEM."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -55,6 +59,10 @@ def new_key() -> bytes:
 
 def load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     """Raises `Invalid` for anything but a P-256 private key."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     try:
         key = serialization.load_pem_private_key(pem, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -69,6 +77,10 @@ def new_request(key_pem: bytes, name: str) -> str:
 
     The name in it is for people: the signer decides the identity.
     """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.x509.oid import NameOID
+
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     request = (
         x509.CertificateSigningRequestBuilder().subject_name(subject).sign(load_key(key_pem), hashes.SHA256())
@@ -81,6 +93,10 @@ def load_request(pem: str) -> ec.EllipticCurvePublicKey:
 
     Raises `Invalid`.
     """
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     try:
         request = x509.load_pem_x509_csr(pem.encode())
         key = request.public_key()
@@ -96,12 +112,18 @@ def load_request(pem: str) -> ec.EllipticCurvePublicKey:
 
 def key_fingerprint(key: Any) -> str:
     """SHA-256 over a public key's SubjectPublicKeyInfo, as hex."""
+    from cryptography.hazmat.primitives import serialization
+
     spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return _sha256(spki)
 
 
 def read(pem: bytes) -> Certificate:
     """The first certificate of a PEM text. Raises `Invalid`."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         key = key_fingerprint(certificate.public_key())
@@ -113,7 +135,7 @@ def read(pem: bytes) -> Certificate:
         uris = tuple(names.get_values_for_type(x509.UniformResourceIdentifier))
     return Certificate(
         pem=pem,
-        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
+        fingerprint=_sha256(certificate.public_bytes(serialization.Encoding.DER)),
         key=key,
         serial=f"{certificate.serial_number:x}",
         uris=uris,
@@ -124,6 +146,9 @@ def read(pem: bytes) -> Certificate:
 
 def split(bundle: bytes) -> list[bytes]:
     """The certificates of a PEM bundle, each as PEM. Raises `Invalid`."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
     try:
         found = x509.load_pem_x509_certificates(bundle)
     except ValueError as error:
@@ -212,6 +237,4 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def _sha256(data: bytes) -> str:
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(data)
-    return digest.finalize().hex()
+    return hashlib.sha256(data).hexdigest()
