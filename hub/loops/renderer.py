@@ -26,7 +26,7 @@ from hub.core.destinations import Directory
 from hub.core.served import table
 from hub.core.sources import Source
 from hub.core.tree import Tree
-from hub.core.types import Answer, Failed
+from hub.core.types import Answer, Complete, Failed
 from hub.loops import kitchen, reads
 from hub.loops.bounds import Bounds, project_of
 from hub.loops.claims import Claims, Wanted
@@ -44,6 +44,8 @@ MANAGER = "argosy-renderer"
 FAIL_ON_SHARED = "FailOnSharedResource=true"
 REFRESH = "argocd.argoproj.io/refresh"
 AT_ONCE = 8
+ROUNDS = 3
+"""Looks in one run at sources that move while it works; the next run goes on from there."""
 TOGETHER = 1000
 """Applications whose renders become visible in one transaction, so that what moves between them is handed over."""
 
@@ -179,14 +181,21 @@ class Renderer:
     async def run(self) -> None:
         if not self._loaded:
             await self._load()
-        due, self._touched = self._touched, {}
-        try:
-            await self._look(due)
-        except BaseException:
-            # A store that fails costs time and nothing else: what was due stays due until it is written.
-            self._touched = {**due, **self._touched}
-            self._written.clear()
-            raise
+        for _ in range(ROUNDS):
+            due, self._touched = self._touched, {}
+            try:
+                await self._look(due)
+            except BaseException:
+                # A store that fails costs time and nothing else: what was due stays due until it is written.
+                self._touched = {**due, **self._touched}
+                self._written.clear()
+                raise
+            if not self._behind():
+                return
+
+    def _behind(self) -> bool:
+        """Whether a source moved while the run was at work."""
+        return any(self._seen.get(key) not in (None, self._trees.state(*key)) for key in self._members)
 
     async def _look(self, due: dict[str, None]) -> None:
         """Works on what is `due`, and first adds to it what has become so by itself."""
@@ -194,8 +203,10 @@ class Renderer:
         await self._reread(due)
         due.update(self._moved_destinations(directory))
         moved = [uid for uid in self._moved_sources() if uid not in due]
+        due.update(dict.fromkeys(moved))
         same = await self._untouched(moved) if moved else set()
-        due.update(dict.fromkeys(uid for uid in moved if uid not in same))
+        for uid in same:
+            del due[uid]
         known = [uid for uid in due if uid in self._entries]
         if known:
             await self._work(known, directory)
@@ -290,12 +301,22 @@ class Renderer:
             for outcome in outcomes:
                 outcome.entry.state = outcome.state
                 outcome.entry.manifest = outcome.live or outcome.entry.manifest
-                for key in _keys(outcome.entry.sources):
-                    self._seen[key] = self._trees.state(*key)
                 if outcome.again:
                     self._touched[outcome.state.app] = None
+            self._note_commits()
             if wrote:
                 self._changed()
+
+    def _note_commits(self) -> None:
+        """Notes the commits of sources that were looked at for the first time. The others keep what the run began with:
+        where they moved meanwhile, not everybody has seen it.
+        """
+        for key, task in self._found.items():
+            if task.cancelled() or task.exception() is not None or self._seen.get(key, ("", True))[0]:
+                continue
+            answer = task.result()
+            if not isinstance(answer, Failed):
+                self._seen[key] = (answer.value.commit, isinstance(answer, Complete))
 
     async def _claim(self, outcomes: Sequence[_Outcome]) -> None:
         """Compares what the Applications want with what others want; those who learn of something new are due."""
@@ -474,7 +495,7 @@ class Renderer:
         """Notes which commits the renders are right for: one row for each moved source, however many apps share it."""
         moved = []
         for key in looked_at:
-            commit = self._trees.known(*key)
+            commit = self._seen.get(key, ("", True))[0]
             if commit and self._confirmed.get(key) != commit:
                 moved.append((key, commit))
         if not moved:

@@ -121,13 +121,10 @@ class Trees:
             repo.due = min(repo.due, time.monotonic() + RETRY_SECONDS)
             raise
 
-    def known(self, url: str, revision: str) -> str:
-        """The commit that `tree` last answered for, without any I/O; "" where it has not been asked."""
-        repo = self._repos.get(repos.identity(url))
-        return repo.commits.get(revision, "") if repo else ""
-
     def state(self, url: str, revision: str) -> tuple[str, bool]:
-        """(`known`, whether the remote answered the last look): what an evaluation's answer depends on."""
+        """(the commit as of the last look, whether the remote answered it): what an evaluation's answer depends on. No I/O;
+        the commit is "" where it has not been asked for.
+        """
         repo = self._repos.get(repos.identity(url))
         return (repo.commits.get(revision, ""), not repo.failed) if repo else ("", True)
 
