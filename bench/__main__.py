@@ -23,6 +23,10 @@ BENCHMARKS = {
     "B2": "b2_fanout",
     "B4": "b4_ingest",
     "B5": "b5_applied",
+    "B6": "b6_full_sync",
+    "B7": "b7_generators",
+    "B8": "b8_incremental",
+    "B9": "b9_git_to_plan",
     "B11": "b11_weight",
     "B13": "b13_live",
 }

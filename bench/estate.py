@@ -15,7 +15,11 @@ def cluster_name(number: int) -> str:
 
 
 def cluster(number: int, groups: int = GROUPS) -> Manifest:
-    labels = {"group": f"g{number % groups}", "env": "prod" if number % 3 else "test", "region": f"r{number % 7}"}
+    labels = {
+        "group": f"g{number % groups}",
+        "env": "prod" if number % 3 else "test",
+        "region": f"r{number % 7}",
+    }
     return {
         "apiVersion": "argosy.dev/v1alpha1",
         "kind": "Cluster",
@@ -70,3 +74,85 @@ def files(lone: int = 0) -> dict[str, str]:
 
 def config_map(name: str, value: str = "1") -> str:
     return f'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  value: "{value}"\n'
+
+
+TIERS = ("gold", "silver", "bronze", "iron")
+
+
+def labelled(number: int) -> dict[str, str]:
+    """Ten labels, some of few values and some of many."""
+    return {
+        "env": ("prod", "stage", "test")[number % 3],
+        "region": f"region-{number % 12}",
+        "tier": TIERS[number % 4],
+        "zone": f"zone-{number % 56}",
+        "provider": ("aws", "gcp", "azure", "metal")[number % 4],
+        "team": f"team-{number % 50}",
+        "shard": f"shard-{number % 64}",
+        "version": f"v{number % 5}",
+        "size": ("s", "m", "l")[number // 3 % 3],
+        "site": f"site-{number}",
+    }
+
+
+def mixed(number: int) -> Manifest:
+    """One of the sets of B7: two to five terms that pick about 240 of 10,000 clusters; eighteen places in its template."""
+    terms: list[Manifest] = [
+        {"key": "zone", "operator": "In", "values": [f"zone-{(number + step) % 56}" for step in (0, 13)]},
+        {"key": "env", "operator": "NotIn", "values": ["test" if number % 2 else "stage"]},
+    ]
+    if number % 3 == 0:
+        terms.append({"key": "team", "operator": "Exists"})
+    if number % 5 == 0:
+        terms.append({"key": "retired", "operator": "DoesNotExist"})
+    if number % 4 == 0:
+        terms.append({"key": "tier", "operator": "NotIn", "values": ["paper"]})
+    pick: Manifest = {"clusters": {"selector": {"matchExpressions": terms}}}
+    waves = {"list": {"elements": [{"wave": "one"}]}}
+    named = {"list": {"elements": [{"name": cluster_name(number), "note": "x"}]}}
+    generator = pick
+    if number % 10 == 8:
+        generator = {"matrix": {"generators": [pick, waves]}}
+    elif number % 10 == 9:
+        generator = {"merge": {"mergeKeys": ["name"], "generators": [pick, named]}}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": {"name": f"mixed-{number}", "namespace": "argocd"},
+        "spec": {"goTemplate": True, "generators": [generator], "template": _mixed_template(number)},
+    }
+
+
+def _mixed_template(number: int) -> Manifest:
+    label = "{{.metadata.labels.%s}}"
+    return {
+        "metadata": {
+            "name": f"mixed-{number}-{{{{.name}}}}",
+            "labels": {name: label % name for name in ("env", "region", "tier", "zone", "team")},
+            "annotations": {
+                "cluster": "{{.name}} at {{.server}}",
+                "place": f"{label % 'region'}/{label % 'zone'}",
+            },
+        },
+        "spec": {
+            "project": "default",
+            "source": {
+                "repoURL": "https://git.example.com/fleet.git",
+                "targetRevision": label % "version",
+                "path": f"apps/{number}/{label % 'env'}/{label % 'size'}",
+                "helm": {
+                    "releaseName": f"app-{number}",
+                    "parameters": [
+                        {"name": "cluster", "value": "{{.name}}"},
+                        {"name": "team", "value": label % "team"},
+                    ],
+                    "values": f"region: {label % 'region'}\nsize: {label % 'size'}\n" + "# fixed text\n" * 20,
+                },
+            },
+            "destination": {"server": "{{.server}}", "namespace": f"app-{number}"},
+            "syncPolicy": {
+                "automated": {"prune": True, "selfHeal": True},
+                "syncOptions": ["CreateNamespace=true"],
+            },
+        },
+    }

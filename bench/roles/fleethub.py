@@ -15,7 +15,7 @@ from hub.assembly import Hub
 from hub.config import HubConfig
 from hub.core.served import table
 from hub.core.served.base import Served
-from hub.store import apps, desired
+from hub.store import apps
 from hub.store.base import Tx
 
 QUIET = 0.25
@@ -39,7 +39,9 @@ class Estate:
 
     async def lone(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Creates Applications that no set made, spread over the clusters, and waits until all are assigned."""
-        found = [estate.application(number, asked["clusters"], asked["url"]) for number in range(asked["apps"])]
+        found = [
+            estate.application(number, asked["clusters"], asked["url"]) for number in range(asked["apps"])
+        ]
         return await self._timed(lambda: self._create(table.APPLICATION, found))
 
     async def label(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -101,9 +103,7 @@ class Estate:
     async def _timed(self, act: Callable[[], Any], cluster: int | None = None) -> dict[str, Any]:
         """CPU and wall seconds from the act until no loop has anything to do. The waiting itself costs next to nothing."""
         durable = asyncio.get_running_loop().create_future()
-        end = self._hub.store.on_touch(
-            "desired:", lambda topic: durable.done() or self._told(topic, cluster, durable)
-        )
+        end = self._hub.store.on_touch("desired:", lambda topic: self._told(topic, cluster, durable))
         runs = self._runs()
         cpu, began = time.process_time(), time.monotonic()
         await act()
@@ -114,6 +114,8 @@ class Estate:
         return {"cpu": spent, "seconds": ended - began, "durable": first}
 
     def _told(self, topic: str, cluster: int | None, durable: asyncio.Future[float]) -> None:
+        if durable.done():
+            return
         if cluster is None or topic == f"desired:{self._uids.get(estate.cluster_name(cluster))}":
             durable.set_result(time.monotonic())
 
