@@ -29,7 +29,7 @@ from hub.charts import keyring as chart_keys
 from hub.charts.charts import Charts
 from hub.charts.depots import Depots
 from hub.config import HubConfig
-from hub.core import access, charts, kubeconfig, semver, webhook
+from hub.core import access, charts, kubeconfig, pulls, semver, webhook
 from hub.core import settings as argocd
 from hub.core.generators.base import ProviderRequest, TreeRequest
 from hub.core.served import table
@@ -291,6 +291,8 @@ class Hub:
         """A webhook's delivery. Raises `Forbidden`, `Invalid`."""
         pushes = webhook.parse(headers, body, self._push_secrets)
         self.poller.ask(lambda url: any(push.concerns(url) for push in pushes))
+        if names := pulls.named(headers, body):
+            self.expander.ask(lambda request: pulls.concerns(names, request))
 
     async def _provide(self, request: ProviderRequest) -> Answer[Sequence[Mapping[str, Any]]]:
         async with aiohttp.ClientSession() as session:

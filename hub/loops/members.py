@@ -138,7 +138,10 @@ class Writer:
         self.written.add(int(made["metadata"]["resourceVersion"]))
 
     def remove(self, evaluation: Evaluation, *, reread: bool) -> removals.Verdict:
-        """Deletes what may go, by inputs that were `reread` for it. A set under deletion wants none of its applications, and that is no empty reading."""
+        """Deletes what may go, by inputs that were `reread` for it.
+
+        A set under deletion wants none of its applications, and that is no empty reading.
+        """
         metadata = self.appset["metadata"]
         deleting = bool(metadata.get("deletionTimestamp"))
         wanted = {app["metadata"]["name"] for app in evaluation.applications}

@@ -339,3 +339,15 @@ def test_what_did_not_change_is_the_same_object_again() -> None:
 def test_what_a_template_mentions(text: str, wanted: Mentions) -> None:
     spec = {"goTemplate": True, "generators": [{"clusters": {}}], "template": {"metadata": {"name": text}}}
     assert mentions.of(spec) == wanted
+
+
+def test_one_bad_application_of_ten_thousand_is_one_problem() -> None:
+    elements = [{"name": f"app-{number}", "server": "https://x"} for number in range(10_000)]
+    del elements[4_321]["server"]
+    one = appset([{"list": {"elements": elements}}], {"name": "{{.name}}"}, go=True)
+    one.spec["goTemplateOptions"] = ["missingkey=error"]
+    found = expand(one, World())
+    assert len(found.applications) == 9_999
+    (problem,) = found.problems
+    assert problem.app == "app-4321"
+    assert "server" in problem.message

@@ -1,0 +1,151 @@
+"""Hosting services in a running hub: what is asked when, and what a bad answer may do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hubs
+import pytest
+from aiohttp import web
+from hubs import Repo, config_map
+
+from hub.assembly import Hub
+from hub.core.served import table
+
+
+@dataclass
+class Host:
+    """GitHub's list of pull requests, as far as the hub asks for it."""
+
+    open: list[int] = field(default_factory=list)
+    broken: str = ""
+    asked: int = 0
+    url: str = ""
+
+    async def pulls(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        if self.broken:
+            return web.Response(text=self.broken, content_type="text/html")
+        return web.json_response([_pull(number) for number in self.open])
+
+
+def _pull(number: int) -> dict[str, Any]:
+    return {
+        "number": number,
+        "title": f"Change {number}",
+        "head": {"ref": f"change-{number}", "sha": f"{number:040d}"},
+        "base": {"ref": "main"},
+        "user": {"login": "alice"},
+        "labels": [],
+    }
+
+
+@contextlib.asynccontextmanager
+async def serving(host: Host) -> AsyncIterator[Host]:
+    app = web.Application()
+    app.router.add_get("/api/v3/repos/team/shop/pulls", host.pulls)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield host
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Repo]:
+    with hubs.repository(tmp_path) as repo:
+        repo.commit({"apps/web/cm.yaml": config_map("web")})
+        yield repo
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    async with hubs.running(tmp_path / "hub") as hub:
+        yield hub
+
+
+def appset(repo: Repo, host: Host) -> dict[str, Any]:
+    manifest = hubs.appset(repo)
+    question = {"owner": "team", "repo": "shop", "api": host.url}
+    pulls = {"pullRequest": {"github": question, "requeueAfterSeconds": 3600}}
+    clusters = {"clusters": {"selector": {"matchLabels": {"env": "prod"}}}}
+    manifest["spec"]["generators"] = [{"matrix": {"generators": [clusters, pulls]}}]
+    template = manifest["spec"]["template"]
+    template["metadata"]["name"] = "pr-{{.number}}-{{.name}}"
+    template["spec"]["source"]["path"] = "apps/web"
+    return manifest
+
+
+async def names_are(hub: Hub, wanted: set[str]) -> bool:
+    return set(await hubs.apps(hub)) == wanted
+
+
+def opened(hub: Hub) -> None:
+    """GitHub's webhook of an opened pull request."""
+    body = {
+        "action": "opened",
+        "repository": {"full_name": "team/shop", "clone_url": "https://github.com/team/shop"},
+    }
+    hub._on_push({"X-GitHub-Event": "pull_request"}, json.dumps(body).encode())
+
+
+async def test_pull_requests_are_asked_for_once_and_again_when_a_webhook_says_so(
+    hub: Hub, repo: Repo
+) -> None:
+    async with serving(Host([1, 2])) as host:
+        await hubs.add_cluster(hub, "one", env="prod")
+        await hubs.add(hub, table.APPLICATION_SET, appset(repo, host))
+        await hubs.until(lambda: names_are(hub, {"pr-1-one", "pr-2-one"}), "an application for each")
+        assert host.asked == 1
+
+        await hubs.add_cluster(hub, "two", env="prod")
+        await hubs.until(
+            lambda: names_are(hub, {"pr-1-one", "pr-2-one", "pr-1-two", "pr-2-two"}), "the second cluster's"
+        )
+        assert host.asked == 1, "a cluster that joins is nothing to ask the hosting service about"
+
+        host.open.append(3)
+        other = {"action": "opened", "repository": {"full_name": "team/other"}}
+        hub._on_push({"X-GitHub-Event": "pull_request"}, json.dumps(other).encode())
+        await hubs.settled(hub)
+        assert host.asked == 1
+        opened(hub)
+        await hubs.until(lambda: count_is(hub, 6), "the third request's")
+        assert host.asked == 2
+
+
+async def count_is(hub: Hub, wanted: int) -> bool:
+    return len(await hubs.apps(hub)) == wanted
+
+
+@pytest.mark.parametrize("answer", ["<html>sorry</html>", "", '[{"number": 1', '{"errors": ["no"]}', "{}"])
+async def test_a_bad_answer_is_a_failure_and_removes_nothing(hub: Hub, repo: Repo, answer: str) -> None:
+    async with serving(Host([1])) as host:
+        await hubs.add_cluster(hub, "one", env="prod")
+        await hubs.add(hub, table.APPLICATION_SET, appset(repo, host))
+        await hubs.until(lambda: names_are(hub, {"pr-1-one"}), "the application")
+        host.broken = answer or " "
+        opened(hub)
+
+        async def told() -> bool:
+            found = (await hubs.listed(hub, table.APPLICATION_SET))["fleet"]
+            return hubs.condition(found, "Stale").get("status") == "True"
+
+        await hubs.until(told, "the set is stale")
+        assert await names_are(hub, {"pr-1-one"})
+        host.broken = ""
+        opened(hub)
+        await hubs.until(lambda: fresh(hub), "the set is fresh again")
+
+
+async def fresh(hub: Hub) -> bool:
+    return not hubs.condition((await hubs.listed(hub, table.APPLICATION_SET))["fleet"], "Stale")
