@@ -90,6 +90,9 @@ def _prune(tx: Tx, cluster: str, change: _Changes, now: float) -> None:
 
     What another app of the cluster has now is handed over: it is looked for in all that the cluster will have.
     """
+    open_ones = desired.removals(tx, cluster)
+    if not open_ones and not change.left:
+        return
     bundles_now = {item.id: item.bundle for item in desired.assignments(tx, cluster)}
     bundles_now |= {item.id: item.bundle for item in change.put}
     for app in change.drop:
@@ -97,7 +100,6 @@ def _prune(tx: Tx, cluster: str, change: _Changes, now: float) -> None:
     gone = {
         app: keys_of(tx, before) - keys_of(tx, bundles_now[app]) for app, (before, _) in change.left.items()
     }
-    open_ones = desired.removals(tx, cluster)
     if not open_ones and not any(gone.values()):
         return
     kept = set[str]().union(*(keys_of(tx, digest) for digest in set(bundles_now.values())))

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from argosy.machinery import failure, names, write
+from argosy.machinery.siblings import Siblings
 from argosy.machinery.write import Options, Outcome, Place
 from argosy.objects import Manifest
 from hub.core import removals
@@ -56,6 +57,7 @@ class Resources:
     def __init__(self, sealer: Sealer, mint: Mint | None = None) -> None:
         self._sealer = sealer
         self._mint = mint
+        self._siblings = Siblings()
 
     # --- reading ---
 
@@ -107,7 +109,7 @@ class Resources:
         place = _place_of(served, manifest)
         options = _options(manager, now, validation)
         return self.commit(
-            tx, served, place, lambda live: write.create(place, manifest, options), now=now
+            tx, served, place, lambda live: self._siblings.create(place, manifest, options), now=now
         ).object
 
     def update(self, tx: Tx, served: Served, manifest: Manifest, *, manager: str, now: float) -> Manifest:
