@@ -122,10 +122,22 @@ class Fleet:
             bits &= found if requirement.operator in ("In", "Exists") else ~found
             if not bits:
                 return []
-        slots = self._slots
-        chosen = [cluster for at in _positions(bits) if (cluster := slots[at]) is not None]
+        chosen = self._at(bits)
         if not self._in_order:
             chosen.sort(key=_NAME)
+        return chosen
+
+    def _at(self, bits: int) -> list[ClusterFacts]:
+        """The clusters of the bits that are set, by slot."""
+        slots, chosen = self._slots, []
+        digits = bin(bits)[:1:-1]
+        find = digits.find
+        at = find("1")
+        while at >= 0:
+            cluster = slots[at]
+            if cluster is not None:
+                chosen.append(cluster)
+            at = find("1", at + 1)
         return chosen
 
     @property
@@ -220,11 +232,3 @@ def _bits(positions: list[int], size: int) -> int:
     for position in positions:
         array[position >> 3] |= 1 << (position & 7)
     return int.from_bytes(array, "little")
-
-
-def _positions(bits: int) -> Iterator[int]:
-    digits = bin(bits)[:1:-1]
-    position = digits.find("1")
-    while position >= 0:
-        yield position
-        position = digits.find("1", position + 1)
