@@ -26,7 +26,9 @@ def run(*command: str) -> int:
 
 
 def generate(target: Path) -> int:
-    plugins = [f"--{name}={target}" for name in ("python_out", "grpc_python_out", "mypy_out", "mypy_grpc_out")]
+    plugins = [
+        f"--{name}={target}" for name in ("python_out", "grpc_python_out", "mypy_out", "mypy_grpc_out")
+    ]
     return run(sys.executable, "-m", "grpc_tools.protoc", "-Iproto", *plugins, SOURCE)
 
 

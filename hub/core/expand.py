@@ -218,7 +218,9 @@ def _is_stable(kind: str, spec: dict[str, Any]) -> bool:
     if kind != "matrix":
         return kind in _STABLE
     children = spec.get("generators") or []
-    return all(name in _STABLE for child in children for name, item in child.items() if item and name != "selector")
+    return all(
+        name in _STABLE for child in children for name, item in child.items() if item and name != "selector"
+    )
 
 
 def _run(kind: _Kind, context: Context) -> list[Params]:

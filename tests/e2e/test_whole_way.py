@@ -118,9 +118,7 @@ def test_drift_is_healed(fleet: Fleet, repo: Repo, red: ControlPlane) -> None:
     fleet.apply(application(repo, "drift", "red", "apps/drift", "drift"))
     fleet.settled("drift", commit)
     path = "/api/v1/namespaces/drift/configmaps/drift"
-    edited = red.request(
-        "PATCH", path, {"data": {"value": "wrong"}}, media="application/merge-patch+json"
-    )
+    edited = red.request("PATCH", path, {"data": {"value": "wrong"}}, media="application/merge-patch+json")
     assert edited.status == 200
     wait(lambda: value(red, "drift", "drift") == "right", "the edit is corrected")
     assert red.request("DELETE", path).status == 200
