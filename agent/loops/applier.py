@@ -8,10 +8,11 @@ that cannot get its bundle or is slow delays no other beyond the bound.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -31,6 +32,9 @@ PERIOD = 180.0
 """
 PASSES = 8
 FETCH_CAP = 60.0
+FETCH_PATIENCE = 2.0
+"""Seconds for which a pass waits for its bundle; a hub that is away for longer must not keep others from their turn.
+"""
 
 Fetch = Callable[[str], Awaitable[bytes]]
 
@@ -38,13 +42,14 @@ Fetch = Callable[[str], Awaitable[bytes]]
 @dataclass
 class App:
     """What is known of one app's turn. `timer` wakes it; `failures` counts bundles that could not be
-    fetched.
+    fetched; `given` is the last assignment whose bundle was here.
     """
 
     running: bool = False
     again: bool = False
     timer: asyncio.TimerHandle | None = None
     failures: int = 0
+    given: Assignment | None = None
 
 
 @dataclass
@@ -192,10 +197,15 @@ class Applier:
         assignment, removals = wants.assignments.get(name), wants.removals.get(name, ())
         self.count.passes += 1
         if assignment is not None:
-            wait = await self._provide(assignment.bundle, app)
+            wait = await self._provide(name, assignment.bundle, app)
+            if wait is None:
+                app.given = assignment
+            elif app.given is not None:
+                # What is on its way is not here: what was here is looked after meanwhile, and nothing is removed.
+                assignment, removals = replace(app.given, policy=assignment.policy), ()
             done = await self._syncer.sync(assignment, removals, holding=wants.holding)
             self._tell(name, done)
-            return wait if wait is not None else done.again
+            return done.again if wait is None else wait
         again: float | None = None
         for removal in removals:
             if not removal.key:
@@ -208,8 +218,11 @@ class Applier:
         if name in self._apps:
             self._outbox.put(done.status)
 
-    async def _provide(self, digest: str, app: App) -> float | None:
-        """Fetches a bundle that lacks. Returns None, or the seconds after which to try again."""
+    async def _provide(self, name: str, digest: str, app: App) -> float | None:
+        """Fetches a bundle that lacks. Returns None, or the seconds after which to try again.
+
+        A fetch that takes long goes on by itself and wakes the app at its end.
+        """
         if not await asyncio.to_thread(self._cache.missing, [digest]):
             app.failures = 0
             return None
@@ -219,13 +232,23 @@ class Applier:
             self._fetching[digest] = task
             task.add_done_callback(lambda _: self._fetching.pop(digest, None))
         try:
-            await asyncio.shield(task)
+            async with asyncio.timeout(FETCH_PATIENCE):
+                await asyncio.shield(task)
+        except TimeoutError:
+            task.add_done_callback(functools.partial(self._arrived, name))
+            return FETCH_CAP
         except ArgosyError as error:
             app.failures += 1
             log.warning("bundle not fetched", digest=digest, error=error.message)
             return 1.0 + backoff.full_jitter(app.failures, random.random(), base=1.0, cap=FETCH_CAP)
         app.failures = 0
         return None
+
+    def _arrived(self, name: str, task: asyncio.Task[None]) -> None:
+        """The end of a fetch that nobody waited for. One that failed is tried again by the pass that this wakes."""
+        if not task.cancelled():
+            task.exception()
+            self.wake(name)
 
     async def _bring(self, digest: str) -> None:
         began = time.monotonic()
