@@ -14,18 +14,19 @@ from itertools import groupby
 from agent import execute
 from agent.cluster.base import ClusterApi, Refused
 from agent.cluster.reflector import Watcher
-from agent.core import drift, marks, operations, plan, prepare, stages
-from agent.core.health import table
+from agent.core import drift, marks, operations, plan, prepare
 from agent.core.inventory import Inventory, Operation
-from agent.core.kinds import CRD, gvk_of, served
 from agent.core.marks import Seen, Wanted
 from agent.core.plan import Applied, Failed, Outcome, Reason, Situation, Step, Verdict, Why
 from agent.core.prepare import Prepared
-from agent.core.stages import Task
 from agent.memory import Memory
+from argosy import stages
 from argosy.bundle import Assignment
 from argosy.errors import ArgosyError, Unavailable
+from argosy.health import table
+from argosy.kinds import CRD, gvk_of, served
 from argosy.objects import Manifest, ObjectKey
+from argosy.stages import Task
 from argosy.status import Health, Sync
 
 ESTABLISH_SECONDS = 5.0

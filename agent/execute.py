@@ -12,10 +12,10 @@ from agent.cluster import base
 from agent.cluster.base import ClusterApi
 from agent.core import marks
 from agent.core.contested import Claim
-from agent.core.kinds import Gvk
 from agent.core.marks import Seen
 from agent.core.plan import Applied, Apply, Check, Checked, Conflicted, Failed, Outcome, Step
 from argosy.errors import ArgosyError, Unavailable
+from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey
 
 

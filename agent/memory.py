@@ -15,12 +15,12 @@ from agent.core import inventory as inventories
 from agent.core import marks
 from agent.core.contested import Corrections
 from agent.core.inventory import Inventory
-from agent.core.kinds import CONFIG_MAP, ApiKind, Gvk
 from agent.core.marks import Seen
 from agent.core.plan import Verified
 from agent.core.prepare import Prepared
 from agent.core.retry import Failure
 from argosy.errors import Unavailable
+from argosy.kinds import CONFIG_MAP, ApiKind, Gvk
 from argosy.objects import ObjectKey
 from argosy.status import AppStatus
 

@@ -16,12 +16,12 @@ from agent.cluster.base import ClusterApi, Propagation
 from agent.cluster.reflector import Watcher
 from agent.core import removals
 from agent.core.inventory import Entry, Inventory
-from agent.core.kinds import served
 from agent.core.marks import Seen
 from agent.core.plan import Reason, Why
 from agent.memory import Memory
 from argosy.bundle import Assignment, Removal
 from argosy.errors import ArgosyError
+from argosy.kinds import served
 from argosy.objects import ObjectKey
 
 _PROPAGATION: Mapping[str, Propagation] = {

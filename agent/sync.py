@@ -19,12 +19,12 @@ from agent.cluster.base import ClusterApi
 from agent.cluster.reflector import Watcher
 from agent.core import operations, prepare, removals
 from agent.core.inventory import Inventory, Operation
-from agent.core.kinds import CONFIG_MAP, Gvk, Kinds, served
 from agent.core.prepare import Prepared
 from agent.memory import Memory
 from agent.removing import Removed
 from argosy.bundle import Assignment, Removal
 from argosy.errors import ArgosyError
+from argosy.kinds import CONFIG_MAP, Gvk, Kinds, served
 from argosy.objects import Manifest, ObjectKey
 from argosy.status import AppStatus, Sync
 

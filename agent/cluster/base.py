@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
-from agent.core.kinds import Gvk, Kinds
 from argosy import errors
+from argosy.kinds import Gvk, Kinds
 from argosy.objects import Manifest
 
 MANAGER = "argosy"

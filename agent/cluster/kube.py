@@ -22,8 +22,8 @@ import orjson
 from agent.cluster import answers, discovery, kubeconfig
 from agent.cluster.base import MANAGER, PAGE, Event, Identity, KindMissing, Page, Propagation, Refused
 from agent.cluster.kubeconfig import Credentials
-from agent.core.kinds import ApiKind, Gvk, Kinds, gvk_of
 from argosy.errors import Forbidden, NotFound, Unavailable
+from argosy.kinds import ApiKind, Gvk, Kinds, gvk_of
 from argosy.objects import Manifest
 
 CONNECTIONS = 24

@@ -22,8 +22,8 @@ from agent.cluster.base import MANAGER, PAGE, Event, Identity, KindMissing, Page
 from agent.cluster.faults import Fault, Faults
 from agent.cluster.journal import Journal, Key
 from agent.cluster.shelf import HISTORY, Past, Shelf, Sort
-from agent.core.kinds import CRD, ApiKind, Gvk, Kinds, gvk_of
 from argosy import errors
+from argosy.kinds import CRD, ApiKind, Gvk, Kinds, gvk_of
 from argosy.machinery import failure, kinds, patch, selector, write
 from argosy.machinery.kinds import Kind
 from argosy.objects import Manifest

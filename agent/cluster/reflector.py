@@ -18,11 +18,11 @@ import structlog
 
 from agent.cluster.base import ClusterApi, Event, Expired, KindMissing
 from agent.core import marks
-from agent.core.health import table
-from agent.core.kinds import WATCHABLE, ApiKind
 from agent.core.marks import Seen
 from argosy import backoff
 from argosy.errors import ArgosyError
+from argosy.health import table
+from argosy.kinds import WATCHABLE, ApiKind
 from argosy.objects import ObjectKey
 
 log = structlog.get_logger("watch")

@@ -16,10 +16,10 @@ import orjson
 import zstandard
 
 from agent.core import marks
-from agent.core.kinds import Gvk
 from agent.core.marks import Seen, Wanted
 from argosy import objects
 from argosy.errors import Invalid
+from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey
 
 FORMAT = 1

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent.core.kinds import Gvk, gvk_of
 from argosy import objects
+from argosy.kinds import Gvk, gvk_of
 from argosy.objects import Manifest, ObjectKey
 
 MANAGER = "argosy"

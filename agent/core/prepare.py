@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent.core import marks, stages
-from agent.core.kinds import CRD, Gvk, Kinds, by_name, gvk_of
+from agent.core import marks
 from agent.core.marks import Wanted
-from agent.core.stages import Phase, Task
-from argosy import objects
+from argosy import objects, stages
 from argosy.bundle import NAMESPACE_METADATA, Assignment
+from argosy.kinds import CRD, Gvk, Kinds, by_name, gvk_of
 from argosy.objects import Manifest, ObjectKey
+from argosy.stages import Phase, Task
 
 DEFAULT_NAMESPACE = "default"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from agent.core import stages
 from agent.core.inventory import Entry
 from agent.core.marks import Seen
 from agent.core.plan import Reason, Why
+from argosy import stages
 from argosy.bundle import Removal
 from argosy.objects import Manifest
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from agent.core import stages
-from agent.core.health import table
-from agent.core.kinds import Gvk
 from agent.core.marks import Seen
-from argosy import objects, status
+from argosy import objects, stages, status
+from argosy.health import table
+from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey
 from argosy.status import AppStatus, Health, ObjectStatus, Sync
 

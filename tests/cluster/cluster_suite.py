@@ -23,7 +23,7 @@ from agent.cluster.base import (
     NamespaceMissing,
     Refused,
 )
-from agent.core.kinds import CONFIG_MAP, CRD, NAMESPACE, Gvk
+from argosy.kinds import CONFIG_MAP, CRD, NAMESPACE, Gvk
 from argosy.objects import Manifest
 
 DEPLOYMENT = Gvk("apps", "v1", "Deployment")

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from agent.cluster.memory import MemoryCluster
-from agent.core.kinds import Gvk
 from agent.sync import Pass, Syncer
 from argosy import bundle
 from argosy.bundle import Assignment, Policy, Removal
+from argosy.kinds import Gvk
 from argosy.objects import Manifest
 
 CONFIG_MAP = Gvk("", "v1", "ConfigMap")

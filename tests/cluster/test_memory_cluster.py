@@ -10,7 +10,7 @@ from cluster_suite import PROMISES, Promise
 
 from agent.cluster.base import ApplyConflict, ClusterApi, Event
 from agent.cluster.memory import MemoryCluster
-from agent.core.kinds import gvk_of
+from argosy.kinds import gvk_of
 from argosy.objects import Manifest
 
 

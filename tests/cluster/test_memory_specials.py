@@ -18,8 +18,8 @@ from agent.cluster import journal as journals
 from agent.cluster.base import Changed, Event, Expired, Refused, TryLater
 from agent.cluster.faults import Fault
 from agent.cluster.memory import MemoryCluster
-from agent.core.kinds import CONFIG_MAP, CRD, NAMESPACE, Gvk
 from argosy import errors
+from argosy.kinds import CONFIG_MAP, CRD, NAMESPACE, Gvk
 from argosy.objects import Manifest
 
 DEPLOYMENT = Gvk("apps", "v1", "Deployment")

@@ -13,8 +13,8 @@ from testbed import controlplane
 
 from agent.cluster import kube
 from agent.cluster.kube import KubeCluster
-from agent.core.kinds import Gvk
 from argosy.bundle import Policy
+from argosy.kinds import Gvk
 from argosy.objects import Manifest
 from argosy.status import Sync
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.core.health import table
+from argosy.health import table
 from argosy.objects import Manifest
 from argosy.status import Health
 

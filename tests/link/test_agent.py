@@ -17,10 +17,10 @@ from linkbed import Hub, until
 from agent import config
 from agent.cluster.memory import MemoryCluster
 from agent.config import Config
-from agent.core.kinds import CONFIG_MAP
 from agent.program import Program
 from argosy.bundle import Removal
 from argosy.errors import Conflict, Forbidden, Invalid
+from argosy.kinds import CONFIG_MAP
 from hub.store import desired, reports
 
 

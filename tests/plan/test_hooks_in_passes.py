@@ -9,8 +9,8 @@ import pytest
 from passes import World, annotated, config_map
 
 from agent.cluster.memory import MemoryCluster
-from agent.core.kinds import Gvk
 from argosy.bundle import Policy
+from argosy.kinds import Gvk
 from argosy.objects import Manifest
 
 JOB = Gvk("batch", "v1", "Job")

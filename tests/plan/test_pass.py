@@ -8,8 +8,8 @@ import pytest
 from passes import CONFIG_MAP, World, annotated, config_map
 
 from agent.cluster.faults import Fault
-from agent.core.kinds import Gvk
 from argosy.bundle import Policy
+from argosy.kinds import Gvk
 from argosy.objects import ObjectKey
 from argosy.status import Health, Sync
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from agent.core import stages
-from agent.core.stages import Phase
+from argosy import stages
 from argosy.objects import Manifest
+from argosy.stages import Phase
 
 
 def obj(kind: str, name: str, group: str = "", namespace: str = "", **notes: str) -> Manifest:

@@ -30,10 +30,10 @@ from agent.cluster.memory import MemoryCluster
 from agent.config import Config
 from agent.core import inventory as inventories
 from agent.core import marks
-from agent.core.kinds import CONFIG_MAP
 from agent.link.link import Link
 from agent.program import Program
 from argosy import token
+from argosy.kinds import CONFIG_MAP
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.core.served import table

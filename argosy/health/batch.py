@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from agent.core.health.base import (
+from argosy.health.base import (
     Found,
     conditions,
     degraded,

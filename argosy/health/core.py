@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from agent.core.health.base import (
+from argosy.health.base import (
     Found,
     conditions,
     degraded,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import orjson
 
-from agent.core.health.base import (
+from argosy.health.base import (
     Found,
     Malformed,
     conditions,

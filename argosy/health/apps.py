@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.core.health.base import (
+from argosy.health.base import (
     Found,
     conditions,
     degraded,

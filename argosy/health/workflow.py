@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.core.health.base import Found, degraded, healthy, progressing, status, text, unknown
+from argosy.health.base import Found, degraded, healthy, progressing, status, text, unknown
 from argosy.objects import Manifest
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.core.health import apps, batch, cluster, core, workflow
-from agent.core.health.base import NONE, Check, Found, Malformed, progressing, unknown
-from agent.core.kinds import Gvk, gvk_of
+from argosy.health import apps, batch, cluster, core, workflow
+from argosy.health.base import NONE, Check, Found, Malformed, progressing, unknown
+from argosy.kinds import Gvk, gvk_of
 from argosy.objects import Manifest
 
 HOOK_FINALIZER = "argocd.argoproj.io/hook-finalizer"
