@@ -23,6 +23,7 @@ HOOK_DELETE = "argocd.argoproj.io/hook-delete-policy"
 HELM_HOOK = "helm.sh/hook"
 HELM_WEIGHT = "helm.sh/hook-weight"
 HELM_HOOK_DELETE = "helm.sh/hook-delete-policy"
+SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 
 
 class Phase(IntEnum):
@@ -92,9 +93,9 @@ def rank(kind: str) -> int:
 
 
 def annotations_of(manifest: Manifest) -> Mapping[str, str]:
-    """The annotations, {} where there are none."""
-    found: Mapping[str, str] | None = (manifest.get("metadata") or {}).get("annotations")
-    return found or {}
+    """The annotations, {} where there are none or one of them is no text: Argo CD then sees none of them."""
+    found = (manifest.get("metadata") or {}).get("annotations") or {}
+    return found if all(isinstance(value, str) for value in found.values()) else {}
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -107,7 +108,7 @@ def wave(manifest: Manifest) -> int:
     notes = annotations_of(manifest)
     for name in (WAVE, HELM_WEIGHT):
         text = notes.get(name, "")
-        if isinstance(text, str) and _INTEGER.fullmatch(text):
+        if _INTEGER.fullmatch(text):
             return int(text)
     return 0
 
@@ -157,22 +158,35 @@ def tasks(manifests: Iterable[Manifest], destination: str) -> list[Task]:
 def order(
     manifests: Sequence[Manifest], live: Iterable[Manifest], destination: str, *, prune_last: bool = False
 ) -> list[Task]:
-    """The tasks of a whole sync, prunes included: live objects that `manifests` lack, hooks excepted."""
-    wanted = {_key(manifest, destination) for manifest in manifests}
+    """The tasks of a whole sync, prunes included: live objects that `manifests` lack, hooks excepted.
+
+    Of several ordinary manifests with one key the last counts.
+    """
+    wanted = {_key(manifest, destination): manifest for manifest in manifests}
     gone = [
         Task(Phase.SYNC, wave(item), _key(item, destination), item, _namespace(item, destination), prune=True)
         for item in live
         if _key(item, destination) not in wanted and not role(item).hook
     ]
-    found = [task for manifest in manifests for task in _tasks_of(manifest, destination)]
+    found = [
+        task
+        for manifest in manifests
+        for task in _tasks_of(manifest, destination)
+        if task.hook or wanted[task.key] is manifest
+    ]
     found.extend(_swap_waves(gone))
+    # The last wave is that which objects ask for, not where what others need is lifted to.
+    last = max([0, *(task.wave for task in found if task.phase is Phase.SYNC)]) + 1
+    found = [
+        replace(task, wave=last) if task.prune and (prune_last or _prunes_last(task)) else task
+        for task in found
+    ]
     found.sort(key=_order)
-    found = _lift(_lift(found, _namespaces_needed), _definitions_needed)
-    if prune_last and gone:
-        last = max([0, *(task.wave for task in found if task.phase is Phase.SYNC)]) + 1
-        found = [replace(task, wave=last) if task.prune else task for task in found]
-        found.sort(key=lambda task: (task.phase, task.wave))
-    return found
+    return _lift(_lift(found, _namespaces_needed), _definitions_needed)
+
+
+def _prunes_last(task: Task) -> bool:
+    return "PruneLast=true" in listed(annotations_of(task.manifest).get(SYNC_OPTIONS, ""))
 
 
 def stages(ordered: Iterable[Task]) -> list[tuple[Task, ...]]:
@@ -237,8 +251,10 @@ def defined_kind(definition: Manifest) -> tuple[str, str]:
 
 
 def _lift(found: list[Task], needs: Needs) -> list[Task]:
-    """Moves each task that others need in front of the first of them; it takes over that one's phase and
-    wave.
+    """Moves each task that others need in front of the first of them; it takes over that one's phase and wave.
+
+    What is pruned needs nothing any more, and what others need does not itself count among those who need
+    something of its sort: a Namespace lies in none.
     """
     out = list(found)
     for task in found:
@@ -246,7 +262,12 @@ def _lift(found: list[Task], needs: Needs) -> list[Task]:
         if needed is None:
             continue
         here = next(index for index, other in enumerate(out) if other is task)
-        first = next((i for i, other in enumerate(out[:here]) if other is not task and needed(other)), None)
+        needy = (
+            i
+            for i, other in enumerate(out[:here])
+            if not other.prune and needs(other) is None and needed(other)
+        )
+        first = next(needy, None)
         if first is not None:
             del out[here]
             out.insert(first, replace(task, phase=out[first].phase, wave=out[first].wave))

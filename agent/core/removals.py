@@ -15,7 +15,6 @@ from argosy import stages
 from argosy.bundle import Removal
 from argosy.objects import Manifest
 
-SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 HELM_POLICY = "helm.sh/resource-policy"
 PROTECT = "argosy.dev/protect"
 
@@ -39,7 +38,7 @@ def protected(live: Manifest, option: str, app_options: Iterable[str] = ()) -> s
         return f"annotation {PROTECT}"
     if notes.get(HELM_POLICY) == "keep":
         return f"annotation {HELM_POLICY}: keep"
-    own = _option(stages.listed(notes.get(SYNC_OPTIONS, "")), option)
+    own = _option(stages.listed(notes.get(stages.SYNC_OPTIONS, "")), option)
     value = own or _option(app_options, option)
     return f"sync option {option}={value}" if value in ("false", "confirm") else ""
 

@@ -112,6 +112,40 @@ def _render(chosen: argparse.Namespace) -> int:
     )
 
 
+def _order_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-f", "--file", required=True, metavar="FILE", help="the wanted objects; - reads standard input"
+    )
+    parser.add_argument("--live", default="", metavar="FILE", help="the application's objects in the cluster")
+    parser.add_argument(
+        "--namespace", default="default", metavar="NS", help="the destination's namespace (default: default)"
+    )
+    parser.add_argument("--prune-last", action="store_true", help="prune after everything else")
+    _output(parser, "json")
+
+
+def _order(chosen: argparse.Namespace) -> int:
+    from hub.cli import app_order
+
+    return app_order.order(
+        chosen.file, live=chosen.live, namespace=chosen.namespace, prune_last=chosen.prune_last
+    )
+
+
+def _health_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-f", "--file", required=True, metavar="FILE", help="live objects; - reads standard input"
+    )
+    parser.add_argument("--config", default="", metavar="FILE", help="argocd-cm, with users' own checks")
+    _output(parser, "json")
+
+
+def _health(chosen: argparse.Namespace) -> int:
+    from hub.cli import app_health
+
+    return app_health.health(chosen.file, config=chosen.config)
+
+
 def _questions(what: str) -> Callable[[argparse.ArgumentParser], None]:
     def arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
@@ -156,6 +190,20 @@ COMMANDS = (
         "found problems (they are on stderr).",
         _render_arguments,
         _render,
+    ),
+    Command(
+        "app",
+        "order",
+        "Print in which order a sync applies, runs and prunes objects, offline.",
+        _order_arguments,
+        _order,
+    ),
+    Command(
+        "app",
+        "health",
+        "Print the health of objects, offline; null where there is no check.",
+        _health_arguments,
+        _health,
     ),
     Command(
         "project",

@@ -1,0 +1,142 @@
+"""Health of what Argo's own projects bring: Workflows, Rollouts, analyses, ApplicationSets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from argosy.health.base import (
+    Found,
+    conditions,
+    degraded,
+    healthy,
+    items,
+    mapping,
+    number,
+    progressing,
+    spec,
+    status,
+    suspended,
+    text,
+    unknown,
+)
+from argosy.health.rules import (
+    DEGRADED,
+    HEALTHY,
+    PROGRESSING,
+    SUSPENDED,
+    UNKNOWN,
+    When,
+    by_conditions,
+    by_phase,
+)
+from argosy.objects import Manifest
+
+WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
+_PHASES = {"Healthy": HEALTHY, "Progressing": PROGRESSING, "Degraded": DEGRADED, "Paused": SUSPENDED}
+
+analysis = by_phase(
+    "phase",
+    {
+        "Pending": PROGRESSING,
+        "Running": PROGRESSING,
+        "Successful": HEALTHY,
+        "Failed": DEGRADED,
+        "Error": DEGRADED,
+        "Inconclusive": UNKNOWN,
+    },
+)
+"""AnalysisRun and Experiment."""
+
+application_set = by_conditions(
+    When("ErrorOccurred", "True", DEGRADED),
+    When("RolloutProgressing", "True", PROGRESSING),
+    When("ResourcesUpToDate", "True", HEALTHY),
+)
+cron_workflow = by_conditions(
+    When("SpecError", "True", DEGRADED),
+    When("SubmissionError", "True", DEGRADED),
+    otherwise=HEALTHY,
+    without=HEALTHY,
+)
+event_bus = by_conditions(
+    When("Configured", "False", DEGRADED),
+    When("Deployed", "False", DEGRADED),
+    When("Deployed", "True", HEALTHY),
+)
+
+
+def workflow(live: Manifest) -> Found:
+    """The one custom kind that Argo CD checks in its own code."""
+    now = status(live)
+    phase, message = text(now, "phase"), text(now, "message")
+    if phase in ("", "Pending", "Running"):
+        return progressing(message)
+    if phase == "Succeeded":
+        return healthy(message)
+    return degraded(message) if phase in ("Failed", "Error") else unknown(message)
+
+
+def rollout(live: Manifest) -> Found:
+    """The phase that Rollouts 1.0 and newer report, else what older ones leave to be seen from their fields."""
+    now = status(live)
+    if not now or not _observed(live):
+        return progressing("Waiting for rollout to finish: status has not been reconciled")
+    phase = text(now, "phase")
+    if phase:
+        return Found(_PHASES.get(phase, UNKNOWN), text(now, "message"))
+    failed = _failure(live)
+    if failed is not None:
+        return failed
+    if spec(live).get("paused") is True or now.get("controllerPause") is True or now.get("pauseConditions"):
+        return suspended("Rollout is paused")
+    return _counted(spec(live), now) or _switched(live) or healthy()
+
+
+def _observed(live: Manifest) -> bool:
+    """Rollouts writes the observed generation as text; before 1.0 a hash stood there, which says nothing."""
+    metadata, now = mapping(live, "metadata"), status(live)
+    if spec(live).get("workloadRef") is not None:
+        noted = mapping(metadata, "annotations").get(WORKLOAD_GENERATION)
+        if noted is not None and str(noted) != str(now.get("workloadObservedGeneration", "")):
+            return False
+    observed = str(now.get("observedGeneration", ""))
+    if not observed.isdecimal():
+        return True
+    wanted = number(metadata, "generation")
+    # A hash may consist of digits alone; it is then far greater than any generation.
+    return int(observed) >= wanted
+
+
+def _failure(live: Manifest) -> Found | None:
+    for kind, state, reason, message in conditions(live):
+        if kind == "InvalidSpec" and state != "False":
+            return degraded(message)
+        if kind == "Progressing" and reason in ("RolloutAborted", "ProgressDeadlineExceeded"):
+            return degraded(message)
+    return None
+
+
+def _counted(wants: Mapping[str, Any], now: Mapping[str, Any]) -> Found | None:
+    replicas, updated = number(wants, "replicas", 1), number(now, "updatedReplicas")
+    if updated < replicas:
+        return progressing("Waiting for rollout to finish: more replicas need to be updated")
+    if "blueGreen" not in mapping(wants, "strategy") and number(now, "replicas") > updated:
+        return progressing("Waiting for rollout to finish: old replicas are pending termination")
+    if number(now, "availableReplicas") < updated:
+        return progressing("Waiting for rollout to finish: updated replicas are still becoming available")
+    return None
+
+
+def _switched(live: Manifest) -> Found | None:
+    """Whether users are served by the newest pods."""
+    now, strategy = status(live), mapping(spec(live), "strategy")
+    newest = text(now, "currentPodHash")
+    if "blueGreen" in strategy:
+        active = text(mapping(now, "blueGreen"), "activeSelector")
+        return None if active and active == newest else progressing("active service cutover pending")
+    if items(mapping(strategy, "canary"), "steps"):
+        stable = text(now, "stableRS") or text(mapping(now, "canary"), "stableRS")
+        if not stable or stable != newest:
+            return progressing("Waiting for rollout to finish steps")
+    return None
