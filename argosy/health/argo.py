@@ -10,7 +10,6 @@ from argosy.health.base import (
     conditions,
     degraded,
     healthy,
-    items,
     mapping,
     number,
     progressing,
@@ -135,8 +134,7 @@ def _switched(live: Manifest) -> Found | None:
     if "blueGreen" in strategy:
         active = text(mapping(now, "blueGreen"), "activeSelector")
         return None if active and active == newest else progressing("active service cutover pending")
-    if items(mapping(strategy, "canary"), "steps"):
-        stable = text(now, "stableRS") or text(mapping(now, "canary"), "stableRS")
-        if not stable or stable != newest:
-            return progressing("Waiting for rollout to finish steps")
-    return None
+    stable = text(now, "stableRS") or text(mapping(now, "canary"), "stableRS")
+    if stable and stable == newest:
+        return None
+    return progressing("Waiting for rollout to finish steps")

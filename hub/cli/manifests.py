@@ -48,9 +48,9 @@ def _object(value: Any, where: str) -> Manifest:
     if not isinstance(metadata, dict):
         raise Invalid(f"{where}: metadata: an object is expected, found {metadata!r}")
     for field in ("name", "generateName", "namespace"):
-        if not isinstance(metadata.get(field) or "", str):
+        if not isinstance(metadata.get(field), str | None):
             raise Invalid(f"{where}: metadata.{field}: a text is expected, found {metadata[field]!r}")
     for field in ("annotations", "labels"):
-        if not isinstance(metadata.get(field) or {}, dict):
+        if not isinstance(metadata.get(field), dict | None):
             raise Invalid(f"{where}: metadata.{field}: an object is expected, found {metadata[field]!r}")
     return value

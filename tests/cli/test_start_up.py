@@ -63,3 +63,12 @@ def test_nor_do_those_that_answer_questions(command: str, tmp_path: Path) -> Non
     said, modules = ran(["argosy", *command.split(), "-f", str(questions), "-o", "json"])
     assert said == "[]"
     assert not HEAVY & modules
+
+
+@pytest.mark.parametrize("command", ["app order", "app health"])
+def test_nor_do_those_that_look_at_objects(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "none.yaml"
+    file.write_text("")
+    said, modules = ran(["argosy", *command.split(), "-f", str(file), "-o", "json"])
+    assert said == "[]"
+    assert not (HEAVY | {"lupa"}) & modules

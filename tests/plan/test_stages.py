@@ -99,6 +99,52 @@ def test_prunes_run_with_their_waves_swapped_and_last_where_asked() -> None:
     ]
 
 
+def test_an_object_can_ask_to_be_pruned_last_and_only_it_is() -> None:
+    last = {stages.SYNC_OPTIONS: "Prune=confirm, PruneLast=true"}
+    gone = (obj("ConfigMap", "patient", **last), obj("ConfigMap", "other"))
+    assert shown(obj("Secret", "kept", **wave("3")), live=gone) == [
+        "Sync 0 ConfigMap/other",
+        "Sync 3 Secret/kept",
+        "Sync 4 ConfigMap/patient",
+    ]
+
+
+def test_the_last_wave_is_counted_before_anything_is_lifted() -> None:
+    assert shown(
+        obj("Namespace", "n", **wave("8")),
+        obj("ConfigMap", "c", namespace="n"),
+        live=(obj("Secret", "gone"),),
+        prune_last=True,
+    ) == ["Sync 0 Namespace/n", "Sync 0 ConfigMap/c", "Sync 9 Secret/gone"]
+
+
+def test_what_is_pruned_lifts_nothing() -> None:
+    assert shown(
+        obj("Namespace", "n", **wave("1")),
+        obj("ConfigMap", "c", namespace="n", **wave("2")),
+        live=(obj("Secret", "gone", namespace="n"),),
+    ) == ["Sync 0 Secret/gone", "Sync 1 Namespace/n", "Sync 2 ConfigMap/c"]
+
+
+def test_a_namespace_lies_in_no_other_namespace() -> None:
+    assert shown(obj("Namespace", "early", **wave("-5")), obj("Namespace", "dest")) == [
+        "Sync -5 Namespace/early",
+        "Sync 0 Namespace/dest",
+    ]
+
+
+def test_of_two_manifests_of_one_object_the_last_counts() -> None:
+    assert shown(obj("ConfigMap", "c", **wave("1")), obj("ConfigMap", "c", **wave("2"))) == [
+        "Sync 2 ConfigMap/c"
+    ]
+
+
+def test_annotations_that_are_no_texts_are_not_there() -> None:
+    broken = obj("ConfigMap", "c", **wave("3"))
+    broken["metadata"]["annotations"]["count"] = 5
+    assert shown(broken) == ["Sync 0 ConfigMap/c"]
+
+
 @pytest.mark.parametrize(
     ("notes", "phases", "hook"),
     [
