@@ -93,6 +93,7 @@ _machine_health = by_conditions(
 _control_plane = by_conditions(
     When("Available", "True", HEALTHY), When("Ready", "True", HEALTHY), When("Ready", "False", DEGRADED)
 )
+_tekton = by_conditions(When("Succeeded", "True", HEALTHY), When("Succeeded", "False", DEGRADED))
 _tenant = by_phase("currentState", {"Initialized": HEALTHY}, message="currentState")
 _istio = by_phase("status", {"HEALTHY": HEALTHY, "ERROR": DEGRADED}, message="message")
 _managed_certificate = by_phase(
@@ -173,6 +174,7 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     **_rows("cluster.x-k8s.io", _machine_health, "MachineHealthCheck"),
     **_rows("controlplane.cluster.x-k8s.io", _control_plane, "KubeadmControlPlane", "AWSManagedControlPlane"),
     **_rows("addons.cluster.x-k8s.io", _ready, "ClusterResourceSet", "HelmChartProxy", "HelmReleaseProxy"),
+    **_rows("tekton.dev", _tekton, "PipelineRun", "TaskRun"),
     **_rows("karpenter.sh", _ready, "NodePool", "NodeClaim"),
     **_rows("karpenter.k8s.aws", _ready, "EC2NodeClass"),
     **_rows("kyverno.io", _ready, "Policy", "ClusterPolicy"),

@@ -72,6 +72,7 @@ def health(manifest: Manifest) -> Health | None:
         ("helm.toolkit.fluxcd.io/v2/HelmRelease", {"Ready": "True", "Released": "True"}, H),
         ("helm.toolkit.fluxcd.io/v2/HelmRelease", {"Ready": "True"}, D),
         ("source.toolkit.fluxcd.io/v1/GitRepository", {"Ready": "True", "ArtifactInStorage": "True"}, H),
+        ("tekton.dev/v1/TaskRun", {"Succeeded": "Unknown/Running"}, P),
         ("argoproj.io/v1alpha1/Application", {"Ready": "False"}, None),
         ("argoproj.io/v1alpha1/AppProject", {}, None),
         ("platform.corp.test/v1/XDatabase", {"Ready": "False"}, None),
