@@ -117,7 +117,7 @@ class _Cook:
 
 
 class Renderer:
-    """`rolled` is called after a run that changed what any cluster should have."""
+    """`changed` is called after a run that changed what any cluster should have."""
 
     def __init__(
         self,
