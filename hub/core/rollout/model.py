@@ -246,8 +246,7 @@ class GateState:
 class Rollout:
     """A rollout as stored, without its members. `id` is the release's. `stage` is the one being rolled out.
 
-    `gates` has the state of gates by `gate_key`. `reason` says why the phase is what it is. `failures` that were
-    counted before an operator's `retry` or `skip` do not count again.
+    `gates` has the state of gates by `gate_key`. `reason` says why the phase is what it is.
     """
 
     id: str
@@ -259,6 +258,8 @@ class Rollout:
     since: float = 0.0
     reason: str = ""
     gates: Mapping[str, GateState] = field(default_factory=dict)
+    totals: tuple[int, ...] = ()
+    """How many members of the owner each stage selects, changed by this release or not: percentages are of these."""
     reverting_from: int = 0
     """The first stage that a rollback undoes."""
     last_start: float = 0.0
@@ -283,6 +284,8 @@ class Seen:
 
     release: str = ""
     bundle: str = ""
+    time: float = 0.0
+    """When the hub received it: what was said before a retry says nothing of the retry."""
     synced: bool = False
     healthy: bool = False
     settled: bool = False
@@ -314,8 +317,8 @@ class GateAnswer:
 class Decision:
     """What follows. `members` are only those that changed.
 
-    `assign` are ids of members to be given `to`, `revert` of those to be given `before` (those without one lose
-    nothing: they keep what they have and are reported). `ask` are gates that want an answer now. `wake` is when to
+    `assign` are ids of members to be given `to`, `revert` of those to be given `before`. `ask` are gates, by their
+    key, that want an answer now. `wake` is when to
     decide again though nothing changes, 0 for never. `notes` tell the story for Events: (reason, message).
     """
 
