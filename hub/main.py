@@ -11,13 +11,15 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from argosy import log
+from argosy import heap, log
 from argosy.errors import ArgosyError
 from hub import config
 from hub.config import HubConfig
 
 STOP_WITHIN = 8.0
 """Seconds a stop may take before what is still open is cut."""
+YOUNG = 100_000
+"""Objects between two looks of the garbage collector: about 20 MB."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -138,6 +140,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             loop.add_signal_handler(name, stop.set)
         hub = assembly.Hub(settings)
         await hub.start()
+        heap.settle(YOUNG)
         print(f"argosy-hub: API on https://{hub.api_address}, link on {hub.link_address}", flush=True)
         print(f"argosy-hub: kubectl --kubeconfig {settings.kubeconfig}", flush=True)
         await stop.wait()

@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from argosy import objects
+from argosy import heap, objects
 from argosy.objects import Manifest
 from bench import estate
 from bench.roles import talk
+from hub import main as program
 from hub.core import increment, labels
 from hub.core.expand import Evaluation, Evaluator
 from hub.core.fleet import Fleet, Move
@@ -145,6 +146,7 @@ def _selector(appset: AppSet) -> Selector:
 
 async def main(*, clusters: int, sets: int) -> None:
     work = Generators(clusters, sets)
+    heap.settle(program.YOUNG)
     await talk.answer(
         {
             "full": work.full,

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -35,7 +35,7 @@ from hub.loops.reads import Reads
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.render.base import Kube
-from hub.store import agents, apps, bundles, recipes
+from hub.store import agents, apps, bundles, objects, recipes
 from hub.store.apps import AppState
 from hub.store.base import Change, Store, Tx
 from hub.store.resources import Resources
@@ -98,8 +98,7 @@ class _Outcome:
         """Keeps what was there before, whatever was rendered now."""
         old = self.entry.state
         self.recipe = ""
-        self.state = replace(
-            self.state,
+        self.state = self.state._replace(
             recipe=old.recipe if old else "",
             bundle=old.bundle if old else "",
             revision=old.revision if old else "",
@@ -234,10 +233,9 @@ class Renderer:
     async def _reread(self, touched: Iterable[str]) -> None:
         wanted = tuple(touched)
 
-        def read(tx: Tx) -> list[tuple[str, Manifest | None]]:
-            return [(uid, self._resources.by_uid(tx, uid)) for uid in wanted]
-
-        for uid, manifest in await self._store.read(read) if wanted else []:
+        found = await self._store.read(lambda tx: self._resources.by_uids(tx, wanted)) if wanted else {}
+        for uid in wanted:
+            manifest = found.get(uid)
             if manifest is None:
                 self._leave(uid)
                 self._concerned.update(dict.fromkeys(self._claims.leave(uid)))
@@ -347,20 +345,19 @@ class Renderer:
         except Exception as error:
             log.exception("application not rendered", app=entry.manifest["metadata"]["name"])
             problem = f"UnknownError: {type(error).__name__}: {error}"
-            return _Outcome(entry, replace(_described(entry.manifest, entry.state), problem=problem))
+            return _Outcome(entry, _described(entry)._replace(problem=problem))
 
     async def _one(self, entry: Entry, directory: Directory) -> _Outcome:
-        manifest, before = entry.manifest, entry.state
-        state = _described(manifest, before)
+        manifest, state = entry.manifest, _described(entry)
         if state.deleting:
             return _Outcome(entry, state)
         try:
             cluster = destinations.resolve(manifest["spec"].get("destination") or {}, directory)
         except Invalid as error:
-            return _Outcome(entry, replace(state, problem=f"InvalidSpecError: {error.message}"))
+            return _Outcome(entry, state._replace(problem=f"InvalidSpecError: {error.message}"))
         if refused := await self._bounds.of_app(manifest, entry.sources, cluster):
             return _kept(entry, f"InvalidSpecError: {refused}")
-        outcome = await self._sourced(entry, replace(state, cluster=cluster.id))
+        outcome = await self._sourced(entry, state._replace(cluster=cluster.id))
         # The last good release, too, goes to another cluster or project only where it is permitted there.
         refused = await self._bounds.of_objects(manifest, cluster, outcome.state.bundle, outcome.fresh)
         if refused:
@@ -370,7 +367,7 @@ class Renderer:
     async def _sourced(self, entry: Entry, state: AppState) -> _Outcome:
         manifest = entry.manifest
         if entry.wrong:
-            return _Outcome(entry, replace(state, problem=f"InvalidSpecError: {entry.wrong}"))
+            return _Outcome(entry, state._replace(problem=f"InvalidSpecError: {entry.wrong}"))
         keys = dict.fromkeys(_keys(entry.sources))
         if _annotated(manifest):
             await asyncio.gather(*(self._trees.look(url) for url in {url for url, _ in keys}))
@@ -379,7 +376,7 @@ class Renderer:
             answer = await self._tree(key, anew=_annotated(manifest))
             if isinstance(answer, Failed):
                 problem = f"ComparisonError: {answer.reason}"
-                return _Outcome(entry, replace(state, problem=problem))
+                return _Outcome(entry, state._replace(problem=problem))
             trees[key] = answer.value
         return await self._render(entry, state, trees)
 
@@ -408,7 +405,7 @@ class Renderer:
         return await asyncio.to_thread(look)
 
     async def _render(self, entry: Entry, state: AppState, trees: dict[SourceKey, Tree]) -> _Outcome:
-        state = replace(state, problem="")
+        state = state._replace(problem="")
         commit = trees[_keys(entry.sources)[0]].commit
         try:
             async with self._limit:
@@ -426,11 +423,11 @@ class Renderer:
         except ArgosyError as error:
             problem = f"ComparisonError: {error.message}"
             # What was not to be had is asked for again in the next run; what is wrong stays so until it is changed.
-            return _Outcome(entry, replace(state, problem=problem), again=isinstance(error, Unavailable))
+            return _Outcome(entry, state._replace(problem=problem), again=isinstance(error, Unavailable))
         if problem:
-            state = replace(state, problem=f"ComparisonError: {problem}")
+            state = state._replace(problem=f"ComparisonError: {problem}")
             return _Outcome(entry, state, recipe)
-        state = replace(state, recipe=recipe, bundle=digest, revision=commit)
+        state = state._replace(recipe=recipe, bundle=digest, revision=commit)
         return _Outcome(entry, state, recipe, fresh)
 
     async def _kube(self, cluster: str) -> Kube:
@@ -519,6 +516,7 @@ class Renderer:
 
     def _write(self, tx: Tx, outcomes: Sequence[_Outcome]) -> bool:
         now, changed = self._now(), []
+        versions = objects.versions(tx, [outcome.state.app for outcome in outcomes])
         for outcome in outcomes:
             state, before = outcome.state, outcome.entry.state
             if outcome.fresh:
@@ -526,17 +524,20 @@ class Renderer:
             if outcome.recipe:
                 _, _, text = state.problem.partition(": ")
                 recipes.record(tx, outcome.recipe, state.bundle if not text else "", text, now)
-            if before is None or replace(state, rolled=before.rolled) != before:
+            if before is None or state._replace(rolled=before.rolled) != before:
                 rolls = before is None or _rolls(state) != _rolls(before)
-                state = outcome.state = replace(state, rolled=0 if rolls else before.rolled if before else 0)
+                state = outcome.state = state._replace(rolled=0 if rolls else before.rolled if before else 0)
                 changed.append(state)
-            self._answer(tx, outcome, now)
+            if outcome.state.app in versions:
+                self._answer(tx, outcome, versions[outcome.state.app], now)
         apps.put(tx, changed)
         return bool(changed)
 
-    def _answer(self, tx: Tx, outcome: _Outcome, now: float) -> None:
+    def _answer(self, tx: Tx, outcome: _Outcome, version: int, now: float) -> None:
         """What the Application's object shows of it: conditions, an answered refresh, a taken-up operation, finalizer."""
-        live = self._resources.by_uid(tx, outcome.state.app)
+        live: Manifest | None = outcome.entry.manifest
+        if outcome.entry.manifest["metadata"].get("resourceVersion") != str(version):
+            live = self._resources.by_uid(tx, outcome.state.app)
         if live is None or live["metadata"].get("deletionTimestamp"):
             return
         metadata = dict(live["metadata"])
@@ -594,18 +595,19 @@ def _sources(manifest: Manifest) -> tuple[tuple[Source, ...], str]:
 
 def _kept(entry: Entry, problem: str, *, again: bool = False) -> _Outcome:
     """What its project refuses changes nothing but what is shown: not even the cluster it would go to."""
-    state = entry.state or _described(entry.manifest, None)
-    return _Outcome(entry, replace(state, problem=problem), again=again)
+    state = entry.state or _described(entry)
+    return _Outcome(entry, state._replace(problem=problem), again=again)
 
 
 def _annotated(manifest: Manifest) -> bool:
     return REFRESH in (manifest["metadata"].get("annotations") or {})
 
 
-def _described(manifest: Manifest, before: AppState | None) -> AppState:
+def _described(entry: Entry) -> AppState:
     """The state as the object itself says it; what was rendered last stays."""
+    manifest, before = entry.manifest, entry.state
     metadata, spec = manifest["metadata"], manifest["spec"]
-    first = next(iter(_sources(manifest)[0]), None)
+    first = entry.sources[0] if entry.sources else None
     state = before or AppState(metadata["uid"], metadata["name"], metadata["namespace"])
     request = policy_request(before)
     if manifest.get("operation"):
@@ -613,8 +615,7 @@ def _described(manifest: Manifest, before: AppState | None) -> AppState:
     deleting = ""
     if metadata.get("deletionTimestamp"):
         deleting = "cascade" if expand.FINALIZER in (metadata.get("finalizers") or ()) else "release"
-    return replace(
-        state,
+    return state._replace(
         project=spec.get("project") or "default",
         owner=generated.controller_of(manifest),
         destination_namespace=(spec.get("destination") or {}).get("namespace") or "",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from argosy import bundle as bundles_format
@@ -21,6 +21,9 @@ from hub.store import apps, bundles, desired
 from hub.store.apps import AppState
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
+
+Assigned = dict[str, dict[str, Assignment]]
+"""App -> cluster -> what is assigned before the batch."""
 
 BATCH = 1000
 """Applications per transaction: bounds how long other writers wait."""
@@ -54,8 +57,9 @@ class Roller:
         """Rolls up to `BATCH` waiting applications; returns how many there were."""
         waiting = apps.waiting(tx, BATCH)
         changes: dict[str, _Changes] = {}
+        assigned = desired.of_apps(tx, [state.app for state in waiting])
         for _, group in itertools.groupby(waiting, key=lambda state: state.owner or state.app):
-            self._roll(tx, list(group), changes)
+            self._roll(tx, list(group), assigned, changes)
         for cluster, change in changes.items():
             _prune(tx, cluster, change, self._now())
             desired.change(
@@ -64,7 +68,7 @@ class Roller:
         apps.rolled(tx, (state.app for state in waiting))
         return len(waiting)
 
-    def _roll(self, tx: Tx, states: list[AppState], changes: dict[str, _Changes]) -> None:
+    def _roll(self, tx: Tx, states: list[AppState], assigned: Assigned, changes: dict[str, _Changes]) -> None:
         now = self._now()
         release = secrets.token_hex(8)
         released: list[AppState] = []
@@ -72,14 +76,15 @@ class Roller:
             if state.deleting or not state.bundle or not state.cluster:
                 continue
             wanted = _wanted(state)
-            current = desired.assignment(tx, state.cluster, state.app)
+            before = assigned.get(state.app, {})
+            current = before.get(state.cluster)
             change = changes.setdefault(state.cluster, _Changes())
             if releases.needs_release(wanted, current):
                 released.append(state)
                 if current is not None:
                     change.left[state.app] = (current.bundle, release)
             change.put.append(releases.assignment(wanted, current, release))
-            _leave_others(tx, state, changes, now)
+            _leave_others(state, before, changes, now)
         if released:
             commits = releases.commits((s.repo, s.target, s.revision) for s in released)
             announcer.announce(tx, self._resources, release, released, commits, now)
@@ -131,9 +136,9 @@ def _wanted(state: AppState) -> Wanted:
     )
 
 
-def _leave_others(tx: Tx, state: AppState, changes: dict[str, _Changes], now: float) -> None:
+def _leave_others(state: AppState, before: Iterable[str], changes: dict[str, _Changes], now: float) -> None:
     """An app that moved to another cluster leaves its objects where it was, as Argo CD does."""
-    for cluster in desired.clusters_of(tx, state.app):
+    for cluster in before:
         if cluster == state.cluster:
             continue
         change = changes.setdefault(cluster, _Changes())

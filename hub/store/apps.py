@@ -4,13 +4,12 @@ on the way into a release. Written by the renderer, read by the roller."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
+from typing import NamedTuple
 
 from hub.store.base import Tx
 
 
-@dataclass(frozen=True, slots=True)
-class AppState:
+class AppState(NamedTuple):
     """One Application. `app` is its uid, `owner` the uid of its ApplicationSet or "", `cluster` a cluster id or "".
 
     `bundle` and `revision` are of the last good render; `problem` says what is wrong with what is wanted now.
@@ -35,7 +34,7 @@ class AppState:
     rolled: int = 0
 
 
-_NAMES = [field.name for field in fields(AppState)]
+_NAMES = AppState._fields
 _COLUMNS = ", ".join(_NAMES)
 _PUT = (
     f"INSERT INTO app_states ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))}) ON CONFLICT (app) DO UPDATE SET "
@@ -45,17 +44,17 @@ _PUT = (
 
 def get(tx: Tx, app: str) -> AppState | None:
     found = tx.one(f"SELECT {_COLUMNS} FROM app_states WHERE app = ?", (app,))
-    return AppState(*found) if found else None
+    return AppState._make(found) if found else None
 
 
 def every(tx: Tx) -> list[AppState]:
-    return [AppState(*row) for row in tx.all(f"SELECT {_COLUMNS} FROM app_states")]
+    return [AppState._make(row) for row in tx.all(f"SELECT {_COLUMNS} FROM app_states")]
 
 
 def waiting(tx: Tx, limit: int) -> list[AppState]:
     """States whose change is not part of a release yet, those of one owner together."""
     sql = f"SELECT {_COLUMNS} FROM app_states WHERE rolled = 0 ORDER BY owner, name LIMIT ?"
-    return [AppState(*row) for row in tx.all(sql, (limit,))]
+    return [AppState._make(row) for row in tx.all(sql, (limit,))]
 
 
 def leaving(tx: Tx) -> list[str]:
@@ -64,7 +63,7 @@ def leaving(tx: Tx) -> list[str]:
 
 
 def put(tx: Tx, states: Iterable[AppState]) -> None:
-    tx.many(_PUT, (astuple(state) for state in states))
+    tx.many(_PUT, states)
 
 
 def rolled(tx: Tx, apps: Iterable[str]) -> None:

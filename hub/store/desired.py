@@ -6,7 +6,7 @@ in, so the difference against any recent generation is one index range.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -164,6 +164,17 @@ def assignments(tx: Tx, cluster: str) -> list[Assignment]:
 def assignment(tx: Tx, cluster: str, app: str) -> Assignment | None:
     found = tx.one("SELECT body FROM assignments WHERE cluster = ? AND id = ?", (cluster, app))
     return _assignment(found[0]) if found else None
+
+
+def of_apps(tx: Tx, apps: Sequence[str]) -> dict[str, dict[str, Assignment]]:
+    """app -> cluster -> what is assigned, of those of the apps that have an assignment: one, or two while one moves."""
+    found: dict[str, dict[str, Assignment]] = {}
+    for start in range(0, len(apps), MOST):
+        part = apps[start : start + MOST]
+        sql = f"SELECT id, cluster, body FROM assignments WHERE id IN ({', '.join('?' * len(part))})"
+        for app, cluster, body in tx.all(sql, part):
+            found.setdefault(app, {})[cluster] = _assignment(body)
+    return found
 
 
 def clusters_of(tx: Tx, app: str) -> list[str]:

@@ -6,8 +6,9 @@ Secrets are sealed before they come here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from argosy.errors import Conflict
 from hub.store.base import Change, Tx
@@ -29,6 +30,9 @@ class Row:
     owner: str = ""
 
 
+_TOGETHER = 500
+"""Rows asked for in one query by their uids, well below the number of parameters that databases take."""
+
 _COLUMNS = "resource, namespace, name, uid, body, rv, owner"
 
 
@@ -43,6 +47,22 @@ def get(tx: Tx, resource: str, namespace: str, name: str) -> Row | None:
 def by_uid(tx: Tx, uid: str) -> Row | None:
     found = tx.one(f"SELECT {_COLUMNS} FROM objects WHERE uid = ?", (uid,))
     return Row(*found) if found else None
+
+
+def by_uids(tx: Tx, uids: Sequence[str]) -> list[Row]:
+    """The objects of these uids that are there, in no order."""
+    return [Row(*found) for found in _in_parts(tx, f"SELECT {_COLUMNS} FROM objects WHERE uid", uids)]
+
+
+def versions(tx: Tx, uids: Sequence[str]) -> dict[str, int]:
+    """uid -> resourceVersion of those of the objects that are there."""
+    return dict(_in_parts(tx, "SELECT uid, rv FROM objects WHERE uid", uids))
+
+
+def _in_parts(tx: Tx, sql: str, uids: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    for start in range(0, len(uids), _TOGETHER):
+        part = uids[start : start + _TOGETHER]
+        yield from tx.all(f"{sql} IN ({', '.join('?' * len(part))})", part)
 
 
 def owned_by(tx: Tx, owner: str) -> list[Row]:

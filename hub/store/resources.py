@@ -89,6 +89,10 @@ class Resources:
         row = objects.by_uid(tx, uid)
         return self.read(row) if row is not None else None
 
+    def by_uids(self, tx: Tx, uids: Sequence[str]) -> dict[str, Manifest]:
+        """uid -> object of those that are there, whatever their kinds."""
+        return {row.uid: self.read(row) for row in objects.by_uids(tx, uids)}
+
     def owned(self, tx: Tx, served: Served, uid: str) -> Sequence[Manifest]:
         """Objects of a kind whose controlling owner has this uid, in name order."""
         return [self.read(row) for row in objects.owned_by(tx, uid) if row.resource == served.resource]
