@@ -14,7 +14,7 @@ from itertools import groupby
 from agent import execute
 from agent.cluster.base import ClusterApi, Refused
 from agent.cluster.reflector import Watcher
-from agent.core import drift, marks, operations, plan, prepare
+from agent.core import drift, marks, operations, plan, prepare, removals
 from agent.core.inventory import Inventory, Operation
 from agent.core.marks import Seen, Wanted
 from agent.core.plan import Applied, Failed, Outcome, Reason, Situation, Step, Verdict, Why
@@ -74,6 +74,7 @@ class Application:
         """All stages, as far as they may go now."""
         self._ignores = drift.ignores(self.assignment.policy.ignore_differences)
         self._respect = "RespectIgnoreDifferences=true" in self.assignment.policy.sync_options
+        self._fails_on_shared = "FailOnSharedResource=true" in self.assignment.policy.sync_options
         self.blocked = await self._give_namespace()
         for number, stage in enumerate(self.prepared.stages):
             if self.blocked:
@@ -109,7 +110,7 @@ class Application:
             await self._group(tasks)
             if kind == (CRD.group, CRD.kind):
                 await self._establish(tasks)
-        bad = [task for task in plain if self.verdicts[task.key].failed]
+        bad = [task for task in plain if self._bad(self.verdicts[task.key])]
         outcomes = [await self._hook(task) for task in hooks]
         place = f"{stage[0].phase.word} wave {stage[0].wave}"
         if bad:
@@ -123,6 +124,10 @@ class Application:
             self._wait(
                 place, plain, [task for task, good in zip(hooks, outcomes, strict=True) if good is None]
             )
+
+    def _bad(self, verdict: Verdict) -> bool:
+        """Whether the sync fails by it. What another app has is only said, unless the app's options ask for more."""
+        return verdict.failed or (verdict.reason.why is Why.SHARED and self._fails_on_shared)
 
     def _wait(self, place: str, plain: Iterable[Task], running: list[Task]) -> None:
         """Holds later stages back until this one is healthy; a Degraded object fails the sync, as in Argo CD."""
@@ -205,7 +210,11 @@ class Application:
             ignored=drift.ignored(self._ignores, key) if self._ignores else drift.NOTHING,
             respect_ignored=self._respect,
             holder=other if other and await self.around.holder(other, key) else "",
+            protected=self._protected(seen) if wanted.how.recreate and seen is not None else "",
         )
+
+    def _protected(self, live: Seen) -> str:
+        return removals.protected(live.body, "Delete", self.assignment.policy.sync_options)
 
     async def _carry_out(self, todo: Step) -> Outcome:
         """One step; where its namespace or its kind lacks and is on its way, that is brought about first."""

@@ -5,23 +5,32 @@ Errors of the contract become outcomes; everything else (a bug, a cancellation) 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
 from agent.cluster import base
 from agent.cluster.base import ClusterApi
-from agent.core import marks
+from agent.core import marks, merging
 from agent.core.contested import Claim
 from agent.core.marks import Seen
-from agent.core.plan import Applied, Apply, Check, Checked, Conflicted, Failed, Outcome, Step
+from agent.core.options import How, Mode
+from agent.core.plan import Applied, Apply, Check, Checked, Conflicted, Failed, Outcome, Recreate, Step
 from argosy.errors import ArgosyError, Unavailable
 from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey
+
+_TRIES = 3
+"""How often an object is read again that changes while it is written."""
+RECREATE_SECONDS = 5.0
+"""How long one pass waits for the end of an object that is made anew; the next one goes on."""
 
 
 async def step(api: ClusterApi, todo: Step) -> Outcome:
     """One step of a plan."""
     try:
+        if isinstance(todo, Recreate):
+            return await _recreate(api, todo)
         return await (_apply(api, todo) if isinstance(todo, Apply) else _check(api, todo))
     except base.ApplyConflict as conflict:
         claims = tuple(Claim(cause.manager, cause.field) for cause in conflict.causes)
@@ -43,7 +52,9 @@ def failure(error: ArgosyError) -> Failed:
         return Failed(error.message, missing="kind")
     if isinstance(error, base.NamespaceMissing):
         return Failed(error.message, missing="namespace")
-    return Failed(error.message, permanent=isinstance(error, base.Refused))
+    if isinstance(error, base.Refused):
+        return Failed(error.message, permanent=True, invalid=error.reason == "Invalid")
+    return Failed(error.message)
 
 
 async def observe(api: ClusterApi, gvk: Gvk, key: ObjectKey) -> Seen | None:
@@ -53,11 +64,66 @@ async def observe(api: ClusterApi, gvk: Gvk, key: ObjectKey) -> Seen | None:
 
 
 async def _apply(api: ClusterApi, todo: Apply) -> Outcome:
-    return Applied(marks.seen(await api.apply(todo.manifest, force=bool(todo.taken))))
+    how = todo.wanted.how
+    if how.mode is Mode.APPLY:
+        force = bool(todo.taken)
+        return Applied(marks.seen(await api.apply(todo.manifest, force=force, validate=how.validate)))
+    for _ in range(_TRIES):
+        live = await api.get(todo.wanted.gvk, todo.wanted.key.namespace, todo.wanted.key.name)
+        try:
+            return Applied(marks.seen(await _put(api, how, live, todo.manifest)))
+        except base.Changed as error:
+            changed = error
+    raise changed
+
+
+async def _put(
+    api: ClusterApi, how: How, live: Manifest | None, manifest: Manifest, *, dry_run: bool = False
+) -> Manifest:
+    """Creates the object, or puts its merged or whole new form in the place of the live one.
+
+    A dry run always merges: what others added to an object is no difference, though a replacement takes it away.
+    """
+    remember = how.mode is Mode.MERGE
+    if live is None:
+        return await api.create(
+            merging.remembered(manifest) if remember else manifest, dry_run=dry_run, validate=how.validate
+        )
+    try:
+        merges = remember or dry_run
+        new = (
+            merging.merged(live, manifest, remember=remember) if merges else merging.replaced(live, manifest)
+        )
+    except ValueError as error:
+        raise base.Refused(f"cannot be merged with the live object: {error}", "Invalid") from None
+    return await api.update(new, dry_run=dry_run, validate=how.validate)
+
+
+async def _recreate(api: ClusterApi, todo: Recreate) -> Outcome:
+    """Deletes the object that cannot be changed, waits for its end and makes it anew."""
+
+    async def gone() -> bool:
+        ended, problem = await delete(api, todo.live)
+        if problem:
+            raise Unavailable(problem)
+        return ended
+
+    if not await patiently(gone, asyncio.sleep, seconds=RECREATE_SECONDS):
+        return Failed("is deleted to be made anew, and waits for its end", retry_after=1.0)
+    return Applied(marks.seen(await _fresh(api, todo)))
+
+
+async def _fresh(api: ClusterApi, todo: Recreate) -> Manifest:
+    how = todo.wanted.how
+    if how.mode is Mode.APPLY:
+        return await api.apply(todo.manifest, validate=how.validate)
+    return await _put(api, how, None, todo.manifest)
 
 
 async def _check(api: ClusterApi, todo: Check) -> Outcome:
     live = todo.live
+    if todo.wanted.how.mode is not Mode.APPLY:
+        return await _check_put(api, todo)
     if live is None or live.slim:
         live = await observe(api, todo.wanted.gvk, todo.wanted.key)
         if live is None:
@@ -71,7 +137,17 @@ async def _check(api: ClusterApi, todo: Check) -> Outcome:
 
 
 async def _dry_run(api: ClusterApi, todo: Check) -> Seen:
-    return marks.seen(await api.apply(todo.manifest, dry_run=True, force=bool(todo.taken)))
+    force, validate = bool(todo.taken), todo.wanted.how.validate
+    return marks.seen(await api.apply(todo.manifest, dry_run=True, force=force, validate=validate))
+
+
+async def _check_put(api: ClusterApi, todo: Check) -> Outcome:
+    key = todo.wanted.key
+    live = await api.get(todo.wanted.gvk, key.namespace, key.name)
+    if live is None:
+        return Checked(None)
+    merged = await _put(api, todo.wanted.how, live, todo.manifest, dry_run=True)
+    return Checked(marks.seen(live), marks.seen(merged))
 
 
 async def delete(

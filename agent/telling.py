@@ -59,6 +59,7 @@ def of_pass(run: Application, operation: Operation, removed: Removed, now: float
     elif memory.healthy[0] != assignment.release:
         memory.healthy = (assignment.release, now)
     conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
+    conditions += [("SyncOptionWarning", text) for text in run.prepared.warnings]
     if operation.phase == "Failed":
         conditions.append(("SyncError", operation.message))
     elif run.blocked and not run.waiting:

@@ -23,6 +23,8 @@ MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 
 
 NAMESPACE_METADATA = "ManagedNamespaceMetadata"
+STAGE_TIMEOUT = "StageTimeout"
+"""Names of sync options that the hub writes beside the user's: what only newer agents know travels in them."""
 
 
 @dataclass(frozen=True, slots=True)

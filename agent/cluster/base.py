@@ -141,14 +141,38 @@ class ClusterApi(Protocol):
         ...
 
     async def apply(
-        self, manifest: Manifest, *, force: bool = False, dry_run: bool = False, manager: str = MANAGER
+        self,
+        manifest: Manifest,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+        manager: str = MANAGER,
+        validate: bool = True,
     ) -> Manifest:
-        """Server-side apply; answers the merged object with its managedFields.
+        """Server-side apply; answers the merged object with its managedFields. With `validate` a field that the
+        kind does not know is refused, without it the server drops it where it can.
 
         A dry run writes nothing and reports conflicts all the same; its answer has the old resourceVersion,
         or none where it would create. `metadata.uid` in the manifest guards against another object of that
         name (`Changed` or `Refused`). An apply that changes nothing keeps the resourceVersion. Raises
         `ApplyConflict`, `Changed`, `Refused`, `KindMissing`, `NamespaceMissing`, `TryLater`.
+        """
+        ...
+
+    async def create(
+        self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
+    ) -> Manifest:
+        """Creates the object; answers it as the server keeps it. Raises `Changed` where there is one of that name,
+        `Refused`, `KindMissing`, `NamespaceMissing`, `TryLater`.
+        """
+        ...
+
+    async def update(
+        self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
+    ) -> Manifest:
+        """Puts the object in the place of the live one whose `metadata.resourceVersion` it names; answers it as the
+        server keeps it. Status stays as it is. Raises `Changed` where the live one is newer, another or gone,
+        `Refused`, `KindMissing`, `TryLater`.
         """
         ...
 

@@ -25,7 +25,7 @@ Effect = Literal[
 `error` is a 500, `busy` a 503, `throttled` a 429, `conflict` a 409 without causes, `forbidden` a 403, `expired` a 410,
 `refused` a 422."""
 
-Verb = Literal["identity", "kinds", "get", "list", "apply", "delete", "watch", "any"]
+Verb = Literal["identity", "kinds", "get", "list", "apply", "create", "update", "delete", "watch", "any"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,17 @@ import aiohttp
 import orjson
 
 from agent.cluster import answers, discovery, kubeconfig
-from agent.cluster.base import MANAGER, PAGE, Event, Identity, KindMissing, Page, Propagation, Refused
+from agent.cluster.base import (
+    MANAGER,
+    PAGE,
+    Changed,
+    Event,
+    Identity,
+    KindMissing,
+    Page,
+    Propagation,
+    Refused,
+)
 from agent.cluster.kubeconfig import Credentials
 from argosy.errors import Forbidden, NotFound, Unavailable
 from argosy.kinds import ApiKind, Gvk, Kinds, gvk_of
@@ -34,6 +44,7 @@ SILENCE = 180.0
 REFRESH_AT_MOST = 0.1
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 APPLY = "application/apply-patch+yaml"
+JSON = "application/json"
 
 
 class KubeCluster:
@@ -94,16 +105,50 @@ class KubeCluster:
         )
 
     async def apply(
-        self, manifest: Manifest, *, force: bool = False, dry_run: bool = False, manager: str = MANAGER
+        self,
+        manifest: Manifest,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+        manager: str = MANAGER,
+        validate: bool = True,
     ) -> Manifest:
         metadata = manifest["metadata"]
         path = await self._path(gvk_of(manifest), metadata.get("namespace") or "", metadata["name"])
-        params = {"fieldManager": manager, "force": "true" if force else "false"}
-        if dry_run:
-            params["dryRun"] = "All"
+        params = {"force": "true" if force else "false", **_write(manager, dry_run, validate)}
         return await self._call(
             "PATCH", path, params=params, body=orjson.dumps(manifest), headers={"Content-Type": APPLY}
         )
+
+    async def create(
+        self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
+    ) -> Manifest:
+        path = await self._path(gvk_of(manifest), manifest["metadata"].get("namespace") or "")
+        return await self._call(
+            "POST",
+            path,
+            params=_write(manager, dry_run, validate),
+            body=orjson.dumps(manifest),
+            headers={"Content-Type": JSON},
+        )
+
+    async def update(
+        self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
+    ) -> Manifest:
+        metadata = manifest["metadata"]
+        path = await self._path(gvk_of(manifest), metadata.get("namespace") or "", metadata["name"])
+        try:
+            return await self._call(
+                "PUT",
+                path,
+                params=_write(manager, dry_run, validate),
+                body=orjson.dumps(manifest),
+                headers={"Content-Type": JSON},
+            )
+        except KindMissing:
+            raise
+        except NotFound as error:
+            raise Changed(error.message) from None
 
     async def delete(
         self, gvk: Gvk, namespace: str, name: str, *, uid: str, propagation: Propagation = "Background"
@@ -115,7 +160,7 @@ class KubeCluster:
             "preconditions": {"uid": uid},
         }
         path = await self._path(gvk, namespace, name)
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": JSON}
         try:
             await self._call("DELETE", path, body=orjson.dumps(options), headers=headers)
         except KindMissing:
@@ -237,6 +282,12 @@ class KubeCluster:
                 return answer.status, answer.headers, await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"{method} {path}: {error or type(error).__name__}") from None
+
+
+def _write(manager: str, dry_run: bool, validate: bool) -> dict[str, str]:
+    """The query of a write."""
+    strict = "Strict" if validate else "Ignore"
+    return {"fieldManager": manager, "fieldValidation": strict, "dryRun": "All" if dry_run else ""}
 
 
 def _given(values: Mapping[str, str]) -> dict[str, str]:

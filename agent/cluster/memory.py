@@ -126,17 +126,28 @@ class MemoryCluster:
         return Page(tuple(items), str(started))
 
     async def apply(
-        self, manifest: Manifest, *, force: bool = False, dry_run: bool = False, manager: str = MANAGER
+        self,
+        manifest: Manifest,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+        manager: str = MANAGER,
+        validate: bool = True,
     ) -> Manifest:
-        metadata = manifest.get("metadata") or {}
-        lost = await self._call("apply", manifest.get("kind", ""), metadata.get("name", ""))
-        kind = self._kind(gvk_of(manifest))
-        try:
-            out = self._apply(kind, _received(manifest), force=force, dry_run=dry_run, manager=manager)
-        except failure.ApiFailure as error:
-            raise answers.from_status(error.to_status()) from None
-        _break(lost)
-        return _copy(out)
+        options = self._options(manager, force=force, validate=validate)
+        return await self._write("apply", manifest, self._apply, options, dry_run=dry_run)
+
+    async def create(
+        self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
+    ) -> Manifest:
+        options = self._options(manager, validate=validate)
+        return await self._write("create", manifest, self._create, options, dry_run=dry_run)
+
+    async def update(
+        self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
+    ) -> Manifest:
+        options = self._options(manager, validate=validate)
+        return await self._write("update", manifest, self._update, options, dry_run=dry_run)
 
     async def delete(
         self, gvk: Gvk, namespace: str, name: str, *, uid: str, propagation: Propagation = "Background"
@@ -291,9 +302,12 @@ class MemoryCluster:
                 raise _error_of(fault, kind, name)
         return None
 
-    def _options(self, manager: str, *, force: bool = False) -> write.Options:
+    def _options(self, manager: str, *, force: bool = False, validate: bool = False) -> write.Options:
         uid = str(uuid.uuid4())
-        return write.Options(manager, self._now(), uid=uid, suffix=uid[-5:], force=force)
+        validation = "Strict" if validate else "Ignore"
+        return write.Options(
+            manager, self._now(), uid=uid, suffix=uid[-5:], validation=validation, force=force
+        )
 
     def _now(self) -> str:
         second = int(self._clock())
@@ -310,7 +324,27 @@ class MemoryCluster:
 
     # --- writes
 
-    def _apply(self, kind: Kind, manifest: Manifest, *, force: bool, dry_run: bool, manager: str) -> Manifest:
+    async def _write(
+        self,
+        verb: str,
+        manifest: Manifest,
+        way: Callable[[Kind, Manifest, write.Options], write.Outcome],
+        options: write.Options,
+        *,
+        dry_run: bool,
+    ) -> Manifest:
+        metadata = manifest.get("metadata") or {}
+        lost = await self._call(verb, manifest.get("kind", ""), metadata.get("name", ""))
+        kind = self._kind(gvk_of(manifest))
+        try:
+            outcome = way(kind, _received(manifest), options)
+            out = outcome.object if dry_run else self._store(kind, outcome)
+        except failure.ApiFailure as error:
+            raise answers.from_status(error.to_status()) from None
+        _break(lost)
+        return _copy(out)
+
+    def _apply(self, kind: Kind, manifest: Manifest, options: write.Options) -> write.Outcome:
         metadata = manifest.get("metadata") or {}
         name = metadata.get("name") or ""
         namespace = (metadata.get("namespace") or "") if kind.namespaced else ""
@@ -319,9 +353,26 @@ class MemoryCluster:
         live = self._shelf.get((kind.group, kind.kind), namespace, name)
         if live is None:
             self._check_namespace(kind, namespace, name)
-        place = write.Place(kind, namespace, name)
-        outcome = write.apply(place, live, manifest, self._options(manager, force=force))
-        return outcome.object if dry_run else self._store(kind, outcome)
+        return write.apply(write.Place(kind, namespace, name), live, manifest, options)
+
+    def _create(self, kind: Kind, manifest: Manifest, options: write.Options) -> write.Outcome:
+        metadata = manifest.get("metadata") or {}
+        name = metadata.get("name") or ""
+        namespace = (metadata.get("namespace") or "") if kind.namespaced else ""
+        if self._shelf.get((kind.group, kind.kind), namespace, name) is not None:
+            raise failure.already_exists(kind.plural, kind.group, name)
+        self._check_namespace(kind, namespace, name)
+        return write.create(write.Place(kind, namespace), manifest, options)
+
+    def _update(self, kind: Kind, manifest: Manifest, options: write.Options) -> write.Outcome:
+        metadata = manifest.get("metadata") or {}
+        name = metadata.get("name") or ""
+        namespace = (metadata.get("namespace") or "") if kind.namespaced else ""
+        live = self._shelf.get((kind.group, kind.kind), namespace, name)
+        if live is None:
+            # A server may create it then; whoever replaces an object means the one there was.
+            raise failure.conflict(kind.plural, kind.group, name, "the object is gone")
+        return write.update(write.Place(kind, namespace, name), live, manifest, options)
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         if not kind.namespaced:

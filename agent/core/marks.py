@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agent.core.options import PLAIN, How, how
 from argosy import objects
 from argosy.kinds import Gvk, gvk_of
 from argosy.objects import Manifest, ObjectKey
@@ -56,17 +57,22 @@ def short(data: bytes) -> str:
 class Wanted:
     """One object of a bundle, ready to be applied: namespace settled and marks on it.
 
-    `digest` identifies the content without the marks.
+    `digest` identifies the content without the marks; `how` says how it is written.
     """
 
     key: ObjectKey
     gvk: Gvk
     manifest: Manifest = field(repr=False)
     digest: str = ""
+    how: How = PLAIN
 
 
-def marked(manifest: Manifest, key: ObjectKey, assignment: str, *, operation: str = "") -> Wanted:
-    """The manifest with marks, which must already have its final namespace. The argument is left as it is."""
+def marked(
+    manifest: Manifest, key: ObjectKey, assignment: str, *, operation: str = "", options: tuple[str, ...] = ()
+) -> Wanted:
+    """The manifest with marks, which must already have its final namespace. The argument is left as it is.
+    `options` are the app's sync options.
+    """
     content = short(objects.canonical(manifest))
     metadata: dict[str, Any] = dict(manifest["metadata"])
     metadata["labels"] = {**(metadata.get("labels") or {}), PART_OF: applyset_id(assignment)}
@@ -76,7 +82,8 @@ def marked(manifest: Manifest, key: ObjectKey, assignment: str, *, operation: st
         APPLIED: content,
         **({OPERATION: operation} if operation else {}),
     }
-    return Wanted(key, gvk_of(manifest), {**manifest, "metadata": metadata}, content)
+    written = {**manifest, "metadata": metadata}
+    return Wanted(key, gvk_of(manifest), written, content, how(options, manifest, key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,13 @@ from agent.core import contested, drift, fieldpath, marks, retry
 from agent.core.contested import Claim
 from agent.core.inventory import Entry
 from agent.core.marks import Seen, Wanted
+from agent.core.options import Mode
 from agent.core.retry import Failure
 from argosy.objects import Manifest
 from argosy.status import Sync
+
+SOMEBODY = "another manager"
+"""Who changed a field, where the server does not say."""
 
 
 class Why(StrEnum):
@@ -73,6 +77,17 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Recreate:
+    """Delete exactly this live object, wait for its end, make it anew (`Force=true`)."""
+
+    wanted: Wanted
+    manifest: Manifest = field(repr=False)
+    live: Seen
+    taken: tuple[Claim, ...] = ()
+    left: tuple[Claim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """The server took it."""
 
@@ -106,9 +121,11 @@ class Failed:
     permanent: bool = False
     retry_after: float = 0.0
     missing: Literal["", "kind", "namespace"] = ""
+    invalid: bool = False
+    """The live object does not take this change (an immutable field); a new object might."""
 
 
-Step = Apply | Check
+Step = Apply | Check | Recreate
 Outcome = Applied | Checked | Conflicted | Failed
 
 
@@ -128,7 +145,8 @@ class Situation:
 
     `absent` says that `seen` None means: there is none with our label. `may_write` is the policy's word.
     `before` finds the manifest last applied by its digest, None where it is no longer known. `holder` is
-    another assignment that has the object and still wants it.
+    another assignment that has the object and still wants it. `protected` says what keeps it from being deleted,
+    looked for only where it might be.
     """
 
     assignment: str
@@ -143,6 +161,7 @@ class Situation:
     ignored: drift.Ignored = drift.NOTHING
     respect_ignored: bool = False
     holder: str = ""
+    protected: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +179,7 @@ class Verdict:
 
     @property
     def failed(self) -> bool:
-        return self.reason.why in (Why.FAILED, Why.CONFLICT, Why.BACKOFF, Why.SHARED)
+        return self.reason.why in (Why.FAILED, Why.CONFLICT, Why.BACKOFF)
 
 
 def first(now: Situation, time: float) -> Step | Verdict:
@@ -233,6 +252,8 @@ def _compared(now: Situation, left: tuple[Claim, ...] = ()) -> Manifest:
 def then(now: Situation, step: Step, outcome: Outcome, time: float) -> Step | Verdict:
     """What follows a step."""
     if isinstance(outcome, Failed):
+        if outcome.invalid and not isinstance(step, Recreate) and (live := _replaceable(now)) is not None:
+            return Recreate(now.wanted, _manifest(now, live=False), live)
         return _failed(
             now, outcome.message, time, permanent=outcome.permanent, retry_after=outcome.retry_after
         )
@@ -256,6 +277,14 @@ def _failed(
         now.failure, _tried(now), message, time, permanent=permanent, retry_after=retry_after
     )
     return Verdict(Reason(why, message), Sync.OUT_OF_SYNC, failure=failure)
+
+
+def _replaceable(now: Situation) -> Seen | None:
+    """The live object where it may be deleted to be made anew: asked for, ours, and protected by nothing."""
+    live = now.seen
+    if not (now.may_write and now.wanted.how.recreate) or live is None or live.owner != now.assignment:
+        return None
+    return None if now.protected else live
 
 
 def _conflicted(now: Situation, step: Step, outcome: Conflicted, time: float) -> Step | Verdict:
@@ -299,6 +328,15 @@ def _applied(now: Situation, step: Step, live: Seen, time: float) -> Verdict:
     return Verdict(reason, Sync.SYNCED, live, verified, corrections=corrections)
 
 
+def _healed(now: Situation, live: Seen | None, merged: Seen | None) -> tuple[Claim, ...]:
+    """The fields that a three-way merge takes back. The server names no manager then, so the fight is counted here."""
+    if now.wanted.how.mode is not Mode.MERGE or live is None or merged is None:
+        return ()
+    if live.applied != now.wanted.digest:
+        return ()
+    return tuple(Claim(SOMEBODY, path) for path in drift.paths(live, merged, now.ignored))
+
+
 def _left(now: Situation, step: Step) -> str:
     """What to say about fields that are left alone, "" where there are none."""
     still = {claim for claim, times in now.corrections.items() if contested.contested(times)} | set(step.left)
@@ -316,7 +354,7 @@ def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
         return Verdict(reason, Sync.SYNCED, live, verified)
     if now.may_write:
         manifest = _manifest(now, live=live is not None, left=step.left)
-        return Apply(now.wanted, manifest, step.taken, step.left)
+        return Apply(now.wanted, manifest, step.taken or _healed(now, live, merged), step.left)
     state, why = ("", Why.MISSING) if live is None else (live.mark, Why.DRIFT)
     differing = drift.paths(live, merged, now.ignored) if live is not None and merged is not None else ()
     parts = [contested.describe(step.taken)] if step.taken else []

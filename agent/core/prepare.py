@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent.core import marks
+from agent.core import options as sync_options
 from agent.core.marks import Wanted
 from argosy import objects, stages
 from argosy.bundle import NAMESPACE_METADATA, Assignment
@@ -29,6 +30,8 @@ class Prepared:
     defines: frozenset[tuple[str, str]] = frozenset()
     problems: tuple[str, ...] = ()
     creates_namespace: bool = False
+    warnings: tuple[str, ...] = ()
+    """Sync options that have no effect, in words."""
     namespace_metadata: str = ""
     """Labels and annotations of the namespace that is created, as JSON; "" leaves them alone."""
 
@@ -53,13 +56,15 @@ def prepare(manifests: Sequence[Any], assignment: Assignment, kinds: Kinds) -> P
     destination = assignment.destination_namespace or DEFAULT_NAMESPACE
     settled = [_settle(manifest, kinds, scopes, destination) for manifest in good]
     tasks = [_named(task) for task in stages.tasks(settled, destination)]
+    options = assignment.policy.sync_options
     wanted = {
-        task.key: marks.marked(task.manifest, task.key, assignment.id) for task in tasks if not task.hook
+        task.key: marks.marked(task.manifest, task.key, assignment.id, options=options)
+        for task in tasks
+        if not task.hook
     }
     # Of two objects with one key the last one wins, as in Argo CD; it keeps the place of the last one.
     last = {task.key: task for task in tasks if not task.hook}
     kept = [task for task in tasks if task.hook or last[task.key] is task]
-    options = assignment.policy.sync_options
     namespaces = {task.key.name for task in kept if (task.key.group, task.key.kind) == ("", "Namespace")}
     return Prepared(
         stages=tuple(stages.stages(task for task in kept if task.phase is not Phase.SYNC_FAIL)),
@@ -68,13 +73,11 @@ def prepare(manifests: Sequence[Any], assignment: Assignment, kinds: Kinds) -> P
         hooks=frozenset(task.key for task in kept if task.hook),
         defines=frozenset(scopes),
         problems=tuple(problems),
+        warnings=sync_options.problems(options, ((task.key, task.manifest) for task in kept)),
         creates_namespace="CreateNamespace=true" in options
         and bool(assignment.destination_namespace)
         and assignment.destination_namespace not in namespaces,
-        namespace_metadata=next(
-            (option.partition("=")[2] for option in options if option.startswith(f"{NAMESPACE_METADATA}=")),
-            "",
-        ),
+        namespace_metadata=sync_options.value(options, NAMESPACE_METADATA),
     )
 
 
@@ -91,7 +94,10 @@ def hook(task: Task, assignment: Assignment, operation: str, started: float) -> 
             "name": name,
         },
     }
-    return marks.marked(manifest, objects.key_of(manifest), assignment.id, operation=operation)
+    options = assignment.policy.sync_options
+    return marks.marked(
+        manifest, objects.key_of(manifest), assignment.id, operation=operation, options=options
+    )
 
 
 def _problem(manifest: Any) -> str:

@@ -394,3 +394,57 @@ async def many_calls_may_run_at_once(api: ClusterApi, namespace: str) -> None:
     assert len({item["metadata"]["uid"] for item in made}) == 40
     page = await api.list(CONFIG_MAP, namespace=namespace)
     assert {item["metadata"]["name"] for item in page.items} >= {f"m{number}" for number in range(40)}
+
+
+@promise
+async def what_is_created_is_there_and_created_once(api: ClusterApi, namespace: str) -> None:
+    wanted = config_map(namespace, k="1")
+    await api.create(wanted, dry_run=True)
+    assert await api.get(CONFIG_MAP, namespace, "one") is None
+    made = await api.create(wanted)
+    assert await live(api, namespace) == made
+    with pytest.raises(Changed):
+        await api.create(wanted)
+    with pytest.raises(NamespaceMissing):
+        await api.create(config_map("nowhere", k="1"))
+
+
+@promise
+async def an_update_replaces_the_object_it_names(api: ClusterApi, namespace: str) -> None:
+    made = await api.create(config_map(namespace, k="1", old="x"))
+    wanted = {**made, "data": {"k": "2"}}
+    dry = await api.update(wanted, dry_run=True)
+    assert dry["data"] == {"k": "2"}
+    assert await live(api, namespace) == made
+    await api.update(wanted)
+    assert (await live(api, namespace))["data"] == {"k": "2"}
+    assert (await live(api, namespace))["metadata"]["uid"] == made["metadata"]["uid"]
+    with pytest.raises(Changed):
+        await api.update(wanted)
+
+
+@promise
+async def an_update_of_what_is_gone_changed(api: ClusterApi, namespace: str) -> None:
+    made = await api.create(config_map(namespace, k="1"))
+    await api.delete(CONFIG_MAP, namespace, "one", uid=made["metadata"]["uid"])
+    with pytest.raises(Changed):
+        await api.update({**made, "data": {"k": "2"}})
+    assert await api.get(CONFIG_MAP, namespace, "one") is None
+
+
+@promise
+async def unknown_fields_are_refused_unless_validation_is_off(api: ClusterApi, namespace: str) -> None:
+    wanted: Manifest = {**config_map(namespace, k="1"), "datas": {"k": "1"}}
+    with pytest.raises(Refused):
+        await api.create(wanted)
+    assert "datas" not in await api.create(wanted, validate=False)
+
+
+@promise
+async def an_immutable_change_is_refused_as_invalid(api: ClusterApi, namespace: str) -> None:
+    frozen = {**config_map(namespace, k="1"), "immutable": True}
+    await api.apply(frozen)
+    for dry_run in (True, False):
+        with pytest.raises(Refused) as refused:
+            await api.apply({**frozen, "data": {"k": "2"}}, dry_run=dry_run)
+        assert refused.value.reason == "Invalid"

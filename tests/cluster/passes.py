@@ -54,7 +54,7 @@ class Counting:
 
     def __getattr__(self, name: str) -> Any:
         target = getattr(self.cluster, name)
-        if name not in ("identity", "kinds", "get", "list", "apply", "delete"):
+        if name not in ("identity", "kinds", "get", "list", "apply", "create", "update", "delete"):
             return target
 
         async def call(*args: Any, **kwargs: Any) -> Any:

@@ -248,3 +248,36 @@ async def test_what_the_server_writes_otherwise_is_no_drift(world: RealWorld) ->
     assert {line.kind: line.message for line in done.status.resources if line.sync is not Sync.SYNCED} == {}
     assert world.api.calls["apply"] == 0
     assert world.api.calls["dry run"] == len(normalised(world.namespace))
+
+
+async def test_objects_written_without_server_side_apply(world: RealWorld) -> None:
+    merging = Policy(automated=True, self_heal=True, sync_options=("ServerSideApply=false",))
+    replacing = Policy(automated=True, self_heal=True, sync_options=("Replace=true",))
+
+    def here(**values: str) -> Manifest:
+        return config_map("a", world.namespace, **values)
+
+    await world.sync(world.assignment(here(k="1", old="x"), policy=merging))
+    live = await world.real.get(CONFIG_MAP, world.namespace, "a")
+    assert live is not None
+    await world.real.update({**live, "data": {**live["data"], "theirs": "y"}}, manager="other")
+    await world.sync(world.assignment(here(k="2"), policy=merging))
+    assert await data(world, "a") == {"k": "2", "theirs": "y"}
+
+    done = await world.sync(world.assignment(here(k="2"), policy=replacing))
+    assert done.status.sync is Sync.SYNCED
+    await world.sync(world.assignment(here(k="3"), policy=replacing))
+    assert await data(world, "a") == {"k": "3"}
+
+
+async def test_an_immutable_object_is_made_anew_by_force(world: RealWorld) -> None:
+    options = {"argocd.argoproj.io/sync-options": "Force=true"}
+
+    def frozen(value: str) -> Manifest:
+        made = config_map("a", world.namespace, k=value)
+        return {**made, "immutable": True, "metadata": {**made["metadata"], "annotations": options}}
+
+    await world.sync(world.assignment(frozen("1")))
+    done = await world.sync(world.assignment(frozen("2")))
+    assert done.status.phase == "Succeeded"
+    assert await data(world, "a") == {"k": "2"}

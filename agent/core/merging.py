@@ -1,0 +1,88 @@
+"""Writing an object without server-side apply: a three-way merge as `kubectl apply` makes it, or replacing it whole.
+
+What the manifest says is put over the live object; what the configuration applied before said and this one does not
+goes away; everything else stays. Lists of built-in kinds merge by their keys, those of other kinds are replaced as
+wholes, as kubectl does for kinds whose schema it does not have. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from argosy import objects
+from argosy.kinds import Gvk, gvk_of
+from argosy.machinery import fields, kinds, schema, typed
+from argosy.machinery.apply import LAST_APPLIED
+from argosy.machinery.schema import Type
+from argosy.objects import Manifest
+
+_SERVERS = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink")
+"""Parts of metadata that only the server writes."""
+
+
+def remembered(manifest: Manifest) -> Manifest:
+    """The manifest with itself in kubectl's annotation, so that the next merge, ours or kubectl's, knows it."""
+    said = objects.canonical(manifest).decode() + "\n"
+    metadata = manifest["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), LAST_APPLIED: said}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def last_applied(live: Manifest) -> Manifest | None:
+    """What kubectl's annotation says was applied last, None where it says nothing that can be read."""
+    text = (live["metadata"].get("annotations") or {}).get(LAST_APPLIED, "")
+    try:
+        found = orjson.loads(text) if text else None
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def merged(live: Manifest, wanted: Manifest, *, remember: bool = True) -> Manifest:
+    """The live object with the wanted one merged in; carries the live one's resourceVersion. Without `remember`
+    nothing goes away and kubectl's annotation stays as it is.
+
+    Raises `ValueError` where the two do not fit together (a list where the live object has a map).
+    """
+    shape = _shape(gvk_of(wanted))
+    target = _content(wanted)
+    before = last_applied(live) if remember else None
+    if remember:
+        target = remembered(target)
+    out: Any = {name: item for name, item in live.items() if name != "status"}
+    if before is not None:
+        gone = fields.difference(typed.field_set(_content(before), shape), typed.field_set(target, shape))
+        out = typed.remove(out, gone, shape) or {}
+    out = typed.merge(out, target, shape)
+    metadata = {**out["metadata"], **_kept(live)}
+    return {**out, "metadata": metadata}
+
+
+def replaced(live: Manifest, wanted: Manifest) -> Manifest:
+    """The wanted object in the place of the live one, to be written only if nobody changed it meanwhile."""
+    metadata = wanted["metadata"]
+    version = live["metadata"].get("resourceVersion", "")
+    return {**wanted, "metadata": {**metadata, "resourceVersion": version}}
+
+
+def _kept(live: Manifest) -> Manifest:
+    metadata = live["metadata"]
+    return {name: metadata[name] for name in _SERVERS if name in metadata and name != "managedFields"}
+
+
+def _content(manifest: Manifest) -> Manifest:
+    """Without what is the server's, and without the annotation that holds the manifest itself."""
+    metadata = {name: item for name, item in manifest["metadata"].items() if name not in _SERVERS}
+    notes = metadata.get("annotations")
+    if notes and LAST_APPLIED in notes:
+        metadata["annotations"] = {name: item for name, item in notes.items() if name != LAST_APPLIED}
+    return {name: item for name, item in manifest.items() if name != "status"} | {"metadata": metadata}
+
+
+def _shape(gvk: Gvk) -> Type:
+    for kind in kinds.builtin():
+        if (kind.group, kind.version, kind.kind) == (gvk.group, gvk.version, gvk.kind):
+            return kind.type
+    return schema.DEDUCED
