@@ -23,7 +23,8 @@ from agent.memory import Memory
 from argosy import stages
 from argosy.bundle import Assignment
 from argosy.errors import ArgosyError, Unavailable
-from argosy.health import table
+from argosy.health import table, waiting
+from argosy.health.base import Found
 from argosy.kinds import CRD, gvk_of, served
 from argosy.objects import Manifest, ObjectKey
 from argosy.stages import Task
@@ -133,13 +134,23 @@ class Application:
         """Holds later stages back until this one is healthy; a Degraded object fails the sync, as in Argo CD."""
         for task in plain:
             live = self.verdicts[task.key].live or self.around.watcher.get(task.key)
-            health = table.assess(live.body).status if live is not None else Health.MISSING
-            if health not in (None, Health.HEALTHY):
-                self.blocked = f"{place}: waiting for {task.key}: {health}"
-                self.waiting = health is not Health.DEGRADED
+            found = table.assess(live.body) if live is not None else Found(Health.MISSING)
+            if found.status not in (None, Health.HEALTHY):
+                self.blocked = f"{place}: waiting for {task.key}: {found.status}"
+                self.waiting = found.status is not Health.DEGRADED
                 return
+            if live is not None:
+                self._wait_for_news(place, task.key, live, found)
         if running:
             self.blocked, self.waiting = f"{place}: waiting for hook {running[0].key}", True
+
+    def _wait_for_news(self, place: str, key: ObjectKey, live: Seen, found: Found) -> None:
+        """A good health of what the object was before its last change opens no stage."""
+        old = waiting.stale(live.body)
+        if not old and self.memory.fresh(key, self.around.clock()) and waiting.lags(live.body, found):
+            old = "it was changed just now"
+        if old and not self.blocked:
+            self.blocked, self.waiting = f"{place}: waiting for {key}: {old}", True
 
     def _skip(self, stage: Iterable[Task]) -> None:
         for task in stage:
@@ -263,6 +274,8 @@ class Application:
             memory.failures.pop(key, None)
         if verdict.corrections:
             memory.corrections[key] = verdict.corrections
+        if verdict.reason.why is Why.APPLIED:
+            memory.changed[key] = self.around.clock()
 
     async def _establish(self, tasks: Iterable[Task]) -> None:
         """Waits until CRDs are established, so that their kinds can be used in the same pass."""
@@ -309,6 +322,8 @@ class Application:
         found = table.assess(live.body)
         self.hook_live[wanted.key] = (live, found.message)
         good = operations.hook_outcome(found.status)
+        if good and waiting.stale(live.body):
+            return None
         if good is not None:
             self.operation = replace(self.operation, hooks={**self.operation.hooks, name: good})
         return good

@@ -20,6 +20,7 @@ from agent.core.plan import Verified
 from agent.core.prepare import Prepared
 from agent.core.retry import Failure
 from argosy.errors import Unavailable
+from argosy.health import waiting
 from argosy.kinds import CONFIG_MAP, ApiKind, Gvk
 from argosy.objects import ObjectKey
 from argosy.status import AppStatus
@@ -44,11 +45,22 @@ class Memory:
     verified: dict[ObjectKey, Verified] = field(default_factory=dict)
     failures: dict[ObjectKey, Failure] = field(default_factory=dict)
     corrections: dict[ObjectKey, Corrections] = field(default_factory=dict)
+    changed: dict[ObjectKey, float] = field(default_factory=dict)
+    """When an object was last changed by an apply; no longer than its status may lag behind."""
     namespace: tuple[str, str] = ("", "")
     """(namespace, metadata) that was given to it last."""
     healthy: tuple[str, float] = ("", 0.0)
     """(release, since when it is Healthy after its sync)."""
     status: AppStatus | None = None
+
+    def fresh(self, key: ObjectKey, now: float) -> bool:
+        """Whether an apply changed the object so shortly ago that its status may lag behind."""
+        return 0 <= now - self.changed.get(key, 0.0) < waiting.LAG
+
+    def lag(self, now: float) -> float:
+        """Seconds until no object is fresh any more; 0 where none is."""
+        self.changed = {key: at for key, at in self.changed.items() if 0 <= now - at < waiting.LAG}
+        return max((at + waiting.LAG - now for at in self.changed.values()), default=0.0)
 
 
 async def read(api: ClusterApi, memory: Memory, watcher: Watcher) -> Inventory:

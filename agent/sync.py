@@ -293,6 +293,9 @@ class Syncer:
         wait = operations.due(run.assignment, operation, self._clock()).wait
         if wait:
             waits.append(wait)
+        lag = run.memory.lag(self._clock())
+        if lag and not status.settled:
+            waits.append(lag)
         if run.waiting or removed.waiting:
             waits.append(WAITING_AGAIN)
         return Pass(status, max(0.05, min(waits)) if waits else None)

@@ -26,6 +26,7 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
                 verdict.sync,
                 verdict.reason.detail,
                 verdict.live,
+                fresh=run.memory.fresh(key, run.around.clock()),
                 known=verdict.reason.why not in (Why.FAILED, Why.BACKOFF, Why.CONFLICT),
             )
         )
@@ -58,6 +59,7 @@ def of_pass(run: Application, operation: Operation, removed: Removed, now: float
         memory.healthy = ("", 0.0)
     elif memory.healthy[0] != assignment.release:
         memory.healthy = (assignment.release, now)
+    waits = _unapplied(run, finished=finished) or report.unsettled(listed, ignored)
     conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
     conditions += [("SyncOptionWarning", text) for text in run.prepared.warnings]
     if operation.phase == "Failed":
@@ -84,10 +86,29 @@ def of_pass(run: Application, operation: Operation, removed: Removed, now: float
         started=operation.started,
         finished=operation.finished,
         healthy_since=memory.healthy[1],
+        settled=not waits,
+        waiting=waits,
         resources=tuple(listed),
         conditions=tuple(conditions),
         removed=tuple(removed.done),
     )
+
+
+def _unapplied(run: Application, *, finished: bool) -> str:
+    """Why not every object is known to have been applied as the bundle has it, "" where all are."""
+    if run.prepared.problems:
+        return run.prepared.problems[0]
+    if run.blocked:
+        return run.blocked
+    if not finished:
+        return "the sync is not finished"
+    for key, verdict in run.verdicts.items():
+        live = verdict.live
+        if live is None or not (
+            verdict.sync is Sync.SYNCED or live.applied == run.prepared.wanted[key].digest
+        ):
+            return f"{key}: not applied"
+    return ""
 
 
 def unknown(assignment: Assignment, memory: Memory, message: str) -> AppStatus:
@@ -111,6 +132,7 @@ def unknown(assignment: Assignment, memory: Memory, message: str) -> AppStatus:
         sync=Sync.UNKNOWN,
         health=Health.UNKNOWN,
         message=message,
+        waiting=message,
         conditions=(("ComparisonError", message),),
         **known,
     )

@@ -55,6 +55,8 @@ class ObjectStatus:
     """What came of the last step on it: an error, a conflict with the other manager's name, a reason for a skip."""
     requires_pruning: bool = False
     hook: bool = False
+    waiting: str = ""
+    """Why a rollout does not count on the object yet, whatever its health is (`argosy.health.waiting`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ class AppStatus:
     started: float = 0.0
     finished: float = 0.0
     healthy_since: float = 0.0
+    settled: bool = False
+    """True once every object of `bundle` was applied, and `health` was observed after that: of no object does the
+    status speak of an older generation. Rollouts count on nothing else."""
+    waiting: str = ""
+    """What `settled` waits for: an object and why; "" where it is true."""
     resources: tuple[ObjectStatus, ...] = ()
     conditions: tuple[tuple[str, str], ...] = ()
     """(type, message) pairs in Argo CD's condition types, for example ("SyncError", ...)."""

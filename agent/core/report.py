@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from agent.core.marks import Seen
 from argosy import objects, stages, status
-from argosy.health import table
+from argosy.health import table, waiting
 from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey
 from argosy.status import AppStatus, Health, ObjectStatus, Sync
@@ -32,17 +32,30 @@ def object_status(
     known: bool = True,
     extra: bool = False,
     hook: bool = False,
+    fresh: bool = False,
 ) -> ObjectStatus:
     """The line of one object. `known` False: its live state could not be learned; `extra`: the bundle
-    lacks it.
+    lacks it; `fresh`: it was changed just now.
     """
     if live is not None:
         found = table.assess(live.body)
         health, said = found.status, found.message
+        waits = waiting.unsettled(live.body, found, fresh=fresh)
     else:
-        health, said = (Health.MISSING if known else None), ""
+        health, said, waits = (Health.MISSING if known else None), "", ""
     return ObjectStatus(
-        key.group, gvk.version, key.kind, key.namespace, key.name, sync, health, said, message, extra, hook
+        key.group,
+        gvk.version,
+        key.kind,
+        key.namespace,
+        key.name,
+        sync,
+        health,
+        said,
+        message,
+        extra,
+        hook,
+        waits,
     )
 
 
@@ -62,6 +75,20 @@ def app_health(lines: Iterable[ObjectStatus], ignored: frozenset[ObjectKey]) -> 
     guilty = [str(_key(line)) for line in counted if line.health is worst]
     more = f", and {len(guilty) - _NAMED} more" if len(guilty) > _NAMED else ""
     return worst, f"Caused by {', '.join(guilty[:_NAMED])}{more}"
+
+
+def unsettled(lines: Iterable[ObjectStatus], ignored: frozenset[ObjectKey]) -> str:
+    """Why the app's health is not yet that of what was applied, with the objects' names; "" where it is.
+
+    Objects count as they do for health: no hooks, none that opted out; what is to be pruned is none of the release.
+    """
+    waits = [
+        f"{_key(line)}: {line.waiting}"
+        for line in lines
+        if line.waiting and not line.hook and not line.requires_pruning and _key(line) not in ignored
+    ]
+    more = f", and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
+    return f"{', '.join(waits[:_NAMED])}{more}"
 
 
 def _key(line: ObjectStatus) -> ObjectKey:
