@@ -202,6 +202,8 @@ class Objects:
     ) -> Response:
         form, dry_run = call.form, _dry_run(call.request)
         served = call.served
+        if served.signed:
+            decide = _signed(decide, call.user.name)
 
         def job(tx: Tx) -> tuple[Written, Manifest]:
             written = self._resources.commit(
@@ -331,6 +333,22 @@ class Objects:
         if not body.get("apiVersion") and not body.get("kind"):
             body = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
         return body, strict
+
+
+def _signed(
+    decide: Callable[[Manifest | None], Outcome], person: str
+) -> Callable[[Manifest | None], Outcome]:
+    """What is decided, with the name of who created the object: nobody speaks for somebody else."""
+
+    def decided(live: Manifest | None) -> Outcome:
+        outcome = decide(live)
+        spec = outcome.object.get("spec") if outcome.action in (write.CREATED, write.UPDATED) else None
+        if not isinstance(spec, dict):
+            return outcome
+        creator = (live.get("spec") or {}).get("person", "") if live is not None else person
+        return replace(outcome, object={**outcome.object, "spec": {**spec, "person": creator}})
+
+    return decided
 
 
 def _named(name: str) -> Callable[[Any], bool]:

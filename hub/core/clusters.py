@@ -6,9 +6,15 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
+from argosy.objects import Manifest
+from hub.core.types import ClusterFacts
+
 RESOURCE = "argosy.dev/clusters"
 
 UNKNOWN, OLDER = "EpochUnknown", "EpochOlder"
+
+TIME_ZONE = "argosy.dev/time-zone"
+"""Annotation of a cluster for the zone of its clock, where `spec.timeZone` does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +104,19 @@ def _condition(kind: str, status: bool, reason: str, message: str, since: float)
 
 def _stamp(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def facts_of(cluster: Manifest) -> ClusterFacts:
+    """A `Cluster` object as generators see it: as if it were Argo CD's cluster Secret."""
+    metadata: dict[str, Any] = cluster["metadata"]
+    spec = cluster.get("spec") or {}
+    annotations = metadata.get("annotations") or {}
+    return ClusterFacts(
+        name=metadata["name"],
+        server=spec["server"],
+        labels=metadata.get("labels") or {},
+        annotations=annotations,
+        project=spec.get("project") or "",
+        id=metadata["uid"],
+        time_zone=spec.get("timeZone") or annotations.get(TIME_ZONE) or "",
+    )

@@ -17,7 +17,7 @@ class ClusterFacts:
     """What generators and selectors may know of a cluster. `id` is immutable; all else may change.
 
     `labels` and `annotations` are those of Argo CD's cluster Secret, or of the `Cluster` object. `project`
-    is "" for a cluster that belongs to no project.
+    is "" for a cluster that belongs to no project. `time_zone` is an IANA name, "" for UTC.
     """
 
     name: str
@@ -26,6 +26,7 @@ class ClusterFacts:
     annotations: Mapping[str, str] = field(default_factory=dict)
     project: str = ""
     id: str = ""
+    time_zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

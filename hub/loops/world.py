@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from argosy.objects import Manifest
+from hub.core.clusters import facts_of
 from hub.core.destinations import Directory
 from hub.core.fleet import Fleet, Move
 from hub.core.served import table
@@ -150,17 +150,3 @@ class World:
 def _address(manifest: Manifest) -> Address:
     metadata = manifest["metadata"]
     return metadata.get("namespace") or "", metadata["name"]
-
-
-def facts_of(cluster: Manifest) -> ClusterFacts:
-    """A `Cluster` object as generators see it: as if it were Argo CD's cluster Secret."""
-    metadata: dict[str, Any] = cluster["metadata"]
-    spec = cluster.get("spec") or {}
-    return ClusterFacts(
-        name=metadata["name"],
-        server=spec["server"],
-        labels=metadata.get("labels") or {},
-        annotations=metadata.get("annotations") or {},
-        project=spec.get("project") or "",
-        id=metadata["uid"],
-    )

@@ -6,8 +6,8 @@ import datetime
 
 import pytest
 
+from argosy import cron
 from argosy.errors import Invalid
-from hub.core import cron
 
 
 def at(text: str) -> datetime.datetime:

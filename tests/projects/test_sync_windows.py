@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from argosy import windows as clock
 from argosy.errors import Invalid
 from hub.core import windows
 
@@ -132,13 +133,13 @@ def test_a_zone_counts_with_the_offset_of_now() -> None:
     [("1h30m", 5400), ("1.5h", 5400), ("0", 0), ("-5m", -300), (".5s", 0.5), ("1h1h", 7200), ("+2m", 120)],
 )
 def test_durations_as_go_writes_them(text: str, seconds: float) -> None:
-    assert float(windows.seconds(text)) == seconds
+    assert float(clock.seconds(text)) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "1", "1d", "1 h", "h", "--1s", "1e3s", "9999999h"])
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(Invalid, match="duration"):
-        windows.seconds(text)
+        clock.seconds(text)
 
 
 def test_a_duration_of_nothing_is_never_open() -> None:

@@ -64,6 +64,8 @@ class Served:
     """Stored encrypted."""
     composed: bool = False
     """Its status is put together when it is read."""
+    signed: bool = False
+    """`spec.person` is the user who created it, whatever else was sent."""
 
     @property
     def document(self) -> Schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from argosy import cron
 from argosy.machinery import failure, kinds
 from argosy.machinery.failure import FieldError
 from argosy.objects import Manifest
@@ -44,6 +45,10 @@ def _with_server(manifest: Manifest) -> Manifest:
 
 
 def _admit_cluster(new: Manifest, live: Manifest | None) -> list[FieldError]:
+    zone = (new.get("spec") or {}).get("timeZone") or ""
+    if cron.zone_of(zone) is None:
+        detail = "expected the name of a time zone, as in Europe/Berlin"
+        return [failure.invalid_value("spec.timeZone", zone, detail)]
     server = (new.get("spec") or {}).get("server") or ""
     if not server:
         return (
@@ -70,6 +75,9 @@ CLUSTER = Served(
                             "The URL generators and destinations know it by; unique, need not be reachable.",
                         ),
                         "project": shapes.described(TEXT, "The AppProject it belongs to, if any."),
+                        "timeZone": shapes.described(
+                            TEXT, "Of its clock, as in Europe/Berlin; for windows in the cluster's own time."
+                        ),
                     }
                 ),
                 "status": struct(

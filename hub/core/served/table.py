@@ -6,6 +6,7 @@ from hub.core.served.argo import APP_PROJECT, APPLICATION, APPLICATION_SET
 from hub.core.served.base import Served
 from hub.core.served.basic import CONFIG_MAP, EVENT, NAMESPACE, SECRET
 from hub.core.served.fleet import CLUSTER, JOIN_TOKEN, RELEASE
+from hub.core.served.freezes import FREEZE, OVERRIDE
 
 SERVED: tuple[Served, ...] = (
     NAMESPACE,
@@ -18,6 +19,8 @@ SERVED: tuple[Served, ...] = (
     CLUSTER,
     JOIN_TOKEN,
     RELEASE,
+    FREEZE,
+    OVERRIDE,
 )
 
 BY_RESOURCE = {served.resource: served for served in SERVED}
@@ -34,8 +37,10 @@ __all__ = [
     "CLUSTER",
     "CONFIG_MAP",
     "EVENT",
+    "FREEZE",
     "JOIN_TOKEN",
     "NAMESPACE",
+    "OVERRIDE",
     "RELEASE",
     "SECRET",
     "SERVED",

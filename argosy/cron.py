@@ -36,16 +36,18 @@ UTC = zoneinfo.ZoneInfo("UTC")
 
 @dataclass(frozen=True)
 class Schedule:
-    """`expression` is what cronsim is given, "" where no day of the calendar ever fits."""
+    """`expression` is what cronsim is given, "" where no day of the calendar ever fits.
+
+    A time that the zone's clock skips is none and one that it shows twice is two, as in Argo CD; with `once`, either is
+    one: what is skipped comes as much later as the clock was put forward, what is shown twice counts at first.
+    """
 
     expression: str
     zone: zoneinfo.ZoneInfo = UTC
+    once: bool = False
 
     def fires_between(self, after: datetime.datetime, before: datetime.datetime) -> bool:
-        """Whether a time of the schedule lies in the open interval of the two, which are in UTC.
-
-        The schedule's zone is taken hour by hour: a time that its clock skips is none, one that it shows twice is two.
-        """
+        """Whether a time of the schedule lies in the open interval of the two, which are in UTC."""
         if not self.expression:
             return False
         if self.zone is UTC:
@@ -55,9 +57,40 @@ class Schedule:
         for wall in self._walls(before.astimezone(self.zone).replace(tzinfo=None) + _SLACK):
             if wall < until:
                 return False
-            if any(after < instant < before for instant in _instants(wall, self.zone)):
+            if any(after < instant < before for instant in self._instants(wall)):
                 return True
         return False
+
+    def last_before(self, moment: datetime.datetime) -> datetime.datetime | None:
+        """The latest time of the schedule before a moment, both in UTC; None where there is none."""
+        if not self.expression:
+            return None
+        found: datetime.datetime | None = None
+        for wall in self._walls(moment.astimezone(self.zone).replace(tzinfo=None) + _SLACK):
+            if found is not None and wall < found.astimezone(self.zone).replace(tzinfo=None) - _SLACK:
+                break
+            instants = [one for one in self._instants(wall) if one < moment]
+            found = max([*instants, *([found] if found else [])], default=None)
+        return found
+
+    def first_from(self, moment: datetime.datetime) -> datetime.datetime | None:
+        """The earliest time of the schedule at a moment or after it, both in UTC; None where there is none."""
+        if not self.expression:
+            return None
+        found: datetime.datetime | None = None
+        begin = moment.astimezone(self.zone).replace(tzinfo=None) - _SLACK
+        for wall in cronsim.CronSim(self.expression, begin):
+            if found is not None and wall > found.astimezone(self.zone).replace(tzinfo=None) + _SLACK:
+                break
+            instants = [one for one in self._instants(wall) if one >= moment]
+            found = min([*instants, *([found] if found else [])], default=None)
+        return found
+
+    def _instants(self, wall: datetime.datetime) -> list[datetime.datetime]:
+        """The instants, in UTC, that a wall time of the schedule stands for."""
+        if self.once:
+            return [wall.replace(tzinfo=self.zone, fold=0).astimezone(datetime.UTC)]
+        return _instants(wall, self.zone)
 
     def _walls(self, before: datetime.datetime) -> Iterator[datetime.datetime]:
         """The schedule's times before a wall time, latest first."""
