@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from argosy import cron, windows
 from argosy.errors import Invalid
-from hub.core import cron, labels, schema, windows
+from hub.core import labels, schema
 from hub.core.rollout.model import (
     NONE_ALLOWED,
     Gate,
