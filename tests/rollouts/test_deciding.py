@@ -290,6 +290,16 @@ def test_a_gate_of_a_later_stage_cannot_be_approved_early() -> None:
     assert bench.assigned == ["a"]
 
 
+def test_a_gate_after_a_stage_cannot_be_approved_before_its_members_are_through() -> None:
+    bench = Bench(policy({**CANARY, "gates": {"after": [APPROVAL]}}, {}), "a", "b")
+    bench.look()
+    bench.press("approve", by="ann", roles=frozenset({"ops"}))
+    bench.press("approve", by="bob", roles=frozenset({"ops"}))
+    bench.look(1, a=WELL)
+    assert bench.assigned == ["a"]
+    assert bench.rollout.reason == "gate go: 0 of 2 approvals of ops"
+
+
 def test_a_metric_must_be_good_several_times_in_a_row() -> None:
     bench = Bench(policy({**CANARY, "gates": {"after": [METRIC]}}, {}), "a", "b")
     bench.look()

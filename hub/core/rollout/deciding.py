@@ -103,6 +103,8 @@ def decide(
             _roll_back(look)
         elif look.rollout.phase in _STARTING:
             _advance(look)
+            if look.rollout.phase is Phase.ROLLING_BACK:
+                _roll_back(look)
     _wakes(look)
     return look.decision()
 
@@ -149,7 +151,7 @@ def _judge(look: _Look) -> None:
         return
     everywhere = total = 0
     for at, stage in enumerate(look.rollout.strategy.stages):
-        failed = sum(member.state is State.FAILED for member in look.stages[at])
+        failed = sum(look.members[member.app].state is State.FAILED for member in look.stages[at])
         everywhere, total = everywhere + failed, total + _total(look, at)
         if failed and _exceeded(stage.budget, failed, _total(look, at)):
             return _fail(look, at, f"stage {stage.name}: {_failures(failed, stage.budget)}")
@@ -218,7 +220,8 @@ def _advance(look: _Look) -> None:
     """Starts whose turn has come, and goes from stage to stage as far as the gates let it."""
     last = len(look.stages) - 1
     for at in range(min(look.rollout.stage, last)):
-        _start(look, at)
+        if look.rollout.phase in _STARTING:
+            _start(look, at)
     while look.rollout.phase in _STARTING:
         at = look.rollout.stage
         if look.rollout.phase is Phase.COMPLETED:
@@ -239,6 +242,8 @@ def _through(look: _Look, at: int) -> bool:
     if not _passed(look, at, BEFORE):
         return False
     _start(look, at)
+    if look.rollout.phase not in _STARTING:
+        return False
     budget = look.rollout.strategy.stages[at].budget
     for member in look.stages[at]:
         state = look.members[member.app].state
@@ -257,8 +262,6 @@ def _passed(look: _Look, at: int, when: str) -> bool:
     look.rollout = replace(look.rollout, gates=found.gates, reason=found.blocker)
     if found.failed:
         _fail(look, at, found.failed)
-        if look.rollout.phase is Phase.ROLLING_BACK:
-            _roll_back(look)
     return found.open
 
 
@@ -282,6 +285,10 @@ def _start(look: _Look, at: int) -> None:
             )
         )
         look.assign.append(member.app)
+    if any(
+        look.members[member.app].state is State.FAILED for member in present if member.state is State.PENDING
+    ):
+        _judge(look)
 
 
 def _ready(look: _Look, pending: Sequence[Member]) -> list[Member]:
