@@ -94,17 +94,10 @@ def decide(
     """
     look = _Look(rollout, dict(members), seen, holds, answers, now, members)
     _observe(look)
-    if rollout.phase is Phase.ROLLING_BACK:
-        _roll_back(look)
-    elif rollout.phase not in FINAL or rollout.phase is Phase.COMPLETED:
-        _sort(look)
-        _judge(look)
-        if look.rollout.phase is Phase.ROLLING_BACK:
-            _roll_back(look)
-        elif look.rollout.phase in _STARTING:
-            _advance(look)
-            if look.rollout.phase is Phase.ROLLING_BACK:
-                _roll_back(look)
+    _sort(look)
+    _judge(look)
+    _advance(look)
+    _roll_back(look)
     _wakes(look)
     return look.decision()
 
@@ -187,6 +180,8 @@ def begin_rollback(look: _Look, first: int, reason: str) -> None:
 def _roll_back(look: _Look) -> None:
     """Sends back those whom the release reached, last stage first. Who had nothing before keeps what it has."""
     rollout, now = look.rollout, look.now
+    if rollout.phase is not Phase.ROLLING_BACK:
+        return
     waiting = False
     reached = [m for m in look.members.values() if m.stage >= rollout.reverting_from or m.stage == OUTSIDE]
     for member in sorted(reached, key=lambda m: (m.stage, m.rank), reverse=True):
@@ -218,6 +213,8 @@ def _roll_back(look: _Look) -> None:
 
 def _advance(look: _Look) -> None:
     """Starts whose turn has come, and goes from stage to stage as far as the gates let it."""
+    if look.rollout.phase not in _STARTING:
+        return
     last = len(look.stages) - 1
     for at in range(min(look.rollout.stage, last)):
         if look.rollout.phase in _STARTING:

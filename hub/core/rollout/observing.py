@@ -25,7 +25,7 @@ def observe(member: Member, seen: Seen, strategy: Strategy, now: float) -> Membe
         case State.DONE if stage.budget is not None and _fell_ill(member, seen):
             member = replace(member, healthy=0.0)
             return _moved(member, State.FAILED, now, blocker="Degraded after it was done")
-        case State.FAILED if _well(member, seen):
+        case State.FAILED if member.started and _well(member, seen):
             return _soak(member, stage, now)
         case State.DEFERRED if seen.online:
             return _back(member, stage, now)
