@@ -153,22 +153,21 @@ def _abort(rollout: Rollout, members: Mapping[str, Member], asked: Act) -> Resul
 
 
 def _retry(rollout: Rollout, members: Mapping[str, Member], asked: Act) -> Result:
-    """Failed members, or the one that is named, try again. A rollout that was given up begins again, its release no
-    longer called bad."""
+    """Failed members, or the one that is named, try again. A rollout that was given up begins again as a whole, its
+    release no longer called bad."""
     again = rollout.phase in (Phase.ABORTED, Phase.ROLLED_BACK)
-    wanted = (
-        {State.FAILED, State.DEFERRED, State.REVERTED, State.REVERTING}
-        if again
-        else {State.FAILED, State.DEFERRED}
-    )
-    if asked.member:
+    wanted = {State.FAILED, State.DEFERRED}
+    if again:
+        wanted = set(State) - {State.DONE, State.LEFT, State.PENDING}
+    elif asked.member:
         wanted |= {State.SKIPPED, State.MOVING}
+    named = "" if again else asked.member
     retried = tuple(
         replace(
             member, state=State.PENDING, since=asked.now, started=0.0, healthy=0.0, deadline=0.0, blocker=""
         )
         for member in members.values()
-        if member.state in wanted and asked.member in ("", member.name)
+        if member.state in wanted and named in ("", member.name)
     )
     said = f"retried by {asked.by}"
     if again:
