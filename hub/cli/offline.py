@@ -222,8 +222,8 @@ COMMANDS = (
     Command(
         "rollout",
         "simulate",
-        "Say what a RollingSync strategy would do with what is observed over time, offline.",
-        _questions("a JSON list of {strategy, apps, ticks}"),
+        "Say what a RollingSync or a RolloutPolicy would do with what is observed over time, offline.",
+        _questions("a JSON list of {strategy, apps, ticks} or {policy, members, ticks}"),
         _simulate,
     ),
 )

@@ -13,8 +13,17 @@ if TYPE_CHECKING:
 
 
 def simulate(file: str) -> int:
-    """Prints for each scenario `{strategy, apps, ticks}` a list: who may sync, the steps and statuses at each tick."""
-    return questions.answer(file, _ticks)
+    """Prints for each scenario a list of what follows at each tick: of `{strategy, apps, ticks}`, a RollingSync, who may
+    sync, the steps and statuses; of `{policy, members, ticks}` what `policy_simulate.ticks` says."""
+    return questions.answer(file, _scenario)
+
+
+def _scenario(scenario: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if "policy" in scenario:
+        from hub.cli import policy_simulate
+
+        return policy_simulate.ticks(scenario)
+    return _ticks(scenario)
 
 
 def _ticks(scenario: Mapping[str, Any]) -> list[dict[str, Any]]:
