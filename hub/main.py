@@ -11,7 +11,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from argosy import heap, log
+from argosy import interpreter, log
 from argosy.errors import ArgosyError
 from hub import config
 from hub.config import HubConfig
@@ -140,7 +140,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             loop.add_signal_handler(name, stop.set)
         hub = assembly.Hub(settings)
         await hub.start()
-        heap.settle(YOUNG)
+        interpreter.settle(YOUNG)
         print(f"argosy-hub: API on https://{hub.api_address}, link on {hub.link_address}", flush=True)
         print(f"argosy-hub: kubectl --kubeconfig {settings.kubeconfig}", flush=True)
         await stop.wait()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from argosy import heap
+from argosy import interpreter
 from argosy.objects import Manifest
 from bench import estate
 from bench.roles import talk
@@ -140,7 +140,7 @@ async def main(*, folder: str) -> None:
     settings: Any = {"api": "127.0.0.1:0", "link": "127.0.0.1:0", "poll": 3600.0}
     hub = Hub(HubConfig(data=Path(folder), **settings))
     await hub.start()
-    heap.settle(program.YOUNG)
+    interpreter.settle(program.YOUNG)
     work = Estate(hub)
     try:
         await talk.answer(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from argosy import heap, objects
+from argosy import interpreter, objects
 from argosy.objects import Manifest
 from bench import estate
 from bench.roles import talk
@@ -146,7 +146,7 @@ def _selector(appset: AppSet) -> Selector:
 
 async def main(*, clusters: int, sets: int) -> None:
     work = Generators(clusters, sets)
-    heap.settle(program.YOUNG)
+    interpreter.settle(program.YOUNG)
     await talk.answer(
         {
             "full": work.full,

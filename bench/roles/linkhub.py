@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from argosy import bundle, heap, log, token
+from argosy import bundle, interpreter, log, token
 from argosy.token import JoinToken
 from bench import seed
 from bench.roles import talk
@@ -27,7 +27,7 @@ async def main(*, folder: str, clusters: int, beat: int = 20) -> None:
     ca = open_authority(data / "ca", time.time())
     server = LinkServer(store, ca, LinkConfig(beat=beat))
     await server.start()
-    heap.settle(program.YOUNG)
+    interpreter.settle(program.YOUNG)
     release = 0
 
     async def change(_: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hub.core.projects import Cluster, Resource
 from hub.core.served import table
 from hub.core.sources import Source
 from hub.core.types import ClusterFacts
+from hub.loops.kitchen import Packed
 from hub.loops.world import World
 from hub.store import bundles
 from hub.store.base import Change, Store
@@ -54,7 +55,7 @@ class Bounds:
         return projects.check_app(project, app, [each.repo for each in sources], place, own, NAMESPACE)
 
     async def of_objects(
-        self, app: Manifest, cluster: ClusterFacts, bundle: str, fresh: tuple[str, bytes] | None
+        self, app: Manifest, cluster: ClusterFacts, bundle: str, fresh: Packed | None
     ) -> str:
         """Why a bundle may not be assigned, "" where it may. `fresh` is the bundle where it is not stored yet."""
         project = await self._project(app)
@@ -80,10 +81,10 @@ class Bounds:
             Cluster(each.server, each.name) for each in await self._world.clusters() if each.project == name
         ]
 
-    async def _opened(self, digest: str, fresh: tuple[str, bytes] | None) -> frozenset[Resource]:
+    async def _opened(self, digest: str, fresh: Packed | None) -> frozenset[Resource]:
         found = self._resources.get(digest)
         if found is None:
-            blob = fresh[1] if fresh else await self._store.read(lambda tx: bundles.get(tx, digest))
+            blob = fresh.blob if fresh else await self._store.read(lambda tx: bundles.get(tx, digest))
             found = await asyncio.to_thread(_resources_of, blob, digest) if blob else frozenset()
             while len(self._resources) >= _KEPT:
                 del self._resources[next(iter(self._resources))]

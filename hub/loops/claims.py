@@ -17,14 +17,14 @@ from hub.store.base import Store
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One Application's last good render on its cluster; cluster or bundle "" want nothing. `blob` is the bundle
-    where it is at hand.
+    """One Application's last good render on its cluster; cluster or bundle "" want nothing. `keys` are those of the
+    bundle's objects where they are at hand.
     """
 
     app: str
     cluster: str
     bundle: str
-    blob: bytes | None = None
+    keys: tuple[ObjectKey, ...] | None = None
 
 
 class Claims:
@@ -38,7 +38,7 @@ class Claims:
     async def take(self, wanted: Iterable[Wanted]) -> set[str]:
         """Puts new claims in the place of old ones; returns the other Applications that this concerns."""
         new = [one for one in wanted if self._held.get(one.app) != (one.cluster, one.bundle)]
-        keys = await self._keys({one.bundle: one.blob for one in new if one.cluster and one.bundle})
+        keys = await self._keys({one.bundle: one.keys for one in new if one.cluster and one.bundle})
         told: set[str] = set()
         for one in new:
             self._held[one.app] = (one.cluster, one.bundle)
@@ -55,12 +55,15 @@ class Claims:
         shared = ((key, [name(other) for other in others]) for key, others in self._owners.shared(app))
         return owners.message(shared, name(app))
 
-    async def _keys(self, wanted: Mapping[str, bytes | None]) -> Mapping[str, tuple[ObjectKey, ...]]:
-        absent = [digest for digest, blob in wanted.items() if blob is None]
-        if not wanted:
-            return {}
+    async def _keys(
+        self, wanted: Mapping[str, tuple[ObjectKey, ...] | None]
+    ) -> Mapping[str, tuple[ObjectKey, ...]]:
+        known = {digest: keys for digest, keys in wanted.items() if keys is not None}
+        absent = wanted.keys() - known.keys()
+        if not absent:
+            return known
         read = await self._store.read(lambda tx: {digest: bundles.get(tx, digest) for digest in absent})
-        return await asyncio.to_thread(_opened, {**wanted, **read})
+        return {**known, **await asyncio.to_thread(_opened, read)}
 
 
 def _opened(blobs: Mapping[str, bytes | None]) -> dict[str, tuple[ObjectKey, ...]]:

@@ -7,8 +7,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from argosy import bundle
 from argosy.errors import Invalid, Problem, Unavailable
-from argosy.objects import Manifest
+from argosy.objects import Manifest, ObjectKey, key_of
 from hub.core import finish, recipe, sources
 from hub.core.finish import Finished, Target
 from hub.core.settings import Settings
@@ -36,6 +37,25 @@ class Dish:
     digest: str
     prepared: tuple[Prepared, ...]
     target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A bundle that was made just now, with the keys of its objects: it need not be opened to know them."""
+
+    digest: str
+    blob: bytes
+    keys: tuple[ObjectKey, ...]
+
+
+async def pack(found: list[Manifest]) -> Packed:
+    """In a thread where there are many objects."""
+    return _packed(found) if len(found) <= FEW else await asyncio.to_thread(_packed, found)
+
+
+def _packed(found: list[Manifest]) -> Packed:
+    digest, blob = bundle.pack(found)
+    return Packed(digest, blob, tuple(key_of(one) for one in found))
 
 
 class Kitchen:

@@ -30,7 +30,7 @@ from hub.core.types import Answer, Complete, Failed
 from hub.loops import kitchen, reads
 from hub.loops.bounds import Bounds, project_of
 from hub.loops.claims import Claims, Wanted
-from hub.loops.kitchen import Dish, Kitchen
+from hub.loops.kitchen import Dish, Kitchen, Packed
 from hub.loops.reads import Reads
 from hub.loops.trees import Trees
 from hub.loops.world import World
@@ -86,7 +86,7 @@ class _Outcome:
     entry: Entry
     state: AppState
     recipe: str = ""
-    fresh: tuple[str, bytes] | None = None
+    fresh: Packed | None = None
     live: Manifest | None = None
     """The Application as this run wrote it."""
     shared: str = ""
@@ -110,7 +110,7 @@ class _Outcome:
 class _Cook:
     """One render under way that several Applications may wait for."""
 
-    done: asyncio.Future[tuple[str, str, tuple[str, bytes] | None]] = field(
+    done: asyncio.Future[tuple[str, str, Packed | None]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
@@ -323,7 +323,7 @@ class Renderer:
                 outcome.state.app,
                 "" if outcome.state.deleting else outcome.state.cluster,
                 outcome.state.bundle,
-                outcome.fresh[1] if outcome.fresh else None,
+                outcome.fresh.keys if outcome.fresh else None,
             )
             for outcome in outcomes
         )
@@ -437,7 +437,7 @@ class Renderer:
             Kube(str(orjson.loads(agent.facts or "{}").get("kubernetes.version") or "")) if agent else Kube()
         )
 
-    async def _cook(self, dish: Dish) -> tuple[str, str, tuple[str, bytes] | None]:
+    async def _cook(self, dish: Dish) -> tuple[str, str, Packed | None]:
         """(bundle digest, problem, the bundle where it is new); waits for a render of the recipe that is under way."""
         recipe = dish.digest
         if (cook := self._cooking.get(recipe)) is not None:
@@ -450,13 +450,9 @@ class Renderer:
         cook = self._cooking[recipe] = _Cook()
         try:
             async with self._limit:
-                found = await self._kitchen.cook(dish)
-                few = len(found) <= kitchen.FEW
-                fresh = (
-                    bundle_format.pack(found) if few else await asyncio.to_thread(bundle_format.pack, found)
-                )
+                fresh = await kitchen.pack(await self._kitchen.cook(dish))
             self.rendered += 1
-            outcome: tuple[str, str, tuple[str, bytes] | None] = (fresh[0], "", fresh)
+            outcome: tuple[str, str, Packed | None] = (fresh.digest, "", fresh)
         except Invalid as error:
             outcome = ("", error.message, None)
         except BaseException as error:
@@ -520,7 +516,7 @@ class Renderer:
         for outcome in outcomes:
             state, before = outcome.state, outcome.entry.state
             if outcome.fresh:
-                bundles.put(tx, *outcome.fresh, now)
+                bundles.put(tx, outcome.fresh.digest, outcome.fresh.blob, now)
             if outcome.recipe:
                 _, _, text = state.problem.partition(": ")
                 recipes.record(tx, outcome.recipe, state.bundle if not text else "", text, now)
