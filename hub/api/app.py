@@ -184,6 +184,7 @@ class Api:
                 target.group, target.version, target.resource, "", target.name, target.subresource
             )
         self._permit(who, what)
+        await self._rings.follow(served)
         call = Call(request, target, served, who, verb, self._hub.clock())
         action = self._actions.get((served.resource, target.subresource))
         if action is not None:

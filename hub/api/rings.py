@@ -3,13 +3,17 @@
 One task reads the objects of committed changes once and appends them to a ring for each kind; watchers only
 hold a position in it. A watcher that is slower than the ring is long has lost its place and is told to list
 again: nothing is buffered for anyone.
+
+A kind that no client asks for has no ring, so that its changes cost nothing here. The first request for a kind
+begins one, before it is answered: whatever version the client reads, a watch can go on from.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -29,6 +33,8 @@ MAX_EVENTS = 4096
 MAX_BYTES = 24 * 1024 * 1024
 """Bounds of one kind's ring."""
 RETRY_SECONDS = 0.5
+IDLE_SECONDS = 300.0
+"""After which a kind that nobody watches or asks for is followed no more."""
 
 Labels = dict[str, str]
 log = structlog.get_logger("watch")
@@ -63,6 +69,8 @@ class Ring:
     def __init__(self, floor: int) -> None:
         self.floor = floor
         """The resourceVersion up to which events are not kept."""
+        self.readers = 0
+        """Watches that go along it."""
         self._events: list[Event] = []
         self._first = 0
         self._bytes = 0
@@ -118,7 +126,11 @@ class Rings:
         self._viewer = viewer
         self._clock = clock
         self._rings: dict[str, Ring] = {}
-        self._labels: dict[str, Labels] = {}
+        self._labels: dict[str, dict[str, Labels]] = {}
+        """By kind and uid, of the kinds that have a ring."""
+        self._asked: dict[str, float] = {}
+        """When a kind was last asked for, by a clock that nobody sets."""
+        self._taking = asyncio.Lock()
         self._pending: list[Change] = []
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
@@ -131,16 +143,7 @@ class Rings:
     async def start(self) -> None:
         """Begins to follow the store."""
         self._unlisten = self._store.listen(self._changed)
-
-        def job(tx: Tx) -> tuple[int, dict[str, Labels]]:
-            known: dict[str, Labels] = {}
-            for served in table.SERVED:
-                for row in objects.page(tx, served.resource):
-                    known[row.uid] = _labels(self._viewer.resources.read(row))
-            return objects.newest_rv(tx), known
-
-        self.reached, self._labels = await self._store.read(job)
-        self._rings = {served.resource: Ring(self.reached) for served in table.SERVED}
+        self.reached = await self._store.read(objects.newest_rv)
         self._task = asyncio.create_task(self._feed(), name="watch-feed")
 
     async def stop(self) -> None:
@@ -153,9 +156,44 @@ class Rings:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def of(self, served: Served) -> Ring:
-        """The ring of a kind."""
-        return self._rings[served.resource]
+    async def follow(self, served: Served) -> None:
+        """Keeps the changes of a kind from here on. To be called before a request for the kind is answered."""
+        resource = served.resource
+        self._asked[resource] = time.monotonic()
+        if resource in self._rings:
+            return
+        async with self._taking:
+            if resource in self._rings:
+                return
+
+            def job(tx: Tx) -> tuple[int, dict[str, Labels]]:
+                return objects.newest_rv(tx), self._labels_of(tx, served)
+
+            floor, self._labels[resource] = await self._store.read(job)
+            self._rings[resource] = Ring(floor)
+
+    def _labels_of(self, tx: Tx, served: Served) -> dict[str, Labels]:
+        if not served.sealed:
+            return objects.labels(tx, served.resource)
+        rows = objects.page(tx, served.resource)
+        return {row.uid: _labels(self._viewer.resources.read(row)) for row in rows}
+
+    @contextlib.contextmanager
+    def reading(self, served: Served) -> Iterator[Ring]:
+        """The ring of a kind that is followed, for as long as a watch goes along it."""
+        ring = self._rings[served.resource]
+        ring.readers += 1
+        try:
+            yield ring
+        finally:
+            ring.readers -= 1
+            self._asked[served.resource] = time.monotonic()
+
+    def _forget_idle(self) -> None:
+        now = time.monotonic()
+        for resource, ring in tuple(self._rings.items()):
+            if not ring.readers and now - self._asked[resource] > IDLE_SECONDS:
+                del self._rings[resource], self._labels[resource]
 
     async def moved(self, seconds: float) -> None:
         """Waits until something new is in any ring, at most so long."""
@@ -179,7 +217,8 @@ class Rings:
                 taken = self._pending
                 self._pending = []
                 try:
-                    await self._take([change for change in taken if change.rv > self.reached])
+                    async with self._taking:
+                        await self._take([change for change in taken if change.rv > self.reached])
                 except ArgosyError as error:
                     log.warning("changes could not be read", error=error.message)
                     self._pending = taken + self._pending
@@ -189,52 +228,46 @@ class Rings:
         if not changes:
             return
         changes.sort(key=lambda change: change.rv)
-        now = self._clock()
+        newest, now = changes[-1].rv, self._clock()
+        self._forget_idle()
+        # What was there when a ring began is no event of it.
+        rings = self._rings
+        changes = [one for one in changes if one.resource in rings and one.rv > rings[one.resource].floor]
         latest = {change.uid: change for change in changes}
         wanted = [change for change in latest.values() if change.verb != "DELETED"]
-        found = await self._store.read(lambda tx: self._read(tx, wanted, now))
+        found = await self._store.read(lambda tx: self._read(tx, wanted, now)) if wanted else {}
         for change in changes:
             if change.verb != "DELETED" and latest[change.uid] is not change:
                 continue
             event = self._event(change, found.get(change.uid))
             if event is not None:
-                self._rings[change.resource].append(event)
+                rings[change.resource].append(event)
                 metrics.EVENTS.labels(change.resource).inc()
-        self.reached = max(self.reached, changes[-1].rv)
+        self.reached = max(self.reached, newest)
         self._announce()
 
     def _read(self, tx: Tx, changes: Sequence[Change], now: float) -> dict[str, Manifest]:
         """The changed objects by uid, as they are shown now."""
         out: dict[str, Manifest] = {}
         for resource in {change.resource for change in changes}:
-            served = table.BY_RESOURCE.get(resource)
-            if served is None:
-                continue
-            rows = [
-                row
-                for change in changes
-                if change.resource == resource
-                and (row := objects.get(tx, resource, change.namespace, change.name)) is not None
-                and row.uid == change.uid
-            ]
-            manifests = self._viewer.each(tx, served, rows, now)
+            rows = objects.by_uids(tx, [change.uid for change in changes if change.resource == resource])
+            manifests = self._viewer.each(tx, table.BY_RESOURCE[resource], rows, now)
             out.update({row.uid: manifest for row, manifest in zip(rows, manifests, strict=True)})
         return out
 
     def _event(self, change: Change, manifest: Manifest | None) -> Event | None:
-        if change.resource not in self._rings:
-            return None
+        labelled = self._labels[change.resource]
         if change.verb == "DELETED":
-            if change.uid not in self._labels:
+            if change.uid not in labelled:
                 return None
-            before = self._labels.pop(change.uid)
+            before = labelled.pop(change.uid)
             body = self._viewer.resources.opened(change.resource, change.uid, change.body)
             return Event(change.rv, "DELETED", change.namespace, change.name, body, before, before)
         if manifest is None:
             return None
         manifest = show.at_version(manifest, change.rv)
-        known = self._labels.get(change.uid)
-        labels = self._labels[change.uid] = _labels(manifest)
+        known = labelled.get(change.uid)
+        labels = labelled[change.uid] = _labels(manifest)
         verb = "ADDED" if known is None else "MODIFIED"
         return Event(
             change.rv, verb, change.namespace, change.name, json_bytes(manifest), labels, known, manifest

@@ -15,7 +15,7 @@ from argosy.objects import Manifest
 from hub.api import metrics, negotiate, show
 from hub.api.listing import Selection
 from hub.api.negotiate import Form
-from hub.api.rings import Event, Rings
+from hub.api.rings import Event, Ring, Rings
 from hub.api.show import Viewer
 from hub.api.wire import json_bytes
 from hub.core.served.base import Served
@@ -136,7 +136,13 @@ class Watch:
         """Chunks of lines. `start` is the resourceVersion after which to begin, -1 for one that is not
         known.
         """
-        ring = self._rings.of(self._served)
+        with self._rings.reading(self._served) as ring:
+            async for lines in self._along(ring, start, present, seconds, marked):
+                yield lines
+
+    async def _along(
+        self, ring: Ring, start: int, present: list[Manifest], seconds: float, marked: bool
+    ) -> AsyncIterator[bytes]:
         position = ring.position(start) if start >= 0 else None
         loop = asyncio.get_running_loop()
         ends = loop.time() + seconds
@@ -159,7 +165,7 @@ class Watch:
                     yield b"".join(lines)
                 continue
             if self._bookmarks and loop.time() >= bookmark_at:
-                yield self._bookmark(self._rings.reached, {})
+                yield self._bookmark(max(start, self._rings.reached), {})
                 bookmark_at = loop.time() + BOOKMARK_SECONDS
             await self._rings.moved(min(left, max(0.05, bookmark_at - loop.time())))
 

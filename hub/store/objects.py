@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from argosy.errors import Conflict
 from hub.store.base import Change, Tx
 
@@ -87,6 +89,12 @@ def count(tx: Tx, resource: str, namespace: str | None = None) -> int:
     where, params = ("", [resource]) if namespace is None else (" AND namespace = ?", [resource, namespace])
     found = tx.one(f"SELECT count(*) FROM objects WHERE resource = ?{where}", params)
     return int(found[0]) if found else 0
+
+
+def labels(tx: Tx, resource: str) -> dict[str, dict[str, str]]:
+    """uid -> labels of all objects of a resource that is not sealed."""
+    sql = "SELECT uid, json_extract(CAST(body AS TEXT), '$.metadata.labels') FROM objects WHERE resource = ?"
+    return {uid: orjson.loads(found) if found else {} for uid, found in tx.all(sql, (resource,))}
 
 
 def newest_rv(tx: Tx) -> int:
