@@ -7,8 +7,6 @@ when. The absence of an assignment from a `Desired` removes nothing.
 
 from __future__ import annotations
 
-import functools
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -118,23 +116,10 @@ def digest_of_bodies(assignments: Iterable[bytes], removals: Iterable[bytes]) ->
     return objects.digest(b"\n".join([*sorted(assignments), b"--", *sorted(removals)]))
 
 
-class _Tools(threading.local):
-    """Of one thread: making them costs more than a small bundle's compression."""
-
-    def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=3)
-        self.decompressor = zstandard.ZstdDecompressor()
-
-
-@functools.cache
-def _tools() -> _Tools:
-    return _Tools()
-
-
 def pack(manifests: Sequence[Manifest]) -> tuple[str, bytes]:
     """Objects -> (digest of their canonical JSON array, zstd blob of it). Order is kept and is part of the identity."""
     raw = objects.canonical(list(manifests))
-    return objects.digest(raw), _tools().compressor.compress(raw)
+    return objects.digest(raw), zstandard.compress(raw, 3)
 
 
 def unpack(blob: bytes, digest: str) -> list[Manifest]:
@@ -144,7 +129,7 @@ def unpack(blob: bytes, digest: str) -> list[Manifest]:
         size = zstandard.frame_content_size(blob)
         if not 0 <= size <= MAX_BUNDLE_BYTES:
             raise Invalid(f"bundle {digest}: {size} bytes unpacked, at most {MAX_BUNDLE_BYTES} are accepted")
-        raw = _tools().decompressor.decompress(blob)
+        raw = zstandard.ZstdDecompressor().decompress(blob)
     except zstandard.ZstdError as error:
         raise Invalid(f"bundle {digest}: not readable: {error}") from None
     if objects.digest(raw) != digest:
