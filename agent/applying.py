@@ -15,13 +15,14 @@ from agent import execute
 from agent.cluster.base import ClusterApi, Refused
 from agent.cluster.reflector import Watcher
 from agent.core import drift, marks, operations, plan, prepare, removals
+from agent.core import options as sync_options
 from agent.core.inventory import Inventory, Operation
 from agent.core.marks import Seen, Wanted
-from agent.core.plan import Applied, Failed, Outcome, Reason, Situation, Step, Verdict, Why
+from agent.core.plan import Applied, Checked, Failed, Outcome, Reason, Situation, Step, Verdict, Why
 from agent.core.prepare import Prepared
 from agent.memory import Memory
 from argosy import stages
-from argosy.bundle import Assignment
+from argosy.bundle import STAGE_TIMEOUT, Assignment
 from argosy.errors import ArgosyError, Unavailable
 from argosy.health import table, waiting
 from argosy.health.base import Found
@@ -65,10 +66,13 @@ class Application:
     created: dict[ObjectKey, Wanted] = field(default_factory=dict)
     """Hooks of this operation, under their final keys."""
     hook_live: dict[ObjectKey, tuple[Seen | None, str]] = field(default_factory=dict)
+    phases: dict[ObjectKey, str] = field(default_factory=dict)
+    """Of hooks: the phase they ran in last."""
     blocked: str = ""
     waiting: bool = False
     """True where `blocked` is only a matter of time."""
-    hook_failed: bool = False
+    patience: float = 0.0
+    """Seconds that are left of the time a stage may take, 0 where there is no such limit."""
     _namespace: asyncio.Task[str] | None = None
 
     async def run(self) -> None:
@@ -77,15 +81,25 @@ class Application:
         self._respect = "RespectIgnoreDifferences=true" in self.assignment.policy.sync_options
         self._fails_on_shared = "FailOnSharedResource=true" in self.assignment.policy.sync_options
         self.blocked = await self._give_namespace()
+        last = self._last_stage()
         for number, stage in enumerate(self.prepared.stages):
             if self.blocked:
                 self._skip(stage)
                 continue
-            last = number == len(self.prepared.stages) - 1
-            await self._stage(stage, last=last)
-        if self.hook_failed:
+            await self._stage(stage, last=number >= last)
+        if self.blocked and not self.waiting and self.due.runs_hooks:
             for task in self.prepared.after_failure:
                 await self._hook(task)
+
+    def _last_stage(self) -> int:
+        """The number of the last stage that the sync is about."""
+        concerns = self.due.request.concerns
+        about = [
+            number
+            for number, stage in enumerate(self.prepared.stages)
+            if any(concerns(task.key) for task in stage)
+        ]
+        return about[-1] if about else 0
 
     async def _give_namespace(self) -> str:
         """`managedNamespaceMetadata`: before anything else, and again when it changes; what went wrong, or ""."""
@@ -105,12 +119,13 @@ class Application:
 
     async def _stage(self, stage: tuple[Task, ...], *, last: bool) -> None:
         plain = [task for task in stage if not task.hook]
-        hooks = [task for task in stage if task.hook] if self.due.pending else []
+        hooks = [task for task in stage if task.hook] if self.due.runs_hooks else []
         for kind, group in groupby(plain, key=lambda task: (task.key.group, task.key.kind)):
             tasks = list(group)
             await self._group(tasks)
             if kind == (CRD.group, CRD.kind):
                 await self._establish(tasks)
+        plain = [task for task in plain if self.due.request.concerns(task.key)]
         bad = [task for task in plain if self._bad(self.verdicts[task.key])]
         outcomes = [await self._hook(task) for task in hooks]
         place = f"{stage[0].phase.word} wave {stage[0].wave}"
@@ -118,10 +133,9 @@ class Application:
             named = ", ".join(f"{task.key}" for task in bad[:3])
             self.blocked = f"{place}: {len(bad)} of {len(plain)} objects failed: {named}"
         elif False in outcomes:
-            self.hook_failed = True
             failed = [str(task.key) for task, good in zip(hooks, outcomes, strict=True) if good is False]
             self.blocked = f"{place}: hook failed: {', '.join(failed)}"
-        elif self.due.pending and (hooks or not last):
+        elif self.due.pending and not self.due.request.dry_run and (hooks or not last):
             self._wait(
                 place, plain, [task for task, good in zip(hooks, outcomes, strict=True) if good is None]
             )
@@ -132,6 +146,24 @@ class Application:
 
     def _wait(self, place: str, plain: Iterable[Task], running: list[Task]) -> None:
         """Holds later stages back until this one is healthy; a Degraded object fails the sync, as in Argo CD."""
+        self._wait_for(place, plain, running)
+        limit = float(sync_options.value(self.assignment.policy.sync_options, STAGE_TIMEOUT) or 0)
+        if self.waiting and limit:
+            self._bound(place, limit)
+
+    def _bound(self, place: str, limit: float) -> None:
+        """Ends the wait for a stage that takes longer than it may."""
+        name, now = f"{operations.hook_mark(self.operation)}/{place}", self.around.clock()
+        if self.memory.stage[0] != name:
+            self.memory.stage = (name, now)
+        left = self.memory.stage[1] + limit - now
+        if left > 0:
+            self.patience = left
+            return
+        self.waiting = False
+        self.blocked = f"{self.blocked}, for longer than the {limit:g} s that a stage may take"
+
+    def _wait_for(self, place: str, plain: Iterable[Task], running: list[Task]) -> None:
         for task in plain:
             live = self.verdicts[task.key].live or self.around.watcher.get(task.key)
             found = table.assess(live.body) if live is not None else Found(Health.MISSING)
@@ -216,10 +248,11 @@ class Application:
             verified=verified,
             failure=memory.failures.get(key),
             corrections=memory.corrections.get(key, {}),
-            may_write=self.due.may_write,
+            may_write=self.due.may_write_to(key),
             before=self.around.before(self.assignment.id, self.inventory, key),
             ignored=drift.ignored(self._ignores, key) if self._ignores else drift.NOTHING,
             respect_ignored=self._respect,
+            dry_run=self.due.pending and self.due.request.dry_run,
             holder=other if other and await self.around.holder(other, key) else "",
             protected=self._protected(seen) if wanted.how.recreate and seen is not None else "",
         )
@@ -230,8 +263,10 @@ class Application:
     async def _carry_out(self, todo: Step) -> Outcome:
         """One step; where its namespace or its kind lacks and is on its way, that is brought about first."""
         outcome = await execute.step(self.around.api, todo)
-        if not isinstance(outcome, Failed) or not outcome.missing or not self.due.may_write:
+        if not isinstance(outcome, Failed) or not outcome.missing:
             return outcome
+        if not self.due.may_write:
+            return Checked(None) if self._brings(todo.wanted.key, outcome.missing) else outcome
         key = todo.wanted.key
         if outcome.missing == "namespace":
             if not self.prepared.creates_namespace or key.namespace != self.assignment.destination_namespace:
@@ -257,6 +292,14 @@ class Application:
 
         await execute.patiently(served_now, self.around.sleep, seconds=ESTABLISH_SECONDS)
         return results[-1]
+
+    def _brings(self, key: ObjectKey, missing: str) -> bool:
+        """Whether a sync would bring about the namespace or the kind that a dry run misses."""
+        if missing == "kind":
+            return (key.group, key.kind) in self.prepared.defines
+        made = ObjectKey("", "Namespace", "", key.namespace) in self.prepared.wanted
+        own = self.prepared.creates_namespace and key.namespace == self.assignment.destination_namespace
+        return made or own
 
     def _remember(self, key: ObjectKey, now: Situation, verdict: Verdict) -> None:
         memory = self.memory
@@ -308,6 +351,7 @@ class Application:
         )
         name = f"{task.phase.word}/{wanted.key}"
         self.created[wanted.key] = wanted
+        self.phases[wanted.key] = task.phase.word
         if name in self.operation.hooks:
             return self.operation.hooks[name]
         try:
@@ -347,6 +391,23 @@ class Application:
         if isinstance(created, Failed) and not created.permanent:
             raise Unavailable(message)
         raise Refused(message)
+
+    async def stop_hooks(self) -> None:
+        """Deletes the hooks of this operation that have not come to their end."""
+        mark = operations.hook_mark(self.operation)
+        for key, entry in self.inventory.entries.items():
+            if not entry.hook:
+                continue
+            live = await execute.observe(self.around.api, entry.gvk, key)
+            if (
+                live is None
+                or live.operation != mark
+                or operations.hook_outcome(table.assess(live.body).status)
+            ):
+                continue
+            gone, _ = await execute.delete(self.around.api, live)
+            if gone:
+                self.around.watcher.forget(key)
 
     async def clear_hooks(self, *, succeeded: bool) -> None:
         """Deletes the hooks whose policy says so after the whole sync's outcome."""

@@ -127,6 +127,8 @@ async def _check(api: ClusterApi, todo: Check) -> Outcome:
     if live is None or live.slim:
         live = await observe(api, todo.wanted.gvk, todo.wanted.key)
         if live is None:
+            if todo.thorough:
+                await _dry_run(api, todo)
             return Checked(None)
     merged = await _dry_run(api, todo)
     if live is not None and merged.resource_version not in ("", live.resource_version):
@@ -145,6 +147,8 @@ async def _check_put(api: ClusterApi, todo: Check) -> Outcome:
     key = todo.wanted.key
     live = await api.get(todo.wanted.gvk, key.namespace, key.name)
     if live is None:
+        if todo.thorough:
+            await _put(api, todo.wanted.how, None, todo.manifest, dry_run=True)
         return Checked(None)
     merged = await _put(api, todo.wanted.how, live, todo.manifest, dry_run=True)
     return Checked(marks.seen(live), marks.seen(merged))

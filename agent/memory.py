@@ -14,7 +14,7 @@ from agent.cluster.reflector import Watcher
 from agent.core import inventory as inventories
 from agent.core import marks
 from agent.core.contested import Corrections
-from agent.core.inventory import Inventory
+from agent.core.inventory import Inventory, Operation
 from agent.core.marks import Seen
 from agent.core.plan import Verified
 from agent.core.prepare import Prepared
@@ -52,6 +52,15 @@ class Memory:
     healthy: tuple[str, float] = ("", 0.0)
     """(release, since when it is Healthy after its sync)."""
     status: AppStatus | None = None
+    stage: tuple[str, float] = ("", 0.0)
+    """(sync and stage that is waited for, since when)."""
+
+    def anew(self, operation: Operation, before: Operation) -> None:
+        """A new sync, or a new try of one, does not wait for what failed before."""
+        if (operation.token, operation.attempt) != (before.token, before.attempt):
+            self.failures.clear()
+        if operation.request != before.request:
+            self.corrections.clear()
 
     def fresh(self, key: ObjectKey, now: float) -> bool:
         """Whether an apply changed the object so shortly ago that its status may lag behind."""

@@ -34,12 +34,14 @@ Option = Literal["Prune", "Delete"]
 
 @dataclass
 class Removed:
-    """What came of removals. `reasons` says for every object that stays why; `left` are those left behind for good."""
+    """What came of removals. `reasons` says for every object that stays why; a person approved of deleting what is
+    `confirmed`."""
 
     inventory: Inventory
     done: list[str] = field(default_factory=list)
     reasons: dict[ObjectKey, Reason] = field(default_factory=dict)
     live: dict[ObjectKey, Seen] = field(default_factory=dict)
+    confirmed: set[ObjectKey] = field(default_factory=set)
     waiting: bool = False
 
 
@@ -59,12 +61,15 @@ async def prune(
     assignment: Assignment,
     listed: Sequence[Removal],
     wanted: frozenset[ObjectKey],
+    leave: removals.Leave,
     *,
     ready: bool,
     holding: str,
     now: float,
 ) -> Removed:
-    """The single-object removals of an app. `ready`: the app was fully applied, so that deleting may begin."""
+    """The single-object removals of an app, as far as it gives `leave`. `ready`: the app was fully applied, so that
+    deleting may begin.
+    """
     assert memory.inventory is not None
     out = Removed(memory.inventory)
     by_key = {removal.key: removal for removal in listed}
@@ -76,13 +81,15 @@ async def prune(
         if key in wanted:
             out.reasons[key] = Reason(Why.STILL_WANTED, f"removal {removal.id} lists it, the bundle wants it")
             continue
-        refused = removals.refused(removal, holding=holding, now=now)
+        refused = removals.refused(removal, holding=holding, now=now) or leave.refused(key)
         if refused is not None:
             out.reasons[key] = refused
         elif not ready:
             out.reasons[key] = Reason(Why.WAITS, "removed after the next complete sync")
         else:
             entries[key] = entry
+            if leave.confirmed(removal):
+                out.confirmed.add(key)
     if entries:
         options = assignment.policy.sync_options
         await _delete(api, watcher, memory, out, entries, assignment.id, "Prune", options)
@@ -97,6 +104,8 @@ async def whole(api: ClusterApi, watcher: Watcher, memory: Memory, removal: Remo
     out = Removed(await memories.read(api, memory, watcher))
     if removal.cascade and out.inventory.entries:
         entries = dict(out.inventory.entries)
+        if removal.approved:
+            out.confirmed.update(entries)
         options = out.inventory.options
         await _delete(api, watcher, memory, out, entries, memory.assignment, "Delete", options)
         shielded = {key for key, reason in out.reasons.items() if reason.why is Why.PROTECTED}
@@ -135,7 +144,8 @@ async def _delete(
             gone.add(key)
             continue
         out.live[key] = live
-        reason = removals.judge(entry, live, assignment, option, options)
+        confirmed = key in out.confirmed
+        reason = removals.judge(entry, live, assignment, option, options, confirmed=confirmed)
         if reason is None:
             doomed[key] = live
         elif reason.why is Why.NOT_OURS:
@@ -143,6 +153,10 @@ async def _delete(
         else:
             out.reasons[key] = reason
     await _shrink(api, watcher, memory, out, gone)
+    if option == "Delete" and any(reason.why is Why.CONFIRM for reason in out.reasons.values()):
+        # As in Argo CD, an app waits as a whole for the approval that one of its objects needs.
+        out.waiting = True
+        return
     for stage in removals.ordered(doomed):
         gone = set()
         for item in stage:

@@ -17,9 +17,10 @@ from agent import removing, telling
 from agent.applying import Application, Surroundings
 from agent.cluster.base import ClusterApi
 from agent.cluster.reflector import Watcher
-from agent.core import operations, prepare, removals
+from agent.core import operations, options, prepare, removals
 from agent.core.inventory import Inventory, Operation
 from agent.core.prepare import Prepared
+from agent.core.requests import AUTOMATIC
 from agent.memory import Memory
 from agent.removing import Removed
 from argosy.bundle import Assignment, Removal
@@ -32,6 +33,8 @@ IN_FLIGHT = 16
 """Objects of all apps worked on at once; more only makes the API server queue."""
 WAITING_AGAIN = 10.0
 """Seconds after which a pass that waits looks again, should the watch not tell before."""
+
+SUCCEEDED = "successfully synced (all tasks run)"
 
 
 class Bundles(Protocol):
@@ -141,38 +144,55 @@ class Syncer:
             await self._watch(set(prepared.gvks) | {CONFIG_MAP}, kinds)
         inventory = await memories.read(self._api, memory, self.watcher)
         await self._watch(set(prepared.gvks) | {entry.gvk for entry in inventory.entries.values()}, kinds)
-        due = operations.due(assignment, inventory.operation, self._clock())
-        if due.pending and due.operation.id != inventory.operation.id:
-            memory.failures.clear()
-            if due.operation.request != inventory.operation.request:
-                memory.corrections.clear()
+        before = inventory.operation
+        due = operations.due(assignment, before, self._clock())
+        if due.pending:
+            assignment = options.in_force(assignment, due.request)
+            prepared, kinds = await self._prepared(assignment, memory)
+            memory.anew(due.operation, before)
         if due.may_write:
             inventory = await self._begin(assignment, memory, prepared, inventory, due)
         run = Application(self._around, assignment, prepared, memory, inventory, due, due.operation)
         await run.run()
         operation = self._operation(run)
-        if operation.finished and not due.operation.finished:
-            await run.clear_hooks(succeeded=operation.succeeded)
+        await self._end_hooks(run, operation)
         inventory = self._learned(run, operation)
-        if due.may_write:
+        if due.may_write or operation != before:
             await memories.write(self._api, memory, inventory)
         else:
             memory.inventory = inventory
-        wanted = frozenset(prepared.wanted) | frozenset(run.created)
-        complete = all(verdict.sync is Sync.SYNCED for verdict in run.verdicts.values())
+        removed = await self._prune(run, operation, [item for item in listed if item.key], holding)
+        return self._pass(run, operation, removed)
+
+    async def _prune(
+        self, run: Application, operation: Operation, listed: Sequence[Removal], holding: str
+    ) -> Removed:
+        verdicts, concerns = run.verdicts, run.due.request.concerns
+        complete = all(verdicts[key].sync is Sync.SYNCED for key in verdicts if concerns(key))
         ready = complete and not run.blocked and not (operation.id and not operation.succeeded)
-        removed = await removing.prune(
+        leave = removals.Leave(run.assignment.policy, operations.asked(operation), empty=not verdicts)
+        if operation.content != operations.content(run.assignment):
+            leave = replace(leave, request=AUTOMATIC)
+        return await removing.prune(
             self._api,
             self.watcher,
-            memory,
-            assignment,
-            [item for item in listed if item.key],
-            wanted,
+            run.memory,
+            run.assignment,
+            listed,
+            frozenset(run.prepared.wanted) | frozenset(run.created),
+            leave,
             ready=ready,
             holding=holding,
             now=self._clock(),
         )
-        return self._pass(run, operation, removed)
+
+    @staticmethod
+    async def _end_hooks(run: Application, operation: Operation) -> None:
+        """Clears what hooks leave behind, at the end of their operation."""
+        if run.due.terminated:
+            await run.stop_hooks()
+        elif operation.finished and not run.due.operation.finished:
+            await run.clear_hooks(succeeded=operation.succeeded)
 
     async def _prepared(self, assignment: Assignment, memory: Memory) -> tuple[Prepared, Kinds]:
         kinds = await self._api.kinds()
@@ -211,10 +231,11 @@ class Syncer:
             prepare.hook(task, assignment, operations.hook_mark(due.operation), due.operation.started)
             for stage in (*prepared.stages, prepared.after_failure)
             for task in stage
-            if task.hook and due.pending
+            if task.hook and due.runs_hooks
         ]
         names = frozenset(item.key for item in hooks)
-        union = inventory.union([*prepared.wanted.values(), *hooks], assignment.bundle, hooks=names)
+        wanted = [item for item in prepared.wanted.values() if due.may_write_to(item.key)]
+        union = inventory.union([*wanted, *hooks], assignment.bundle, hooks=names)
         union = replace(
             union,
             app=f"{assignment.namespace}/{assignment.app}",
@@ -234,10 +255,10 @@ class Syncer:
         if run.blocked or run.prepared.problems:
             same = operation.phase == "Failed" and operation.finished
             message = run.blocked or run.prepared.problems[0]
-            finished = operation.finished if same else self._clock()
-            return replace(operation, phase="Failed", message=message, finished=finished)
-        message = "successfully synced (all tasks run)"
-        return replace(operation, phase="Succeeded", message=message, finished=self._clock())
+            when = operation.finished if same else self._clock()
+            return operations.finished(run.assignment, operation, "Failed", message, when)
+        message = "dry run: nothing was written" if run.due.request.dry_run else SUCCEEDED
+        return operations.finished(run.assignment, operation, "Succeeded", message, self._clock())
 
     def _learned(self, run: Application, operation: Operation) -> Inventory:
         fine = [
@@ -290,9 +311,13 @@ class Syncer:
     def _pass(self, run: Application, operation: Operation, removed: Removed) -> Pass:
         status = telling.of_pass(run, operation, removed, self._clock())
         waits = [failure.not_before - self._clock() for failure in run.memory.failures.values()]
-        wait = operations.due(run.assignment, operation, self._clock()).wait
-        if wait:
-            waits.append(wait)
+        due = operations.due(run.assignment, operation, self._clock())
+        if due.wait:
+            waits.append(due.wait)
+        if due.pending and due.operation.token != operation.token:
+            waits.append(0.0)
+        if run.patience:
+            waits.append(run.patience)
         lag = run.memory.lag(self._clock())
         if lag and not status.settled:
             waits.append(lag)

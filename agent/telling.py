@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from agent.applying import Application
@@ -32,7 +33,11 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
         )
     for key, wanted in run.created.items():
         live, message = run.hook_live.get(key, (None, ""))
-        found.append(report.object_status(key, wanted.gvk, Sync.SYNCED, message, live, hook=True))
+        found.append(
+            report.object_status(
+                key, wanted.gvk, Sync.SYNCED, message, live, hook=True, phase=run.phases.get(key, "")
+            )
+        )
     for key, entry in removed.inventory.entries.items():
         if key in run.verdicts or key in run.created or entry.hook:
             continue
@@ -60,6 +65,7 @@ def of_pass(run: Application, operation: Operation, removed: Removed, now: float
     elif memory.healthy[0] != assignment.release:
         memory.healthy = (assignment.release, now)
     waits = _unapplied(run, finished=finished) or report.unsettled(listed, ignored)
+    operation = _unapproved(operation, removed)
     conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
     conditions += [("SyncOptionWarning", text) for text in run.prepared.warnings]
     if operation.phase == "Failed":
@@ -83,6 +89,9 @@ def of_pass(run: Application, operation: Operation, removed: Removed, now: float
         else guilty or operation.message,
         phase=operation.phase,
         operation=operation.request,
+        token=operation.token,
+        asked=operation.asked,
+        retries=max(0, operation.attempt - 1),
         started=operation.started,
         finished=operation.finished,
         healthy_since=memory.healthy[1],
@@ -92,6 +101,15 @@ def of_pass(run: Application, operation: Operation, removed: Removed, now: float
         conditions=tuple(conditions),
         removed=tuple(removed.done),
     )
+
+
+def _unapproved(operation: Operation, removed: Removed) -> Operation:
+    """A sync that has done all but what a person must approve is still running, as in Argo CD."""
+    waits = [str(key) for key, reason in removed.reasons.items() if reason.why is Why.CONFIRM]
+    if not waits or not operation.succeeded:
+        return operation
+    message = f"waiting for pruning confirmation of {', '.join(waits[:3])}"
+    return replace(operation, phase="Running", message=message, finished=0.0)
 
 
 def _unapplied(run: Application, *, finished: bool) -> str:
@@ -121,6 +139,9 @@ def unknown(assignment: Assignment, memory: Memory, message: str) -> AppStatus:
             "resources": last.resources,
             "phase": last.phase,
             "operation": last.operation,
+            "token": last.token,
+            "asked": last.asked,
+            "retries": last.retries,
             "started": last.started,
             "finished": last.finished,
         }

@@ -42,6 +42,14 @@ class Policy:
     """`spec.ignoreDifferences` as canonical JSON: opaque to the link, read by the agent's drift rules."""
     sync_request: str = ""
     """Id of the newest `operation` asked for by a user; a new id means one sync now, automated or not."""
+    operation: str = ""
+    """That operation as canonical JSON, in Argo CD's form; durations of its `retry` are seconds."""
+    retry: str = ""
+    """`spec.syncPolicy.retry` as canonical JSON, its durations in seconds; "" where the user said nothing."""
+    terminate: str = ""
+    """`AppStatus.token` of a running sync that a user ended."""
+    deletion_approved: float = 0.0
+    """Unix seconds of the annotation `argocd.argoproj.io/deletion-approved`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class Removal:
     """A tombstone: `key` (or the whole app, where `key` is "") of one assignment may be deleted from one cluster.
 
     `cascade` False removes the app from Argosy's care and leaves its objects in the cluster. Times are Unix seconds;
-    an agent refuses a removal after `expires`.
+    an agent refuses a removal after `expires`. `approved`: a person approved what asks for it (`Delete=confirm`).
     """
 
     id: str
@@ -60,6 +68,7 @@ class Removal:
     by: str
     created: float
     expires: float
+    approved: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,10 @@ def assignment_from(item: pb.Assignment) -> Assignment:
             sync_options=tuple(policy.sync_options),
             ignore_differences=policy.ignore_differences,
             sync_request=policy.sync_request,
+            operation=policy.operation,
+            retry=policy.retry,
+            terminate=policy.terminate,
+            deletion_approved=policy.deletion_approved,
         ),
     )
 
@@ -112,6 +116,7 @@ def removal_from(item: pb.Removal) -> Removal:
         by=item.by,
         created=item.created,
         expires=item.expires,
+        approved=item.approved,
     )
 
 

@@ -57,6 +57,8 @@ class ObjectStatus:
     hook: bool = False
     waiting: str = ""
     """Why a rollout does not count on the object yet, whatever its health is (`argosy.health.waiting`)."""
+    phase: str = ""
+    """Of a hook: the phase it ran in ("PreSync", ...)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,13 @@ class AppStatus:
     message: str = ""
     phase: str = ""
     operation: str = ""
-    """The `sync_request` the last sync answered."""
+    """The newest `sync_request` that was taken up."""
+    token: str = ""
+    """Names exactly the sync that `phase` speaks of."""
+    asked: str = ""
+    """`Policy.operation` of that sync, "" for an automatic one."""
+    retries: int = 0
+    """How often that sync was tried again."""
     started: float = 0.0
     finished: float = 0.0
     healthy_since: float = 0.0

@@ -53,7 +53,9 @@ class Entry:
 class Operation:
     """The last sync of an app: `id` says of what, `attempt` counts its tries. Times are Unix seconds.
 
-    `hooks` maps finished hooks ("<phase>/<key>") to True where they succeeded.
+    `hooks` maps finished hooks ("<phase>/<key>") to True where they succeeded. `request` is the newest sync of a user
+    that was taken up, `asked` what it asked for while this is that sync ("" for an automatic one). `content` is what
+    this sync is of, `settled` the content of the last sync of the whole app that came to an end.
     """
 
     id: str = ""
@@ -64,6 +66,14 @@ class Operation:
     request: str = ""
     attempt: int = 1
     hooks: Mapping[str, bool] = field(default_factory=dict)
+    asked: str = ""
+    content: str = ""
+    settled: str = ""
+
+    @property
+    def token(self) -> str:
+        """What tells this run of a sync from all others: a user ends exactly this one by it."""
+        return f"{self.id}.{int(self.started * 1000)}" if self.id else ""
 
     @property
     def succeeded(self) -> bool:

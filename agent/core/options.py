@@ -7,17 +7,22 @@ that are not known, or have no effect where they stand, change nothing and are n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from agent.core.requests import Request
 from argosy import stages
-from argosy.bundle import NAMESPACE_METADATA, STAGE_TIMEOUT
+from argosy.bundle import NAMESPACE_METADATA, STAGE_TIMEOUT, Assignment
 from argosy.objects import Manifest, ObjectKey
 
 DEFAULTS = ("true", "false")
 _CONFIRM = ("true", "false", "confirm")
 _SHOWN = 3
+
+
+FORCED = "OperationForce=true"
+"""Beside a user's options: the operation itself was asked to make anew what cannot be changed."""
 
 
 class Place(NamedTuple):
@@ -45,6 +50,7 @@ KNOWN: Mapping[str, Place] = {
     "Validate": Place(),
     NAMESPACE_METADATA: Place(None, resource=False),
     STAGE_TIMEOUT: Place(None, resource=False),
+    FORCED.partition("=")[0]: Place(None, resource=False),
 }
 """`ApplyOutOfSyncOnly`, `SkipDryRunOnMissingResource` and `PruneLast` ask for what the agent always does: it applies
 what differs, has no dry run that a missing kind could fail, and prunes after all else."""
@@ -85,18 +91,27 @@ def merged(app: Iterable[str], operation: Iterable[str]) -> tuple[str, ...]:
     return (*asked, *(item for item in app if item.partition("=")[0] not in names))
 
 
+def in_force(assignment: Assignment, request: Request) -> Assignment:
+    """The assignment with the options of one sync."""
+    if not request.options and not request.force:
+        return assignment
+    asked = merged(assignment.policy.sync_options, request.options)
+    policy = replace(assignment.policy, sync_options=(*asked, FORCED) if request.force else asked)
+    return replace(assignment, policy=policy)
+
+
 def of(manifest: Manifest) -> tuple[str, ...]:
     """The options in an object's own annotation."""
     return stages.listed(stages.annotations_of(manifest).get(stages.SYNC_OPTIONS, ""))
 
 
-def how(app: tuple[str, ...], manifest: Manifest, key: ObjectKey, *, force: bool = False) -> How:
-    """How an object is written. `force` is the operation's own (`syncStrategy.apply.force`).
+def how(app: tuple[str, ...], manifest: Manifest, key: ObjectKey) -> How:
+    """How an object is written.
 
     `Replace` wins over `ServerSideApply`. Without either Argosy applies server-side.
     """
     own = of(manifest)
-    if not own and not app and not force:
+    if not own and not app:
         return PLAIN
 
     def said(name: str) -> str:
@@ -107,7 +122,8 @@ def how(app: tuple[str, ...], manifest: Manifest, key: ObjectKey, *, force: bool
         mode = Mode.REPLACE
     elif said("ServerSideApply") == "false":
         mode = Mode.MERGE
-    recreate = (force or value(own, "Force") == "true") and (key.group, key.kind) not in _IN_PLACE
+    force = value(own, "Force") == "true" or FORCED in app
+    recreate = force and (key.group, key.kind) not in _IN_PLACE
     found = How(mode, said("Validate") != "false", recreate)
     return PLAIN if found == PLAIN else found
 

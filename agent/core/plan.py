@@ -40,6 +40,8 @@ class Why(StrEnum):
     FAILED = "Failed"
     WAITS = "WaitsForStage"
     PROTECTED = "Protected"
+    CONFIRM = "WaitsForApproval"
+    NOT_PRUNED = "PruneSkipped"
     EXPIRED = "Expired"
     HOLDING = "Holding"
     STILL_WANTED = "StillWanted"
@@ -67,13 +69,15 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Ask for the live object (where `live` is None or slim) and for a dry run of the manifest."""
+    """Ask for the live object (where `live` is None or slim) and for a dry run of the manifest; `thorough`: also where
+    there is no live object."""
 
     wanted: Wanted
     manifest: Manifest = field(repr=False)
     live: Seen | None = None
     taken: tuple[Claim, ...] = ()
     left: tuple[Claim, ...] = ()
+    thorough: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ class Situation:
     `absent` says that `seen` None means: there is none with our label. `may_write` is the policy's word.
     `before` finds the manifest last applied by its digest, None where it is no longer known. `holder` is
     another assignment that has the object and still wants it. `protected` says what keeps it from being deleted,
-    looked for only where it might be.
+    looked for only where it might be. `dry_run`: the server is asked about what is not there, too.
     """
 
     assignment: str
@@ -162,6 +166,7 @@ class Situation:
     respect_ignored: bool = False
     holder: str = ""
     protected: str = ""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +200,14 @@ def first(now: Situation, time: float) -> Step | Verdict:
             failure=now.failure,
             verified=now.verified,
         )
-    known = _known(now)
+    known = _known(now) if not (now.dry_run and now.seen is None) else None
     if known is not None and (known.sync is Sync.SYNCED or not now.may_write):
         return Verdict(_reason(known), known.sync, verified=known)
     if seen is not None and seen.applied == wanted.digest:
         return Check(wanted, _compared(now), seen)
     if now.may_write:
         return Apply(wanted, _manifest(now, live=seen is not None))
-    return Check(wanted, _compared(now), seen)
+    return Check(wanted, _compared(now), seen, thorough=now.dry_run)
 
 
 def _tried(now: Situation) -> str:

@@ -7,16 +7,48 @@ bears our own mark), the bundle does not want it, nothing protects it, and the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
+from agent.core import options
 from agent.core.inventory import Entry
 from agent.core.marks import Seen
 from agent.core.plan import Reason, Why
+from agent.core.requests import AUTOMATIC, Request
 from argosy import stages
-from argosy.bundle import Removal
-from argosy.objects import Manifest
+from argosy.bundle import Policy, Removal
+from argosy.objects import Manifest, ObjectKey
 
 HELM_POLICY = "helm.sh/resource-policy"
 PROTECT = "argosy.dev/protect"
+_APPROVE = (
+    "waiting for annotation argocd.argoproj.io/deletion-approved with the present time on the Application"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Whether an app's single objects may be pruned at all: its policy, and what the last sync was asked for. `empty`:
+    the bundle has no objects any more.
+    """
+
+    policy: Policy
+    request: Request = AUTOMATIC
+    empty: bool = False
+
+    def refused(self, key: ObjectKey) -> Reason | None:
+        """Why this object is not pruned whatever is written, None where it may be."""
+        asked = self.request.prune and not self.request.dry_run and self.request.concerns(key)
+        if asked:
+            return None
+        if not self.policy.prune:
+            return Reason(Why.NOT_PRUNED, "ignored (no prune)")
+        if self.empty and not self.policy.allow_empty:
+            return Reason(Why.NOT_PRUNED, "auto-sync will wipe out all resources, and allowEmpty is not set")
+        return None
+
+    def confirmed(self, removal: Removal) -> bool:
+        """Whether a person approved deletions since the removal was written; in whole seconds, as people write them."""
+        return self.policy.deletion_approved >= int(removal.created)
 
 
 def refused(removal: Removal, *, holding: str, now: float) -> Reason | None:
@@ -31,26 +63,30 @@ def refused(removal: Removal, *, holding: str, now: float) -> Reason | None:
 def protected(live: Manifest, option: str, app_options: Iterable[str] = ()) -> str:
     """What protects a live object from `Prune` or from `Delete` (the option's name), "" where nothing does.
 
-    The object's own option wins over the app's. `confirm` protects as well: nobody confirms to an agent.
+    The object's own option wins over the app's. `confirm` protects as well, until a person approves.
     """
     notes = stages.annotations_of(live)
     if notes.get(PROTECT) == "true":
         return f"annotation {PROTECT}"
     if notes.get(HELM_POLICY) == "keep":
         return f"annotation {HELM_POLICY}: keep"
-    own = _option(stages.listed(notes.get(stages.SYNC_OPTIONS, "")), option)
-    value = own or _option(app_options, option)
+    value = options.value(options.of(live), option) or options.value(app_options, option)
     return f"sync option {option}={value}" if value in ("false", "confirm") else ""
 
 
-def _option(options: Iterable[str], name: str) -> str:
-    return next((item.partition("=")[2] for item in options if item.partition("=")[0] == name), "")
-
-
 def judge(
-    entry: Entry, live: Seen, assignment: str, option: str, app_options: Iterable[str] = ()
+    entry: Entry,
+    live: Seen,
+    assignment: str,
+    option: str,
+    app_options: Iterable[str] = (),
+    *,
+    confirmed: bool = False,
 ) -> Reason | None:
-    """Why this live object is not deleted, None where it may be. `NOT_OURS` means: forget it, it is another one."""
+    """Why this live object is not deleted, None where it may be. `NOT_OURS` means: forget it, it is another one.
+
+    `confirmed`: a person approved what asks for it (Argo CD's `Prune=confirm` and `Delete=confirm`).
+    """
     if live.owner not in ("", assignment):
         return Reason(Why.NOT_OURS, f"belongs to {live.owner} now")
     if entry.uid and entry.uid != live.uid:
@@ -63,6 +99,8 @@ def judge(
     ):
         return Reason(Why.PROTECTED, "CustomResourceDefinitions stay when an app is deleted")
     shield = protected(live.body, option, app_options)
+    if shield == f"sync option {option}=confirm":
+        return None if confirmed else Reason(Why.CONFIRM, f"{shield}: {_APPROVE}")
     return Reason(Why.PROTECTED, shield) if shield else None
 
 

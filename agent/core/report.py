@@ -33,9 +33,10 @@ def object_status(
     extra: bool = False,
     hook: bool = False,
     fresh: bool = False,
+    phase: str = "",
 ) -> ObjectStatus:
     """The line of one object. `known` False: its live state could not be learned; `extra`: the bundle
-    lacks it; `fresh`: it was changed just now.
+    lacks it; `fresh`: it was changed just now; `phase`: of a hook, where it ran.
     """
     if live is not None:
         found = table.assess(live.body)
@@ -56,6 +57,7 @@ def object_status(
         extra,
         hook,
         waits,
+        phase,
     )
 
 

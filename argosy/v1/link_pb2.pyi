@@ -499,6 +499,10 @@ class Policy(_message.Message):
     SYNC_OPTIONS_FIELD_NUMBER: _builtins.int
     IGNORE_DIFFERENCES_FIELD_NUMBER: _builtins.int
     SYNC_REQUEST_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
+    TERMINATE_FIELD_NUMBER: _builtins.int
+    DELETION_APPROVED_FIELD_NUMBER: _builtins.int
     automated: _builtins.bool
     prune: _builtins.bool
     self_heal: _builtins.bool
@@ -507,6 +511,14 @@ class Policy(_message.Message):
     """spec.ignoreDifferences as canonical JSON."""
     sync_request: _builtins.str
     """Id of the newest sync asked for by a user."""
+    operation: _builtins.str
+    """That sync as canonical JSON: Argo CD's `operation`."""
+    retry: _builtins.str
+    """spec.syncPolicy.retry as canonical JSON, its durations in seconds; empty: the user said nothing."""
+    terminate: _builtins.str
+    """Which running sync a user ended."""
+    deletion_approved: _builtins.float
+    """Unix seconds of the annotation argocd.argoproj.io/deletion-approved, 0 without."""
     @_builtins.property
     def sync_options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -519,10 +531,14 @@ class Policy(_message.Message):
         sync_options: _abc.Iterable[_builtins.str] | None = ...,
         ignore_differences: _builtins.str = ...,
         sync_request: _builtins.str = ...,
+        operation: _builtins.str = ...,
+        retry: _builtins.str = ...,
+        terminate: _builtins.str = ...,
+        deletion_approved: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_empty", b"allow_empty", "automated", b"automated", "ignore_differences", b"ignore_differences", "prune", b"prune", "self_heal", b"self_heal", "sync_options", b"sync_options", "sync_request", b"sync_request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_empty", b"allow_empty", "automated", b"automated", "deletion_approved", b"deletion_approved", "ignore_differences", b"ignore_differences", "operation", b"operation", "prune", b"prune", "retry", b"retry", "self_heal", b"self_heal", "sync_options", b"sync_options", "sync_request", b"sync_request", "terminate", b"terminate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -542,6 +558,7 @@ class Removal(_message.Message):
     BY_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
     EXPIRES_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     assignment: _builtins.str
     """The assignment whose objects may go."""
@@ -554,6 +571,8 @@ class Removal(_message.Message):
     """Who or what decided it."""
     created: _builtins.float
     expires: _builtins.float
+    approved: _builtins.bool
+    """A person approved the deletion of what asks for that."""
     def __init__(
         self,
         *,
@@ -565,10 +584,11 @@ class Removal(_message.Message):
         by: _builtins.str = ...,
         created: _builtins.float = ...,
         expires: _builtins.float = ...,
+        approved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment", b"assignment", "by", b"by", "cascade", b"cascade", "created", b"created", "expires", b"expires", "id", b"id", "key", b"key", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "assignment", b"assignment", "by", b"by", "cascade", b"cascade", "created", b"created", "expires", b"expires", "id", b"id", "key", b"key", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

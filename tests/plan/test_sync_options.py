@@ -61,7 +61,7 @@ def test_what_others_live_in_is_never_made_anew() -> None:
         ObjectKey("apiextensions.k8s.io", "CustomResourceDefinition", "", "a"),
     ):
         assert not options.how((), forced, key).recreate
-        assert not options.how((), forced, key, force=True).recreate
+        assert not options.how((options.FORCED,), config_map("a"), key).recreate
 
 
 def test_options_that_have_no_effect_are_named() -> None:
