@@ -40,6 +40,7 @@ from hub.git.mirror import Mirrors
 from hub.link.server import LinkConfig, LinkServer
 from hub.loops.expander import Expander
 from hub.loops.kitchen import Kitchen
+from hub.loops.mover import Mover
 from hub.loops.poller import Poller
 from hub.loops.remover import Remover
 from hub.loops.renderer import Renderer
@@ -158,12 +159,31 @@ class Hub:
         self._render = Loop("renderer", self.renderer.run, every=60)
         self.roller = Roller(store, objects, self._clock)
         self._roll = Loop("roller", self.roller.run, every=60)
+        moving = Wake()
+        self.mover = Mover(store, objects, moving, self._clock)
+        self._move = Loop("mover", self.mover.run, every=60, wake=moving)
         self._remove = Loop("remover", Remover(store, objects, self._clock).run, every=30)
         sweeper = Sweeper(store, objects, self._tidy, self.trees, self._clock)
         sweep = Loop("sweeper", sweeper.run, every=3600)
-        self.loops = [self._keys, self._poll, self._expand, self._render, self._roll, self._remove, sweep]
+        self.loops = [
+            self._keys,
+            self._poll,
+            self._expand,
+            self._render,
+            self._roll,
+            self._move,
+            self._remove,
+            sweep,
+        ]
         self.link = LinkServer(store, self.ca, self._link_config(), clock=self._clock)
         self._open.callback(store.listen(self._changed))
+        for topic, heard in (
+            ("rollout:", self.mover.written),
+            ("left:", self.mover.left),
+            ("report:", self.mover.reported),
+            ("waiting", lambda topic: self._roll.wake.set()),
+        ):
+            self._open.callback(store.on_touch(topic, heard))
         self._open.callback(store.on_touch("removed:", lambda topic: self._remove.wake.set()))
 
     def _api(self) -> Api:
@@ -235,6 +255,10 @@ class Hub:
             self._expand.wake.set()
         if self.renderer.note(changes) or table.CLUSTER.resource in changed:
             self._render.wake.set()
+        self.mover.note(changes)
+        if table.ROLLOUT_POLICY.resource in changed:
+            self.roller.again()
+            self._roll.wake.set()
         if any(one.verb == "DELETED" and one.resource == table.CLUSTER.resource for one in changes):
             # Nobody is left to be waited for there.
             self._remove.wake.set()
@@ -321,6 +345,7 @@ class Hub:
 
 
 _QUIET = {table.APPLICATION.resource, table.EVENT.resource, table.RELEASE.resource, table.JOIN_TOKEN.resource}
+_QUIET |= {table.ROLLOUT.resource, table.ROLLOUT_POLICY.resource}
 """Resources whose writes change no set's evaluation by themselves."""
 
 

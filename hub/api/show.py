@@ -57,6 +57,12 @@ class Viewer:
             progress = shown.releases(tx, [row.uid for row in rows])
             for row in rows:
                 yield views.release(self.resources.read(row), progress.get(row.uid))
+        elif served is table.ROLLOUT:
+            statuses = shown.rollouts(tx, [row.uid for row in rows])
+            for row in rows:
+                manifest = self.resources.read(row)
+                status = statuses.get(row.uid)
+                yield {**manifest, "status": status} if status else manifest
         else:
             for row in rows:
                 yield self.resources.read(row)

@@ -353,6 +353,7 @@ _STRATEGY = hinted(
             )
         ),
         deletionOrder=TEXT,
+        rollout=struct(policy__=TEXT),
     ),
     deletionSync="the field is deletionOrder",
 )

@@ -9,6 +9,7 @@ import orjson
 
 from argosy import objects
 from argosy.bundle import Assignment, Policy, Removal
+from hub.core.rollout.model import Version
 
 REMOVAL_LIFE = 30 * 24 * 3600.0
 """Seconds a written removal stays valid: an agent that was away for longer asks a person, not an old paper."""
@@ -29,28 +30,24 @@ class Wanted:
     policy: str
 
 
-def needs_release(wanted: Wanted, current: Assignment | None) -> bool:
-    """True where the cluster would run other content. Policy alone is no release: nothing new is rolled out."""
-    return current is None or current.bundle != wanted.bundle
-
-
-def assignment(wanted: Wanted, current: Assignment | None, release: str) -> Assignment:
-    """What the cluster is assigned. An app whose content did not change keeps the release and revision it has."""
-    if current is not None and not needs_release(wanted, current):
-        release, revision = current.release, current.revision
-    else:
-        revision = wanted.revision
+def assigned(wanted: Wanted, version: Version) -> Assignment:
+    """What the cluster is assigned when it is given a version: the content of that, all else as it is wanted now."""
     return Assignment(
         id=wanted.app,
         app=wanted.name,
         namespace=wanted.namespace,
         project=wanted.project,
         destination_namespace=wanted.destination_namespace,
-        bundle=wanted.bundle,
-        release=release,
-        revision=revision,
+        bundle=version.bundle,
+        release=version.release,
+        revision=version.revision,
         policy=policy(wanted.policy),
     )
+
+
+def version_of(current: Assignment | None) -> Version:
+    """What an app has now."""
+    return Version(current.release, current.bundle, current.revision) if current else Version()
 
 
 def policy(text: str) -> Policy:
@@ -59,16 +56,16 @@ def policy(text: str) -> Policy:
     return Policy(**{**value, "sync_options": tuple(value.get("sync_options") or ())})
 
 
-def prunes(app: str, keys: Iterable[str], *, release: str, now: float) -> list[Removal]:
-    """Written removals of objects (by key) that left an app's bundle for good."""
+def prunes(app: str, keys: Iterable[str], *, cause: str, now: float) -> list[Removal]:
+    """Written removals of objects (by key) that left an app's bundle for good. `cause` names the release, or rollback."""
     return [
         Removal(
-            id=removal_id(app, key, release),
+            id=removal_id(app, key, cause),
             assignment=app,
             key=key,
             cascade=True,
             reason="no longer in the source",
-            by=f"release {release}",
+            by=cause,
             created=now,
             expires=now + REMOVAL_LIFE,
         )

@@ -106,6 +106,8 @@ class Progress:
     done: int
     superseded: int
     waiting: tuple[str, ...] = ()
+    phase: str = ""
+    """Of the release's rollout, "" where it has none."""
 
 
 def release(manifest: Manifest, progress: Progress | None) -> Manifest:
@@ -113,7 +115,7 @@ def release(manifest: Manifest, progress: Progress | None) -> Manifest:
     if progress is None:
         return manifest
     left = progress.total - progress.done - progress.superseded
-    phase = "Progressing" if left > 0 else "Complete" if progress.done else "Superseded"
+    phase = progress.phase or ("Progressing" if left > 0 else "Complete" if progress.done else "Superseded")
     status = {"phase": phase, "clusters": progress.total, "done": progress.done}
     if progress.waiting:
         status["waiting"] = list(progress.waiting)

@@ -3,48 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from argosy.errors import Internal
+from argosy.objects import Manifest
+from hub.core import releases
+from hub.core.rollout.model import Version
 from hub.core.served import table
-from hub.store import history
+from hub.store import history, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Tx
-from hub.store.history import Release
+from hub.store.history import Changed, Release
 from hub.store.resources import Resources
 
 MANAGER = "argosy-roller"
 KEPT = 10
-"""Releases of one owner that stay, as Argo CD's `revisionHistoryLimit`."""
+"""Releases of one owner that stay whatever their age, as Argo CD's `revisionHistoryLimit`."""
+KEPT_SECONDS = 7 * 86400.0
+"""For how long more than those stay, `MOST` in all."""
+MOST = 100
 SHOWN = 200
 """Applications listed in one object; the rest are in the store."""
 
 
-def announce(
-    tx: Tx,
-    resources: Resources,
-    release: str,
-    changed: Sequence[AppState],
-    commits: Sequence[dict[str, str]],
-    now: float,
-) -> None:
-    """Records a release of applications that have one owner, and lets the oldest go."""
-    first = changed[0]
-    owner = first.owner or first.app
-    found = resources.by_uid(tx, owner)
-    if found is None:
-        raise Internal(f"release {release}: its owner {owner} is not there")
+@dataclass(frozen=True, slots=True)
+class News:
+    """A new release: its id, whose it is, what it changes and what each had before."""
+
+    release: str
+    owner: Manifest
+    changed: Sequence[tuple[AppState, Version]]
+
+
+def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
+    """Records a release, lets the oldest go; returns the name of its object."""
+    metadata = news.owner["metadata"]
+    owner = metadata["uid"]
     last = history.newest(tx, owner)
     number = last.number + 1 if last else 1
-    name = f"{found['metadata']['name']}-{number}"
-    history.add(tx, Release(release, owner, number, first.namespace, name, now), changed)
+    name, namespace = f"{metadata['name']}-{number}", metadata["namespace"]
+    changed = [
+        Changed(s.app, s.name, s.cluster, s.bundle, s.revision, before.bundle, before.revision)
+        for s, before in news.changed
+    ]
+    history.add(tx, Release(news.release, owner, number, namespace, name, now), changed)
     spec = {
-        "owner": {"kind": found["kind"], "name": found["metadata"]["name"], "uid": owner},
+        "owner": {"kind": news.owner["kind"], "name": metadata["name"], "uid": owner},
         "number": number,
-        "commits": [dict(commit) for commit in commits],
-        "applications": [
-            {"name": s.name, "uid": s.app, "cluster": s.cluster, "bundle": s.bundle, "revision": s.revision}
-            for s in changed[:SHOWN]
-        ],
+        "commits": releases.commits((s.repo, s.target, s.revision) for s, _ in news.changed),
+        "applications": [_application(one) for one in changed[:SHOWN]],
         "changed": len(changed),
         "truncated": len(changed) > SHOWN,
         "previous": last.name if last else "",
@@ -52,10 +58,36 @@ def announce(
     manifest = {
         "apiVersion": table.RELEASE.kind.api_version,
         "kind": table.RELEASE.kind.kind,
-        "metadata": {"name": name, "namespace": first.namespace, "uid": release},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": spec,
     }
-    resources.create(tx, table.RELEASE, manifest, manager=MANAGER, now=now)
+    resources.create(tx, table.RELEASE, manifest, manager=MANAGER, now=now, uid=news.release)
+    _forget_old(tx, resources, owner, number, now)
+    return name
+
+
+def _application(one: Changed) -> dict[str, str]:
+    return {
+        "name": one.name,
+        "uid": one.app,
+        "cluster": one.cluster,
+        "bundle": one.bundle,
+        "revision": one.revision,
+        "previousBundle": one.before_bundle,
+        "previousRevision": one.before_revision,
+    }
+
+
+def _forget_old(tx: Tx, resources: Resources, owner: str, number: int, now: float) -> None:
+    """Lets releases beyond the kept ones go, with their rollouts; one that is under way stays."""
     for old in history.older_than(tx, owner, number - KEPT + 1):
+        if old.number > number - MOST and old.created > now - KEPT_SECONDS:
+            continue
+        rollout = rollouts.get(tx, old.id)
+        if rollout is not None and rollout.under_way:
+            continue
         resources.delete(tx, table.RELEASE, old.namespace, old.name, now=now)
         history.forget(tx, old.id)
+        if rollout is not None:
+            resources.delete(tx, table.ROLLOUT, rollout.namespace, rollout.name, now=now)
+            rollouts.forget(tx, old.id)

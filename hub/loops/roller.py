@@ -1,150 +1,228 @@
-"""Turns rendered changes into releases, and releases into what each cluster is assigned (hops 4 to 6 of a change).
+"""Turns rendered changes into releases, and releases into rollouts or, without a strategy, into what each cluster is
+assigned (hops 4 to 6 of a change).
 
-One transaction takes a batch of changed applications: what it wrote is a release with its assignments and removals,
-or nothing. The cost follows the changed applications and the sets of their clusters.
+One transaction takes a batch of changed applications: what it wrote is a release with all that follows from it, or
+nothing. The cost follows the changed applications and the sets of their clusters.
 """
 
 from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from argosy import bundle as bundles_format
-from argosy import objects as manifests
-from argosy.bundle import Assignment, Removal
+from argosy.bundle import Assignment
+from argosy.errors import Internal
+from argosy.objects import Manifest
 from hub.core import releases
-from hub.core.releases import Wanted
-from hub.loops import announcer
-from hub.store import apps, bundles, desired
+from hub.core.rollout.model import FINAL, OUTSIDE, Member, OnNewRelease, State, Version
+from hub.core.rollout.naming import Source
+from hub.loops import announcer, launching, moving
+from hub.loops.announcer import News
+from hub.loops.assigning import Assigning
+from hub.loops.holding import HoldsOf, no_holds
+from hub.loops.launching import Launch, PolicyMissing
+from hub.store import apps, desired, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
-
-Assigned = dict[str, dict[str, Assignment]]
-"""App -> cluster -> what is assigned before the batch."""
+from hub.store.rollouts import Refused, Row
 
 BATCH = 1000
 """Applications per transaction: bounds how long other writers wait."""
 
 
-@dataclass
-class _Changes:
-    """What one batch does to one cluster's set."""
+@dataclass(frozen=True)
+class _Batch:
+    """What one transaction works on, read once for all owners. `places` is what is assigned: app -> cluster -> it."""
 
-    put: list[Assignment] = field(default_factory=list)
-    drop: list[str] = field(default_factory=list)
-    remove: list[Removal] = field(default_factory=list)
-    close: list[str] = field(default_factory=list)
-    left: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """App -> (the bundle it had, the release that replaces it)."""
+    tx: Tx
+    now: float
+    assigning: Assigning
+    places: Mapping[str, Mapping[str, Assignment]]
+    refused: Mapping[str, Refused]
+    rolling: frozenset[str]
+    """Owners of rollouts that are under way."""
+
+    def current(self, state: AppState) -> Assignment | None:
+        return self.places.get(state.app, {}).get(state.cluster)
+
+    def refresh(self, states: Iterable[AppState]) -> None:
+        """What policies say now goes with the content that is there."""
+        for state in states:
+            if (found := self.current(state)) is not None:
+                self.assigning.refresh(state, found)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The changed applications of one owner, and its rollout that is under way."""
+
+    states: Sequence[AppState]
+    row: Row | None = None
+    members: Mapping[str, Member] = field(default_factory=dict)
 
 
 class Roller:
-    """`now` tells the time in Unix seconds."""
+    """`now` tells the time in Unix seconds, `holds` who may not change now."""
 
-    def __init__(self, store: Store, resources: Resources, now: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, resources: Resources, now: Callable[[], float], holds: HoldsOf = no_holds
+    ) -> None:
         self._store = store
         self._resources = resources
         self._now = now
+        self._holds = holds
+        self._again = True
+
+    def again(self) -> None:
+        """Looks again at what is held back."""
+        self._again = True
 
     async def run(self) -> None:
+        if self._again:
+            self._again = False
+            await self._store.write(apps.let_go)
         while await self._store.write(self._batch):
             pass
 
     def _batch(self, tx: Tx) -> int:
         """Rolls up to `BATCH` waiting applications; returns how many there were."""
         waiting = apps.waiting(tx, BATCH)
-        changes: dict[str, _Changes] = {}
-        assigned = desired.of_apps(tx, [state.app for state in waiting])
+        if not waiting:
+            return 0
+        uids = [state.app for state in waiting]
+        now = self._now()
+        batch = _Batch(
+            tx,
+            now,
+            Assigning(tx, now),
+            desired.of_apps(tx, uids),
+            rollouts.refused(tx, uids),
+            rollouts.owners(tx),
+        )
+        held: set[str] = set()
         for _, group in itertools.groupby(waiting, key=lambda state: state.owner or state.app):
-            self._roll(tx, list(group), assigned, changes)
-        for cluster, change in changes.items():
-            _prune(tx, cluster, change, self._now())
-            desired.change(
-                tx, cluster, put=change.put, drop=change.drop, remove=change.remove, close=change.close
-            )
-        apps.rolled(tx, (state.app for state in waiting))
+            held |= self._roll(batch, list(group))
+        batch.assigning.write()
+        apps.rolled(tx, (uid for uid in uids if uid not in held))
+        apps.hold_back(tx, held)
         return len(waiting)
 
-    def _roll(self, tx: Tx, states: list[AppState], assigned: Assigned, changes: dict[str, _Changes]) -> None:
-        now = self._now()
-        release = secrets.token_hex(8)
-        released: list[AppState] = []
-        for state in states:
-            if state.deleting or not state.bundle or not state.cluster:
-                continue
-            wanted = _wanted(state)
-            before = assigned.get(state.app, {})
-            current = before.get(state.cluster)
-            change = changes.setdefault(state.cluster, _Changes())
-            if releases.needs_release(wanted, current):
-                released.append(state)
-                if current is not None:
-                    change.left[state.app] = (current.bundle, release)
-            change.put.append(releases.assignment(wanted, current, release))
-            _leave_others(state, before, changes, now)
-        if released:
-            commits = releases.commits((s.repo, s.target, s.revision) for s in released)
-            announcer.announce(tx, self._resources, release, released, commits, now)
+    def _roll(self, batch: _Batch, states: Sequence[AppState]) -> set[str]:
+        """Rolls the changes of one owner; returns the applications that have to wait."""
+        group = _group(batch, states)
+        news, asked = [], []
+        for state in group.states:
+            member = group.members.get(state.app)
+            if _is_news(batch, state, member):
+                news.append(state)
+            elif _asked(batch, state, member):
+                asked.append(state)
+            else:
+                batch.refresh([state])
+        if asked:
+            _by_hand(batch, group, asked)
+        return self._release(batch, group, news) if news else set()
 
-
-def _prune(tx: Tx, cluster: str, change: _Changes, now: float) -> None:
-    """Writes removals of what left the bundles of a cluster for good, and withdraws those of what came back.
-
-    What another app of the cluster has now is handed over: it is looked for in all that the cluster will have.
-    """
-    open_ones = desired.removals(tx, cluster)
-    if not open_ones and not change.left:
-        return
-    bundles_now = {item.id: item.bundle for item in desired.assignments(tx, cluster)}
-    bundles_now |= {item.id: item.bundle for item in change.put}
-    for app in change.drop:
-        bundles_now.pop(app, None)
-    gone = {
-        app: keys_of(tx, before) - keys_of(tx, bundles_now[app]) for app, (before, _) in change.left.items()
-    }
-    if not open_ones and not any(gone.values()):
-        return
-    kept = set[str]().union(*(keys_of(tx, digest) for digest in set(bundles_now.values())))
-    for app, keys in gone.items():
-        change.remove += releases.prunes(app, keys - kept, release=change.left[app][1], now=now)
-    back = {item.id for item in change.put}
-    change.close += [one.id for one in open_ones if (one.key in kept if one.key else one.assignment in back)]
-
-
-def keys_of(tx: Tx, digest: str) -> set[str]:
-    """The keys of a bundle's objects; none where the bundle is not there any more."""
-    blob = bundles.get(tx, digest)
-    if blob is None:
+    def _release(self, batch: _Batch, group: _Group, news: Sequence[AppState]) -> set[str]:
+        owner = self._owner(batch.tx, news[0])
+        row = group.row
+        try:
+            source = launching.source_of(batch.tx, self._resources, owner)
+        except PolicyMissing as missing:
+            return self._wait(batch, owner, news, f"RolloutPolicy {missing} is not there")
+        if row is not None and row.rollout.phase not in FINAL and _waits_for(row):
+            return self._wait(batch, owner, news, f"rollout {row.name} is not over")
+        held = source is None and self._holds(batch.tx, [s.app for s in news], None, batch.now).by_app
+        if source is None and row is None and not held:
+            self._at_once(batch, owner, news)
+            return set()
+        Launch(
+            batch.tx,
+            self._resources,
+            owner,
+            source or Source(),
+            news,
+            batch.places,
+            batch.now,
+            row,
+            group.members,
+        ).begin()
+        batch.refresh(news)
         return set()
-    return {str(manifests.key_of(item)) for item in bundles_format.unpack(blob, digest)}
 
+    def _at_once(self, batch: _Batch, owner: Manifest, news: Sequence[AppState]) -> None:
+        """A release without a strategy, and with nothing in its way: everybody gets it now."""
+        release = secrets.token_hex(8)
+        changed = []
+        for state in news:
+            version = Version(release, state.bundle, state.revision)
+            batch.assigning.give(state, version, batch.places.get(state.app, {}))
+            changed.append((state, releases.version_of(batch.current(state))))
+        announcer.announce(batch.tx, self._resources, News(release, owner, changed), batch.now)
 
-def _wanted(state: AppState) -> Wanted:
-    return Wanted(
-        app=state.app,
-        name=state.name,
-        namespace=state.namespace,
-        project=state.project,
-        cluster=state.cluster,
-        destination_namespace=state.destination_namespace,
-        bundle=state.bundle,
-        revision=state.revision,
-        policy=state.policy,
-    )
-
-
-def _leave_others(state: AppState, before: Iterable[str], changes: dict[str, _Changes], now: float) -> None:
-    """An app that moved to another cluster leaves its objects where it was, as Argo CD does."""
-    for cluster in before:
-        if cluster == state.cluster:
-            continue
-        change = changes.setdefault(cluster, _Changes())
-        change.drop.append(state.app)
-        change.remove.append(
-            releases.farewell(
-                state.app, cascade=False, reason="moved to another cluster", by="spec.destination", now=now
-            )
+    def _wait(self, batch: _Batch, owner: Manifest, news: Sequence[AppState], why: str) -> set[str]:
+        """Nothing new for now."""
+        batch.refresh(news)
+        message = f"{len(news)} changed applications wait: {why}"
+        self._resources.event(
+            batch.tx, owner, kind="Warning", reason="ReleaseWaits", message=message, now=batch.now
         )
+        return {state.app for state in news}
+
+    def _owner(self, tx: Tx, state: AppState) -> Manifest:
+        uid = state.owner or state.app
+        # A set that was deleted without its applications leaves them on their own.
+        found = self._resources.by_uid(tx, uid) or self._resources.by_uid(tx, state.app)
+        if found is None:
+            raise Internal(f"neither {state.name} nor its owner {uid} is there")
+        return found
+
+
+def _group(batch: _Batch, states: Sequence[AppState]) -> _Group:
+    owner = states[0].owner or states[0].app
+    ready = [s for s in states if s.bundle and s.cluster and not s.deleting]
+    row = rollouts.of_owner(batch.tx, owner) if owner in batch.rolling else None
+    if row is None:
+        return _Group(ready)
+    if any(state.deleting for state in states):
+        batch.tx.touch(f"left:{row.rollout.id}")
+    return _Group(ready, row, rollouts.members(batch.tx, row.rollout.id))
+
+
+def _by_hand(batch: _Batch, group: _Group, asked: Sequence[AppState]) -> None:
+    """Gives the release to members of no stage that somebody asked to be synced."""
+    assert group.row is not None
+    moved = {}
+    for state in asked:
+        member = group.members[state.app]
+        batch.assigning.give(state, member.to, batch.places.get(state.app, {}))
+        moved[state.app] = replace(member, state=State.MOVING, since=batch.now, started=batch.now, blocker="")
+    rollouts.put_members(batch.tx, group.row.rollout.id, moved.values())
+    moving.store(batch.tx, group.row, {**group.members, **moved}, batch.now)
+
+
+def _is_news(batch: _Batch, state: AppState, member: Member | None) -> bool:
+    """Whether the app is to get other content than it has or is about to get. Policy alone is no release."""
+    refused = batch.refused.get(state.app)
+    if refused is not None and refused.bundle == state.bundle:
+        return False
+    if member is not None and member.state is not State.LEFT and member.cluster == state.cluster:
+        return member.to.bundle != state.bundle
+    current = batch.current(state)
+    return current is None or current.bundle != state.bundle
+
+
+def _asked(batch: _Batch, state: AppState, member: Member | None) -> bool:
+    """Whether a sync is asked for of a member that moves only by hand."""
+    if member is None or member.stage != OUTSIDE or member.state is not State.PENDING:
+        return False
+    request = releases.policy(state.policy).sync_request
+    current = batch.current(state)
+    return bool(request) and (current is None or request != current.policy.sync_request)
+
+
+def _waits_for(row: Row) -> bool:
+    return row.rollout.strategy.on_new_release is not OnNewRelease.SUPERSEDE

@@ -66,6 +66,34 @@ def put(tx: Tx, states: Iterable[AppState]) -> None:
     tx.many(_PUT, states)
 
 
+def hold_back(tx: Tx, apps: Iterable[str]) -> None:
+    """Lets changes wait until `let_go`: what they wait for says so."""
+    tx.many("UPDATE app_states SET rolled = 2 WHERE app = ?", ((app,) for app in apps))
+
+
+def let_go(tx: Tx, owner: str = "") -> None:
+    """What was held back, of one owner or of all, is looked at again."""
+    sql = "UPDATE app_states SET rolled = 0 WHERE rolled = 2"
+    if tx.run(sql + " AND (owner = ? OR app = ?)", (owner, owner)) if owner else tx.run(sql):
+        tx.touch("waiting")
+
+
+def of_owner(tx: Tx, owner: str) -> list[tuple[str, str]]:
+    """(app, cluster) of all that a set owns, or of a lone Application."""
+    sql = "SELECT app, cluster FROM app_states WHERE (owner = ? OR app = ?) AND deleting = ''"
+    return [(row[0], row[1]) for row in tx.all(sql, (owner, owner))]
+
+
+def departed(tx: Tx, rollout: str) -> list[str]:
+    """Members of a rollout whose Application is gone, goes, or went to another cluster."""
+    rows = tx.all(
+        "SELECT m.app FROM rollout_members m LEFT JOIN app_states s ON s.app = m.app AND s.cluster = m.cluster "
+        "AND s.deleting = '' WHERE m.rollout = ? AND s.app IS NULL AND m.state <> 'Left'",
+        (rollout,),
+    )
+    return [row[0] for row in rows]
+
+
 def rolled(tx: Tx, apps: Iterable[str]) -> None:
     tx.many("UPDATE app_states SET rolled = 1 WHERE app = ?", ((app,) for app in apps))
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
-from hub.store.apps import AppState
 from hub.store.base import Tx
 
 
@@ -21,7 +20,22 @@ class Release:
     created: float
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One Application that a release changes, and what it had before ("" for nothing)."""
+
+    app: str
+    name: str
+    cluster: str
+    bundle: str
+    revision: str
+    before_bundle: str = ""
+    before_revision: str = ""
+
+
 _COLUMNS = "id, owner, number, namespace, name, created"
+_JOINED = "r.id, r.owner, r.number, r.namespace, r.name, r.created"
+_CHANGED = "app, name, cluster, bundle, revision, before_bundle, before_revision"
 
 
 def newest(tx: Tx, owner: str) -> Release | None:
@@ -29,15 +43,34 @@ def newest(tx: Tx, owner: str) -> Release | None:
     return Release(*found) if found else None
 
 
-def add(tx: Tx, release: Release, changed: Iterable[AppState]) -> None:
-    tx.run(
-        f"INSERT INTO releases ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-        (release.id, release.owner, release.number, release.namespace, release.name, release.created),
-    )
+def get(tx: Tx, release: str) -> Release | None:
+    found = tx.one(f"SELECT {_COLUMNS} FROM releases WHERE id = ?", (release,))
+    return Release(*found) if found else None
+
+
+def add(tx: Tx, release: Release, changed: Iterable[Changed]) -> None:
+    tx.run(f"INSERT INTO releases ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", astuple(release))
     tx.many(
-        "INSERT INTO release_changes (release, app, cluster, bundle, revision) VALUES (?, ?, ?, ?, ?)",
-        ((release.id, state.app, state.cluster, state.bundle, state.revision) for state in changed),
+        f"INSERT INTO release_changes (release, {_CHANGED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        ((release.id, *astuple(one)) for one in changed),
     )
+
+
+def changes(tx: Tx, release: str) -> list[Changed]:
+    """What a release changes, in name order."""
+    sql = f"SELECT {_CHANGED} FROM release_changes WHERE release = ? ORDER BY name, app"
+    return [Changed(*row) for row in tx.all(sql, (release,))]
+
+
+def of_app(tx: Tx, app: str) -> list[tuple[Release, Changed]]:
+    """The kept releases that changed an app, newest first."""
+    changed = ", ".join(f"c.{column}" for column in _CHANGED.split(", "))
+    rows = tx.all(
+        f"SELECT {_JOINED}, {changed} "
+        "FROM release_changes c JOIN releases r ON r.id = c.release WHERE c.app = ? ORDER BY r.created DESC, r.number DESC",
+        (app,),
+    )
+    return [(Release(*row[:6]), Changed(*row[6:])) for row in rows]
 
 
 def older_than(tx: Tx, owner: str, number: int) -> list[Release]:

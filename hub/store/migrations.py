@@ -17,6 +17,12 @@ def _first(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@history(name="0002_rollouts")
+def _rollouts(db: sqlite_utils.Database) -> None:
+    for statement in schema.ROLLOUT_TABLES:
+        db.execute(statement)
+
+
 def apply(db: sqlite_utils.Database) -> None:
     """Brings the schema up to date. Raises `Invalid` where a newer Argosy wrote the database."""
     known = {migration.name for migration in history._migrations}

@@ -108,10 +108,12 @@ class Resources:
         manager: str,
         now: float,
         validation: str = "Strict",
+        uid: str = "",
     ) -> Manifest:
-        """A new object. Raises 409 AlreadyExists, 422 Invalid."""
+        """A new object, with this `uid` where the hub has one for it. Raises 409 AlreadyExists, 422 Invalid."""
         place = _place_of(served, manifest)
         options = _options(manager, now, validation)
+        options = replace(options, uid=uid or options.uid)
         return self.commit(
             tx, served, place, lambda live: self._siblings.create(place, manifest, options), now=now
         ).object

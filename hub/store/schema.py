@@ -22,7 +22,7 @@ CORE_TABLES = [
         used REAL NOT NULL
     )""",
     # Each Application as the roller sees it: where it goes, its last good render, and what is wrong with a newer one.
-    # `rolled` is 0 while a change of the row waits to become part of a release.
+    # `rolled` is 0 while a change of the row waits to become part of a release, 2 where something holds that up.
     """CREATE TABLE app_states (
         app TEXT PRIMARY KEY, name TEXT NOT NULL, namespace TEXT NOT NULL, project TEXT NOT NULL,
         owner TEXT NOT NULL, cluster TEXT NOT NULL, destination_namespace TEXT NOT NULL,
@@ -122,4 +122,39 @@ LINK_TABLES = [
     "CREATE INDEX reports_app ON reports (app)",
     # Rendered objects by digest, zstd.
     "CREATE TABLE bundles (digest TEXT PRIMARY KEY, blob BLOB NOT NULL, created REAL NOT NULL)",
+]
+
+ROLLOUT_TABLES = [
+    # A release on its way. `source` is what its strategy was made from, `body` what was decided last, `shown` the status
+    # of its object; both JSON.
+    """CREATE TABLE rollouts (
+        id TEXT PRIMARY KEY, owner TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+        created REAL NOT NULL, version INTEGER NOT NULL, under_way INTEGER NOT NULL,
+        source BLOB NOT NULL, body BLOB NOT NULL, shown BLOB NOT NULL
+    )""",
+    "CREATE UNIQUE INDEX rollouts_name ON rollouts (namespace, name)",
+    "CREATE UNIQUE INDEX rollouts_under_way ON rollouts (owner) WHERE under_way = 1",
+    "CREATE INDEX rollouts_owner ON rollouts (owner, created)",
+    # Each Application that a rollout moves; see hub.core.rollout.model.Member.
+    """CREATE TABLE rollout_members (
+        rollout TEXT NOT NULL, app TEXT NOT NULL, name TEXT NOT NULL, cluster TEXT NOT NULL,
+        stage INTEGER NOT NULL, to_release TEXT NOT NULL, to_bundle TEXT NOT NULL, to_revision TEXT NOT NULL,
+        before_release TEXT NOT NULL, before_bundle TEXT NOT NULL, before_revision TEXT NOT NULL,
+        state TEXT NOT NULL, since REAL NOT NULL, started REAL NOT NULL, healthy REAL NOT NULL,
+        deadline REAL NOT NULL, blocker TEXT NOT NULL, rank TEXT NOT NULL, PRIMARY KEY (rollout, app)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX rollout_members_app ON rollout_members (app)",
+    # What an app is not given: its release was rolled back, or given up before it got there. Until its render gives
+    # another bundle, or somebody clears it.
+    """CREATE TABLE refused (
+        app TEXT PRIMARY KEY, bundle TEXT NOT NULL, release TEXT NOT NULL, reason TEXT NOT NULL, since REAL NOT NULL
+    )""",
+    "CREATE INDEX refused_release ON refused (release)",
+    "CREATE INDEX app_states_held ON app_states (owner) WHERE rolled = 2",
+    "CREATE INDEX app_states_owner ON app_states (owner)",
+    # What an app had before a release changed it.
+    "ALTER TABLE release_changes ADD COLUMN before_bundle TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE release_changes ADD COLUMN before_revision TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE release_changes ADD COLUMN name TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX release_changes_app ON release_changes (app)",
 ]

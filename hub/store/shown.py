@@ -11,6 +11,7 @@ import orjson
 from hub.core.clusters import Agent
 from hub.core.views import AppView, Member, Progress
 from hub.store import agents, apps
+from hub.store import rollouts as kept
 from hub.store.base import Tx
 
 _CHUNK = 1000
@@ -105,10 +106,11 @@ _PROGRESS = """
     LEFT JOIN assignments a ON a.id = c.app AND a.cluster = c.cluster
 """
 _WAITING_SHOWN = 20
+_OVER = ("Done", "Skipped", "Reverted")
 
 
 def releases(tx: Tx, uids: Sequence[str]) -> dict[str, Progress]:
-    """By Release uid: where the applications are that it changed."""
+    """By Release uid: where the applications are that it changed; its rollout's word counts where it has one."""
     found: dict[str, list[tuple[str, bool, bool]]] = {}
     for release, name, superseded, done in _rows(tx, _PROGRESS, uids, "c.release"):
         found.setdefault(release, []).append((name or "", bool(superseded), bool(done)))
@@ -118,7 +120,20 @@ def releases(tx: Tx, uids: Sequence[str]) -> dict[str, Progress]:
         gone = sum(superseded for _, superseded, _ in states)
         well = sum(done and not superseded for _, superseded, done in states)
         out[release] = Progress(len(states), well, gone, tuple(waiting[:_WAITING_SHOWN]))
+    for release, found_status in _rows(tx, "SELECT id, shown FROM rollouts", uids, "id"):
+        status = orjson.loads(found_status)
+        names = [one["name"] for one in status.get("members") or () if one["state"] not in _OVER]
+        out[release] = Progress(
+            status["total"], status["done"], 0, tuple(names[:_WAITING_SHOWN]), status["phase"]
+        )
     return out
+
+
+def rollouts(tx: Tx, uids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By Rollout uid: its status as it was decided last."""
+    ids = [kept.release_of(uid) for uid in uids]
+    rows = _rows(tx, "SELECT id, shown FROM rollouts", ids, "id")
+    return {kept.uid_of(row[0]): orjson.loads(row[1]) for row in rows}
 
 
 def clusters(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[Agent | None, int]]:

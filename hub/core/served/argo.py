@@ -11,6 +11,7 @@ from argosy.machinery.failure import FieldError
 from argosy.objects import Manifest
 from hub.core import kinds as fields
 from hub.core import parse
+from hub.core.rollout import naming
 from hub.core.served import cells, shapes
 from hub.core.served.base import Column, Served
 from hub.core.served.shapes import ANY_OBJECT, FLAG, TEXT, TEXTS, TIME, WHOLE, many, root, struct
@@ -111,7 +112,7 @@ def _admit_set(new: Manifest, live: Manifest | None) -> list[FieldError]:
     if live is not None and live.get("spec") == new.get("spec"):
         return []
     try:
-        parse.application_set(new)
+        naming.check(parse.application_set(new).spec.get("strategy") or {})
     except Invalid as problem:
         return _errors(problem)
     return []

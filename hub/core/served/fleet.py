@@ -16,9 +16,9 @@ GROUP, VERSION = "argosy.dev", "v1alpha1"
 SERVER_DOMAIN = "clusters.argosy.dev"
 LONGEST_TOKEN = 3600
 
-_AGE = Column("Age", cells.since("metadata", "creationTimestamp"), description="Time since it was created.")
-_NAME = Column("Name", cells.name, format="name", description="Name of the object.")
-_CONDITION = struct(
+AGE = Column("Age", cells.since("metadata", "creationTimestamp"), description="Time since it was created.")
+NAME = Column("Name", cells.name, format="name", description="Name of the object.")
+CONDITION = struct(
     {
         "type": TEXT,
         "status": TEXT,
@@ -83,7 +83,7 @@ CLUSTER = Served(
                 "status": struct(
                     {
                         "conditions": many(
-                            _CONDITION, "Ready: its agent is connected. Held: it refuses removals, and why."
+                            CONDITION, "Ready: its agent is connected. Held: it refuses removals, and why."
                         ),
                         "agentVersion": TEXT,
                         "kubernetesVersion": TEXT,
@@ -104,7 +104,7 @@ CLUSTER = Served(
     ),
     "cluster",
     (
-        _NAME,
+        NAME,
         Column("Ready", cells.condition("Ready"), description="Is its agent connected?"),
         Column("Reason", cells.condition("Ready", "reason"), description="Why it is not.", priority=1),
         Column("Kubernetes", cells.at("status", "kubernetesVersion"), description="Version of the cluster."),
@@ -112,7 +112,7 @@ CLUSTER = Served(
         Column("Last Seen", cells.since("status", "lastSeen"), description="Last sign of life."),
         Column("Held", cells.condition("Held", "reason"), description="Does it refuse removals?", priority=1),
         Column("Server", cells.at("spec", "server"), description="Its URL for generators.", priority=1),
-        _AGE,
+        AGE,
     ),
     admit=_admit_cluster,
     complete=_with_server,
@@ -164,10 +164,10 @@ JOIN_TOKEN = Served(
     ),
     "jointoken",
     (
-        _NAME,
+        NAME,
         Column("Cluster", cells.at("spec", "cluster"), description="Who joins with it."),
         Column("Expires", cells.at("status", "expires"), description="Until when."),
-        _AGE,
+        AGE,
     ),
     admit=_admit_token,
 )
@@ -199,10 +199,12 @@ RELEASE = Served(
                                         "cluster": TEXT,
                                         "bundle": TEXT,
                                         "revision": TEXT,
+                                        "previousBundle": TEXT,
+                                        "previousRevision": TEXT,
                                     }
                                 )
                             ),
-                            "The applications it changed.",
+                            "The applications it changed, and what each had before.",
                         ),
                         "changed": WHOLE,
                         "truncated": FLAG,
@@ -222,7 +224,7 @@ RELEASE = Served(
     ),
     "release",
     (
-        _NAME,
+        NAME,
         Column("Set", cells.at("spec", "owner", "name"), description="Whose release it is."),
         Column(
             "Changed",
@@ -234,7 +236,7 @@ RELEASE = Served(
         Column(
             "Done", cells.at("status", "done"), type="integer", description="On how many clusters it is well."
         ),
-        _AGE,
+        AGE,
     ),
     verbs=READ,
     composed=True,

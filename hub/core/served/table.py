@@ -7,6 +7,7 @@ from hub.core.served.base import Served
 from hub.core.served.basic import CONFIG_MAP, EVENT, NAMESPACE, SECRET
 from hub.core.served.fleet import CLUSTER, JOIN_TOKEN, RELEASE
 from hub.core.served.freezes import FREEZE, OVERRIDE
+from hub.core.served.rollouts import ROLLOUT, ROLLOUT_POLICY
 
 SERVED: tuple[Served, ...] = (
     NAMESPACE,
@@ -21,6 +22,8 @@ SERVED: tuple[Served, ...] = (
     RELEASE,
     FREEZE,
     OVERRIDE,
+    ROLLOUT,
+    ROLLOUT_POLICY,
 )
 
 BY_RESOURCE = {served.resource: served for served in SERVED}
@@ -42,6 +45,8 @@ __all__ = [
     "NAMESPACE",
     "OVERRIDE",
     "RELEASE",
+    "ROLLOUT",
+    "ROLLOUT_POLICY",
     "SECRET",
     "SERVED",
 ]

@@ -60,6 +60,7 @@ WORDS: dict[str, str] = {
     "goTemplateOptions": "Options of Go templates, such as `missingkey=error`.",
     "strategy": "In which order changes reach the Applications.",
     "strategy.rollingSync": "Steps of a rollout, by labels of the Applications.",
+    "strategy.rollout": "Names the RolloutPolicy to follow, with `type: Rollout`.",
     "preservedFields": "Annotations and labels that stay as they are in the cluster.",
     "applicationsSync": "What may be done to them: create-only, create-update, create-delete or sync.",
     "preserveResourcesOnDeletion": "Keep what the Applications deployed when they are deleted.",

@@ -1,0 +1,144 @@
+"""Writes what clusters are assigned, and the removals that follow from it, for whoever decided it in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from argosy import bundle as bundles_format
+from argosy import objects as manifests
+from argosy.bundle import Assignment, Removal
+from hub.core import releases
+from hub.core.releases import Wanted
+from hub.core.rollout.model import Version
+from hub.store import bundles, desired
+from hub.store.apps import AppState
+from hub.store.base import Tx
+
+
+@dataclass
+class _Change:
+    """What is done to one cluster's set."""
+
+    put: list[Assignment] = field(default_factory=list)
+    drop: list[str] = field(default_factory=list)
+    remove: list[Removal] = field(default_factory=list)
+    close: list[str] = field(default_factory=list)
+    left: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """App -> (the bundle it had, what replaces it)."""
+
+
+class Assigning:
+    """Collects what one transaction assigns, and writes each cluster's set once. `now` is Unix seconds."""
+
+    def __init__(self, tx: Tx, now: float) -> None:
+        self._tx = tx
+        self._now = now
+        self._changes: dict[str, _Change] = {}
+
+    def give(
+        self,
+        state: AppState,
+        version: Version,
+        places: Mapping[str, Assignment],
+        *,
+        sync: str = "",
+        cause: str = "",
+    ) -> None:
+        """Assigns an app a version; what its policy says now comes with it.
+
+        `places` is what it has, by cluster. `sync` names a sync that is asked for where the app does not sync by itself;
+        `cause` is why objects go that the version lacks, the release where nothing else is said.
+        """
+        change = self._of(state.cluster)
+        given = releases.assigned(wanted(state), version)
+        if sync and not given.policy.automated:
+            given = replace(given, policy=replace(given.policy, sync_request=sync))
+        current = places.get(state.cluster)
+        if current is not None and current.bundle != version.bundle:
+            change.left[state.app] = (current.bundle, cause or f"release {version.release}")
+        change.put.append(given)
+        self._leave_others(state, places)
+
+    def refresh(self, state: AppState, current: Assignment) -> None:
+        """Gives an app its present policy with the content that it has."""
+        given = releases.assigned(wanted(state), releases.version_of(current))
+        if not given.policy.automated and not given.policy.sync_request:
+            # What a rollout asked to be synced stays asked for.
+            given = replace(given, policy=replace(given.policy, sync_request=current.policy.sync_request))
+        self._of(state.cluster).put.append(given)
+
+    def write(self) -> None:
+        for cluster, change in self._changes.items():
+            _prune(self._tx, cluster, change, self._now)
+            desired.change(
+                self._tx,
+                cluster,
+                put=change.put,
+                drop=change.drop,
+                remove=change.remove,
+                close=change.close,
+            )
+        self._changes = {}
+
+    def _of(self, cluster: str) -> _Change:
+        return self._changes.setdefault(cluster, _Change())
+
+    def _leave_others(self, state: AppState, places: Iterable[str]) -> None:
+        """An app that moved to another cluster leaves its objects where it was, as Argo CD does."""
+        for cluster in places:
+            if cluster == state.cluster:
+                continue
+            change = self._of(cluster)
+            change.drop.append(state.app)
+            reason, by = "moved to another cluster", "spec.destination"
+            change.remove.append(
+                releases.farewell(state.app, cascade=False, reason=reason, by=by, now=self._now)
+            )
+
+
+def wanted(state: AppState) -> Wanted:
+    """What an app's state says of its assignment."""
+    return Wanted(
+        app=state.app,
+        name=state.name,
+        namespace=state.namespace,
+        project=state.project,
+        cluster=state.cluster,
+        destination_namespace=state.destination_namespace,
+        bundle=state.bundle,
+        revision=state.revision,
+        policy=state.policy,
+    )
+
+
+def _prune(tx: Tx, cluster: str, change: _Change, now: float) -> None:
+    """Writes removals of what left the bundles of a cluster for good, and withdraws those of what came back.
+
+    What another app of the cluster has now is handed over: it is looked for in all that the cluster will have.
+    """
+    open_ones = desired.removals(tx, cluster)
+    if not open_ones and not change.left:
+        return
+    bundles_now = {item.id: item.bundle for item in desired.assignments(tx, cluster)}
+    bundles_now |= {item.id: item.bundle for item in change.put}
+    for app in change.drop:
+        bundles_now.pop(app, None)
+    gone = {
+        app: keys_of(tx, before) - keys_of(tx, bundles_now[app]) for app, (before, _) in change.left.items()
+    }
+    if not open_ones and not any(gone.values()):
+        return
+    kept = set[str]().union(*(keys_of(tx, digest) for digest in set(bundles_now.values())))
+    for app, keys in gone.items():
+        change.remove += releases.prunes(app, keys - kept, cause=change.left[app][1], now=now)
+    back = {item.id for item in change.put}
+    change.close += [one.id for one in open_ones if (one.key in kept if one.key else one.assignment in back)]
+
+
+def keys_of(tx: Tx, digest: str) -> set[str]:
+    """The keys of a bundle's objects; none where the bundle is not there any more."""
+    blob = bundles.get(tx, digest)
+    if blob is None:
+        return set()
+    return {str(manifests.key_of(item)) for item in bundles_format.unpack(blob, digest)}
