@@ -176,10 +176,11 @@ class Evaluator:
             old, new = outcomes.old, outcomes.new
             for one in sets:
                 # The parameters are held as long as the entry is, so that their id stays theirs.
-                known = new.get(id(one)) or old.get(id(one))
+                key = id(one)
+                known = old.get(key) or new.get(key)
                 if known is None:
                     known = (one, self._rendered(kind, number, one))
-                new[id(one)] = known
+                new[key] = known
                 outcome = known[1]
                 if isinstance(outcome, Made):
                     apps.append(outcome)

@@ -35,12 +35,26 @@ _Index = dict[str, dict[str, int]]
 """Label key -> value -> bits of the clusters that carry it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Move:
     """One cluster before and after: None where there was, or is, none."""
 
     old: ClusterFacts | None
     new: ClusterFacts | None
+
+    @cached_property
+    def relabelled(self) -> frozenset[str] | None:
+        """Labels and annotations whose value is not what it was, where nothing else changed; None where more did."""
+        old, new = self.old, self.new
+        if old is None or new is None:
+            return None
+        if (old.name, old.server, old.project) != (new.name, new.server, new.project):
+            return None
+        changed: set[str] = set()
+        for before, after in ((old.labels, new.labels), (old.annotations, new.annotations)):
+            if before is not after:
+                changed.update(key for key, _ in before.items() ^ after.items())
+        return frozenset(changed)
 
 
 class Fleet:

@@ -16,7 +16,9 @@ def concerns(inputs: Inputs, move: Move) -> bool:
     """True where the evaluation that looked at `inputs` may give something else after a cluster moved."""
     if not inputs.clusters:
         return False
-    old, new = move.old, move.new
+    old, new, changed = move.old, move.new, move.relabelled
+    if changed is not None and not inputs.all_labels and changed.isdisjoint(inputs.label_keys):
+        return False
     if _place(old) != _place(new) and (inputs.every_name or _is_local(old) or _is_local(new)):
         return True
     stays = False
@@ -26,12 +28,7 @@ def concerns(inputs: Inputs, move: Move) -> bool:
         if was != now:
             return True
         stays = stays or now
-    if not stays or old is None or new is None:
-        return False
-    if (*_place(old), old.project) != (*_place(new), new.project):
-        return True
-    changed = _differing(old, new)
-    return bool(changed) if inputs.all_labels else not changed.isdisjoint(inputs.label_keys)
+    return stays and (changed is None or bool(changed))
 
 
 def tree_concerns(inputs: Inputs, request: TreeRequest, tree: Tree) -> bool:
@@ -49,12 +46,3 @@ def _place(cluster: ClusterFacts | None) -> tuple[str, ...]:
 
 def _is_local(cluster: ClusterFacts | None) -> bool:
     return cluster is not None and cluster.server == LOCAL_SERVER
-
-
-def _differing(old: ClusterFacts, new: ClusterFacts) -> set[str]:
-    """Labels and annotations whose value is not what it was."""
-    changed: set[str] = set()
-    for before, after in ((old.labels, new.labels), (old.annotations, new.annotations)):
-        if before is not after:
-            changed.update(key for key, _ in before.items() ^ after.items())
-    return changed

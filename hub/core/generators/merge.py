@@ -37,17 +37,24 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     return list(base.values())
 
 
-def _by_key(keys: list[str], sets: list[Params]) -> dict[str, Params]:
-    found: dict[str, Params] = {}
+def _by_key(keys: list[str], sets: list[Params]) -> dict[object, Params]:
+    """Two keys agree where their JSON does; of texts and nothing else that is known without writing it."""
+    found: dict[object, Params] = {}
     for one in sets:
-        key = gojson.encode({name: one.get(name) for name in keys})
+        values = [one.get(name) for name in keys]
+        plain = all(type(value) is str or value is None for value in values)
+        key = tuple(values) if plain else _json(keys, values)
         if key in found:
             raise GeneratorFailed(
                 "the parameters from a generator were not unique by the given mergeKeys, "
-                f"Merge requires all param sets to be unique. Duplicate key was {key}"
+                f"Merge requires all param sets to be unique. Duplicate key was {_json(keys, values)}"
             )
         found[key] = one
     return found
+
+
+def _json(keys: list[str], values: list[Any]) -> str:
+    return gojson.encode(dict(zip(keys, values, strict=True)))
 
 
 def _overridden(base: Params, other: Params, context: Context) -> Params:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
 
 from hub.core.params import Params
 
@@ -26,8 +27,17 @@ class Scope:
         self.prepared: Any = None
 
 
+Quick: TypeAlias = Callable[[Params], str | None]
+"""The text of a parameter set, None where `Template.render` has to be asked."""
+
+
 class Template(Protocol):
     """One compiled text."""
+
+    @property
+    def quick(self) -> Quick | None:
+        """A cheaper way for what nearly all parameter sets are like, where there is one."""
+        ...
 
     def render(self, scope: Scope) -> str:
         """Raises `TemplateFailed`."""

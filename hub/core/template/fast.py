@@ -20,6 +20,7 @@ class FastTemplate:
     """Alternating text and tags."""
 
     __slots__ = ("_tags", "_texts")
+    quick = None
 
     def __init__(self, texts: list[str], tags: list[str]) -> None:
         self._texts = texts

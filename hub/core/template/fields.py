@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from typing import Any, Literal, NoReturn, TypeAlias
 
 from hub.core import params
-from hub.core.params import StringMap
-from hub.core.template.base import Scope, TemplateFailed
+from hub.core.params import Params, StringMap
+from hub.core.template.base import Quick, Scope, TemplateFailed
 
 Mode: TypeAlias = Literal["default", "zero", "error"]
 """`missingkey=`: what an absent key means."""
@@ -28,10 +29,11 @@ _ABSENT = object()
 class FieldTemplate:
     """Alternating text and fields."""
 
-    __slots__ = ("_actions", "_first", "_mode", "_text")
+    __slots__ = ("_actions", "_first", "_mode", "_text", "quick")
 
     def __init__(self, text: str, first: str, actions: list[Any], mode: Mode) -> None:
         self._text, self._first, self._actions, self._mode = text, first, actions, mode
+        self.quick: Quick = _quick(first, actions)
 
     def render(self, scope: Scope) -> str:
         out = [self._first]
@@ -83,6 +85,66 @@ class FieldTemplate:
     def _failed(self, message: str, *, missing: bool = False) -> TemplateFailed:
         short = self._text if len(self._text) <= 120 else self._text[:117] + "..."
         return TemplateFailed(f"failed to execute template {short}: {message}", missing=missing)
+
+
+def _quick(first: str, actions: list[Any]) -> Quick:
+    """For parameter sets in which every field is there and is text."""
+    paths = [(*names, *keys) for names, keys, _ in actions]
+    afters = [after for _, _, after in actions]
+    if len(paths) == 1 and len(paths[0]) in _ONE:
+        return _ONE[len(paths[0])](first, afters[0], *paths[0])
+    steps = list(zip(paths, afters, strict=True))
+
+    def quick(found: Params) -> str | None:
+        out = [first]
+        try:
+            for path, after in steps:
+                value: Any = found
+                for name in path:
+                    value = value[name]
+                if type(value) is not str:
+                    return None
+                out.append(value)
+                out.append(after)
+        except (KeyError, TypeError):
+            return None
+        return "".join(out)
+
+    return quick
+
+
+def _one_of_one(first: str, after: str, name: str) -> Quick:
+    def quick(found: Params) -> str | None:
+        value = found.get(name)
+        return f"{first}{value}{after}" if type(value) is str else None
+
+    return quick
+
+
+def _one_of_two(first: str, after: str, outer: str, name: str) -> Quick:
+    def quick(found: Params) -> str | None:
+        try:
+            value = found[outer][name]
+        except (KeyError, TypeError):
+            return None
+        return f"{first}{value}{after}" if type(value) is str else None
+
+    return quick
+
+
+def _one_of_three(first: str, after: str, outer: str, inner: str, name: str) -> Quick:
+    def quick(found: Params) -> str | None:
+        try:
+            value = found[outer][inner][name]
+        except (KeyError, TypeError):
+            return None
+        return f"{first}{value}{after}" if type(value) is str else None
+
+    return quick
+
+
+_ONE: dict[int, Callable[..., Quick]] = {1: _one_of_one, 2: _one_of_two, 3: _one_of_three}
+"""By the length of the path: one field with text around it, which most templates are."""
 
 
 def _type(value: Any) -> str:

@@ -52,6 +52,7 @@ class GoTemplate:
     """One compiled text. Bound to no set, so it is shared by all that use the same text and options."""
 
     __slots__ = ("_depth", "_template", "_text")
+    quick = None
 
     def __init__(self, text: str, mode: Mode) -> None:
         self._text = text

@@ -60,7 +60,15 @@ def _rendering(template: Template, path: str) -> Node:
         except TemplateFailed as failure:
             raise FieldFailed(path, failure) from None
 
-    return render
+    if (quick := template.quick) is None:
+        return render
+    text_of = quick
+
+    def render_quickly(scope: Scope) -> str:
+        text = text_of(scope.params)
+        return render(scope) if text is None else text
+
+    return render_quickly
 
 
 def _struct(shape: Struct, value: dict[str, Any], engine: Engine, path: str) -> Node | None:
