@@ -269,7 +269,6 @@ class Hub:
 
     def _generated(self) -> None:
         self._render.wake.set()
-        self._remove.wake.set()
 
     def _rendered(self) -> None:
         self._roll.wake.set()

@@ -15,6 +15,7 @@ import os
 import re
 import secrets
 import shutil
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ T = TypeVar("T")
 
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _AT_ONCE = 32
+_COMMITS_KEPT = 64
 _SETTINGS = Settings()
 _NO_KEYS = Keyring()
 _DAMAGE = re.compile(
@@ -101,17 +103,26 @@ class _Mirror:
         self.path = path
         self.fetches = 0
         self.objects = Objects(Batch(str(path), limit=settings.object_bytes))
+        self._trees: OrderedDict[str, GitTree] = OrderedDict()
         self.suspect = True
         """A command may have been killed in the middle: lock files that lie about are nobody's."""
+
+    def known(self, commit: str) -> GitTree | None:
+        """The tree of a commit that was found here lately."""
+        return None if self.objects.damaged else self._trees.get(commit)
 
     def find(self, commit: str) -> GitTree | None:
         """The tree of a commit that is here. A mirror that cannot be read is one without it."""
         if self.objects.damaged or not self.path.is_dir():
             return None
         try:
-            return tree.at_commit(self.objects, commit)
+            found = tree.at_commit(self.objects, commit)
         except (NotFound, Unavailable):
             return None
+        self._trees[commit] = found
+        while len(self._trees) > _COMMITS_KEPT:
+            self._trees.popitem(last=False)
+        return found
 
     def unlock(self) -> None:
         if self.suspect:
@@ -122,6 +133,8 @@ class _Mirror:
             self.suspect = False
 
     def changed(self) -> None:
+        """Other files lie in the folder now."""
+        self._trees.clear()
         self.objects.batch.close()
 
 
@@ -200,6 +213,8 @@ class Mirrors:
         Raises `NotFound` where the remote has no such commit, and as `refs` does.
         """
         identity, mirror = self._identity(url), self._mirror(url)
+        if (known := mirror.known(commit)) is not None:
+            return known
         found = await asyncio.to_thread(mirror.find, commit)
         if found is None:
             found = await self._turns.run(f"{identity} {commit}", lambda: self._bring(url, identity, commit))

@@ -87,6 +87,8 @@ class _Known:
 
     own: object
     """What of the set itself the evaluation depended on."""
+    seen: Manifest | None = None
+    """The set as it was last looked at in vain: the same object again has nothing new to say."""
     evaluator: Evaluator | None = None
     """None where the set cannot be evaluated as it is."""
     members: Members = field(default_factory=Members)
@@ -167,7 +169,7 @@ class Expander:
         await self._world.clusters()
         self._spread()
         broken: list[str] = []
-        await asyncio.gather(*(self._guarded(item, broken) for item in sets))
+        await asyncio.gather(*(self._guarded(item, broken) for item in sets if not self._rests(item)))
         if broken:
             raise Internal("; ".join(broken))
 
@@ -212,6 +214,22 @@ class Expander:
         for known in self._known.values() if moves else ():
             known.stale = known.stale or any(increment.concerns(known.inputs, move) for move in moves)
 
+    def _rests(self, manifest: Manifest) -> bool:
+        """True where `_one` would find nothing to do: told at once, since of many sets a change concerns few."""
+        known = self._known.get(manifest["metadata"]["uid"])
+        return (
+            known is not None
+            and known.seen is manifest
+            and not known.stale
+            and not known.confirm
+            and time.monotonic() < known.again
+            and known.versions == self._versions(known.inputs)
+            and all(
+                self._trees.state(request.repo_url, request.revision) == before
+                for request, before in known.states.items()
+            )
+        )
+
     async def _one(self, manifest: Manifest) -> None:
         known, now = self._known.get(manifest["metadata"]["uid"]), time.monotonic()
         reread = True
@@ -227,6 +245,7 @@ class Expander:
             if known is not None and now >= known.again:
                 await self._in_turn(known, now)
             if known is not None and not await self._due(manifest, known):
+                known.seen = manifest
                 return
         async with self._limit:
             await self._expand(manifest, reread=reread)

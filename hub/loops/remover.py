@@ -27,8 +27,10 @@ class Remover:
         self._now = now
 
     async def run(self) -> None:
-        await self._store.write(self._close_done)
-        for uid in await self._store.read(apps.leaving):
+        done, leaving = await self._store.read(lambda tx: (reports.finished(tx), apps.leaving(tx)))
+        if done:
+            await self._store.write(self._close_done)
+        for uid in leaving:
             await self._store.write(lambda tx, uid=uid: self._see_off(tx, uid))  # type: ignore[misc]
 
     def _close_done(self, tx: Tx) -> None:

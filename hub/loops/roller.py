@@ -84,7 +84,7 @@ class Roller:
         if self._again:
             self._again = False
             await self._store.write(apps.let_go)
-        while await self._store.write(self._batch):
+        while await self._store.write(self._batch) == BATCH:
             pass
 
     def _batch(self, tx: Tx) -> int:

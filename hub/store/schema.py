@@ -120,6 +120,7 @@ LINK_TABLES = [
         PRIMARY KEY (cluster, app)
     )""",
     "CREATE INDEX reports_app ON reports (app)",
+    "CREATE INDEX reports_removed ON reports (cluster) WHERE removed <> '[]'",
     # Rendered objects by digest, zstd.
     "CREATE TABLE bundles (digest TEXT PRIMARY KEY, blob BLOB NOT NULL, created REAL NOT NULL)",
 ]
