@@ -240,6 +240,9 @@ class Application:
         if verified is not None and verified.digest != wanted.digest:
             # New content is a new beginning: what was contested is tried again.
             memory.corrections.pop(key, None)
+        if memory.corrected.get(key, wanted.digest) != wanted.digest:
+            memory.corrections.pop(key, None)
+            memory.corrected.pop(key, None)
         return Situation(
             assignment=self.assignment.id,
             wanted=wanted,
@@ -346,9 +349,8 @@ class Application:
 
     async def _hook(self, task: Task) -> bool | None:
         """Runs a hook once per operation and try. True succeeded, False failed, None still running."""
-        wanted = prepare.hook(
-            task, self.assignment, operations.hook_mark(self.operation), self.operation.started
-        )
+        mark, started = operations.hook_mark(self.operation), self.operation.started
+        wanted = self.memory.opener(prepare.hook(task, self.assignment, mark, started))
         name = f"{task.phase.word}/{wanted.key}"
         self.created[wanted.key] = wanted
         self.phases[wanted.key] = task.phase.word

@@ -67,7 +67,7 @@ class Cache:
     def write(self, state: State) -> None:
         """Makes the state durable. Raises `Unavailable` where that fails (disk full); then the old one still holds."""
         raw = objects.canonical(asdict(state))
-        _replace(self._state, objects.digest(raw).encode() + b"\n" + raw)
+        replace_file(self._state, objects.digest(raw).encode() + b"\n" + raw)
 
     def has(self, digest: str) -> bool:
         """Whether a bundle is here (it may still prove damaged when it is loaded)."""
@@ -80,7 +80,7 @@ class Cache:
     def put(self, digest: str, blob: bytes) -> None:
         """Verifies and keeps a bundle's zstd blob. Raises `Invalid` for a wrong one, `Unavailable` for a full disk."""
         bundle.unpack(blob, digest)
-        _replace(self._path(digest), blob)
+        replace_file(self._path(digest), blob)
 
     def load(self, digest: str) -> list[Manifest] | None:
         """A bundle's objects, None where it is not here or damaged (then it is dropped, to be fetched again).
@@ -131,8 +131,8 @@ class Cache:
         return self._bundles / f"{digits}.zst"
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Writes a new file, makes it durable, then lets it take the old one's place."""
+def replace_file(path: Path, data: bytes) -> None:
+    """Writes a new file, makes it durable, then lets it take the old one's place. Raises `Unavailable`."""
     new = path.with_name(path.name + ".new")
     try:
         with new.open("wb") as file:

@@ -22,6 +22,8 @@ class Config:
     context: str = ""
     memory: bool = False
     health: str = ""
+    policy: Path | None = None
+    keys: Path | None = None
     log_level: str = "info"
     log_format: str = "text"
 
@@ -43,6 +45,18 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     run.add_argument(
         "--health", metavar="HOST:PORT", default="", help="serve /livez, /readyz and /status there"
     )
+    run.add_argument(
+        "--policy",
+        metavar="FILE",
+        type=Path,
+        help="AgentPolicy: what this cluster lets its hub do (default: all)",
+    )
+    run.add_argument(
+        "--keys",
+        metavar="DIR",
+        type=Path,
+        help="folder of *.agekey and *.asc that open SOPS-encrypted manifests",
+    )
     run.add_argument("--log-level", choices=LEVELS, default="info")
     run.add_argument("--log-format", choices=("text", "json"), default="text")
     found = parser.parse_args(arguments)
@@ -57,6 +71,12 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         context=found.context,
         memory=found.memory,
         health=found.health,
+        policy=found.policy or _path(environment.get("ARGOSY_POLICY")),
+        keys=found.keys or _path(environment.get("ARGOSY_KEYS")),
         log_level=found.log_level,
         log_format=found.log_format,
     )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None

@@ -5,6 +5,7 @@ Everything here but the inventory may be lost at any moment: it saves calls, it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from agent.core import inventory as inventories
 from agent.core import marks
 from agent.core.contested import Corrections
 from agent.core.inventory import Inventory, Operation
-from agent.core.marks import Seen
+from agent.core.marks import Seen, Wanted
 from agent.core.plan import Verified
 from agent.core.prepare import Prepared
 from agent.core.retry import Failure
@@ -27,6 +28,11 @@ from argosy.status import AppStatus
 
 MANAGER = "argosy-agent"
 """Field manager of the agent's own objects."""
+
+
+def closed(wanted: Wanted) -> Wanted:
+    """The opener of a bundle in which nothing is encrypted."""
+    return wanted
 
 
 @dataclass
@@ -47,6 +53,10 @@ class Memory:
     corrections: dict[ObjectKey, Corrections] = field(default_factory=dict)
     changed: dict[ObjectKey, float] = field(default_factory=dict)
     """When an object was last changed by an apply; no longer than its status may lag behind."""
+    corrected: dict[ObjectKey, str] = field(default_factory=dict)
+    """Digest of the content that `corrections` speak of."""
+    opener: Callable[[Wanted], Wanted] = field(default=closed, repr=False)
+    """Opens what is encrypted in the prepared bundle."""
     namespace: tuple[str, str] = ("", "")
     """(namespace, metadata) that was given to it last."""
     healthy: tuple[str, float] = ("", 0.0)

@@ -16,8 +16,12 @@ import structlog
 
 from agent.cache import Cache, State
 from agent.cluster.base import ClusterApi, Identity
+from agent.cluster.guarded import ReadOnlyCluster
 from agent.config import Config
+from agent.core import localpolicy
+from agent.core.adoption import Adoption
 from agent.core.epoch import Held
+from agent.core.localpolicy import LocalPolicy
 from agent.link import fetch, identity, join
 from agent.link.join import Self
 from agent.link.ledger import Ledger, open_ledger
@@ -26,6 +30,9 @@ from agent.link.outbox import Outbox
 from agent.loops import prober, renewer, sweeper, watcher
 from agent.loops.applier import Applier
 from agent.loops.observer import Observer
+from agent.notes import Notes
+from agent.policyfile import PolicyFile
+from agent.sops.keys import KeyRing
 from agent.sync import Syncer
 from argosy import backoff, loop
 from argosy.bundle import Desired
@@ -82,6 +89,7 @@ class Program:
         where another agent runs on the same state.
         """
         folder = self._settings.state
+        policy = PolicyFile(self._settings.policy).current if self._settings.policy else _open
         identity.key_in(folder)
         self._closing.enter_context(exclusive(folder))
         cache = Cache(folder)
@@ -89,7 +97,9 @@ class Program:
         who = await patiently(api.identity, "the cluster does not answer yet")
         own = Self(who.uid, self._version)
         await self._join(own)
-        await self._drive(cache, api, own, who)
+        if policy().mode is Adoption.OBSERVE:
+            api = ReadOnlyCluster(api)
+        await self._drive(cache, api, own, who, policy)
 
     async def close(self) -> None:
         await self._closing.aclose()
@@ -114,12 +124,22 @@ class Program:
             "the hub cannot be reached yet",
         )
 
-    async def _drive(self, cache: Cache, api: ClusterApi, own: Self, who: Identity) -> None:
+    async def _drive(
+        self, cache: Cache, api: ClusterApi, own: Self, who: Identity, policy: Callable[[], LocalPolicy]
+    ) -> None:
         ledger = await open_ledger(CacheKeeper(cache))
         outbox, observer = Outbox(), Observer()
         facts = {"kubernetes.version": who.version}
         link = self._make_link(self._settings.state, own, ledger, outbox, facts=facts, clock=self._clock)
-        syncer = Syncer(api, cache, changed=observer.changed, clock=self._clock)
+        syncer = Syncer(
+            api,
+            cache,
+            changed=observer.changed,
+            clock=self._clock,
+            policy=policy,
+            notes=Notes(self._settings.state),
+            keys=KeyRing(self._settings.keys),
+        )
         self._closing.push_async_callback(syncer.close)
         applier = Applier(syncer, cache, ledger, outbox, functools.partial(fetch.fetch, link))
         observer.wake = applier.wake
@@ -155,6 +175,10 @@ class Program:
             "bundlesFetched": self.applier.count.fetched,
             "idle": self.applier.idle,
         }
+
+
+def _open() -> LocalPolicy:
+    return localpolicy.OPEN
 
 
 async def connect(settings: Config) -> ClusterApi:

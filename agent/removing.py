@@ -6,11 +6,11 @@ shrinks after each wave, so that nothing is forgotten while it exists and nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent import execute
+from agent import contents, execute
 from agent import memory as memories
 from agent.cluster.base import ClusterApi, Propagation
 from agent.cluster.reflector import Watcher
@@ -20,7 +20,7 @@ from agent.core.marks import Seen
 from agent.core.plan import Reason, Why
 from agent.memory import Memory
 from argosy.bundle import Assignment, Removal
-from argosy.errors import ArgosyError
+from argosy.errors import ArgosyError, Forbidden
 from argosy.kinds import served
 from argosy.objects import ObjectKey
 
@@ -30,6 +30,22 @@ _PROPAGATION: Mapping[str, Propagation] = {
     "orphan": "Orphan",
 }
 Option = Literal["Prune", "Delete"]
+Heirs = Callable[[Iterable[ObjectKey]], Awaitable[Mapping[ObjectKey, str]]]
+"""Which of these objects other apps of the cluster want now, and which app: they are handed over, not deleted."""
+_STAY = frozenset({Why.PROTECTED, Why.HANDED_OVER})
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One app where it is removed. `own` is the cluster as the agent itself (inventory, what lies in a namespace), `api`
+    as its objects are deleted.
+    """
+
+    own: ClusterApi
+    api: ClusterApi
+    watcher: Watcher
+    memory: Memory
+    heirs: Heirs
 
 
 @dataclass
@@ -55,9 +71,7 @@ def propagation(options: Iterable[str]) -> Propagation:
 
 
 async def prune(
-    api: ClusterApi,
-    watcher: Watcher,
-    memory: Memory,
+    site: Site,
     assignment: Assignment,
     listed: Sequence[Removal],
     wanted: frozenset[ObjectKey],
@@ -70,8 +84,8 @@ async def prune(
     """The single-object removals of an app, as far as it gives `leave`. `ready`: the app was fully applied, so that
     deleting may begin.
     """
-    assert memory.inventory is not None
-    out = Removed(memory.inventory)
+    assert site.memory.inventory is not None
+    out = Removed(site.memory.inventory)
     by_key = {removal.key: removal for removal in listed}
     entries: dict[ObjectKey, Entry] = {}
     for key, entry in out.inventory.entries.items():
@@ -91,42 +105,35 @@ async def prune(
             if leave.confirmed(removal):
                 out.confirmed.add(key)
     if entries:
-        options = assignment.policy.sync_options
-        await _delete(api, watcher, memory, out, entries, assignment.id, "Prune", options)
+        await _delete(site, out, entries, "Prune", assignment.policy.sync_options)
     known = {str(key) for key in out.inventory.entries} | {str(key) for key in wanted}
     out.done = [removal.id for removal in listed if removal.key and removal.key not in known]
     return out
 
 
-async def whole(api: ClusterApi, watcher: Watcher, memory: Memory, removal: Removal) -> Removed:
-    """A whole app, to be called only for a removal that is not refused: its objects where it cascades (protected ones
-    and CRDs stay), then the inventory itself."""
-    out = Removed(await memories.read(api, memory, watcher))
+async def whole(site: Site, removal: Removal) -> Removed:
+    """A whole app, to be called only for a removal that is not refused: its objects where it cascades (protected ones,
+    CRDs and what other apps want stay), then the inventory itself."""
+    memory = site.memory
+    out = Removed(await memories.read(site.own, memory, site.watcher))
     if removal.cascade and out.inventory.entries:
-        entries = dict(out.inventory.entries)
         if removal.approved:
-            out.confirmed.update(entries)
-        options = out.inventory.options
-        await _delete(api, watcher, memory, out, entries, memory.assignment, "Delete", options)
-        shielded = {key for key, reason in out.reasons.items() if reason.why is Why.PROTECTED}
+            out.confirmed.update(out.inventory.entries)
+        await _delete(site, out, dict(out.inventory.entries), "Delete", out.inventory.options)
+        shielded = {key for key, reason in out.reasons.items() if reason.why in _STAY}
         if out.inventory.entries.keys() - shielded:
             return out
-    await memories.erase(api, memory)
+    await memories.erase(site.own, memory)
     out.inventory = Inventory(memory.assignment)
     out.done = [removal.id]
     return out
 
 
 async def _delete(
-    api: ClusterApi,
-    watcher: Watcher,
-    memory: Memory,
-    out: Removed,
-    entries: Mapping[ObjectKey, Entry],
-    assignment: str,
-    option: Option,
-    options: Iterable[str],
+    site: Site, out: Removed, entries: Mapping[ObjectKey, Entry], option: Option, options: Iterable[str]
 ) -> None:
+    api = site.api
+    inherited = await site.heirs(entries)
     kinds = await api.kinds()
     gone: set[ObjectKey] = set()
     doomed: dict[object, Seen] = {}
@@ -138,51 +145,81 @@ async def _delete(
         try:
             live = await execute.observe(api, kind.gvk, key) if kind is not None else None
         except ArgosyError as error:
-            out.reasons[key] = Reason(Why.FAILED, error.message)
+            if _never_made(site, entry, error):
+                gone.add(key)
+            else:
+                out.reasons[key] = Reason(Why.FAILED, error.message)
             continue
         if live is None:
             gone.add(key)
             continue
         out.live[key] = live
         confirmed = key in out.confirmed
-        reason = removals.judge(entry, live, assignment, option, options, confirmed=confirmed)
+        reason = removals.judge(entry, live, site.memory.assignment, option, options, confirmed=confirmed)
+        if reason is None and key in inherited:
+            reason = Reason(Why.HANDED_OVER, f"stays: {inherited[key]} wants it and takes it over")
         if reason is None:
             doomed[key] = live
         elif reason.why is Why.NOT_OURS:
             gone.add(key)
         else:
             out.reasons[key] = reason
-    await _shrink(api, watcher, memory, out, gone)
+    await _shrink(site, out, gone)
     if option == "Delete" and any(reason.why is Why.CONFIRM for reason in out.reasons.values()):
         # As in Argo CD, an app waits as a whole for the approval that one of its objects needs.
         out.waiting = True
         return
+    going = frozenset(item.uid for item in doomed.values())
     for stage in removals.ordered(doomed):
         gone = set()
         for item in stage:
-            ended, problem = await execute.delete(api, item, propagation=propagation(options))
-            if ended:
+            reason = await contents.shield(site.own, item, going) if removals.takes_more(item) else None
+            if reason is None:
+                reason = await _end(api, item, propagation(options))
+            if reason is None:
                 gone.add(item.key)
             else:
-                out.reasons[item.key] = (
-                    Reason(Why.FAILED, problem) if problem else Reason(Why.DELETING, "waiting for its end")
-                )
-        await _shrink(api, watcher, memory, out, gone)
-        if len(gone) < len(stage):
+                out.reasons[item.key] = reason
+        await _shrink(site, out, gone)
+        if any(out.reasons[item.key].why not in _STAY for item in stage if item.key not in gone):
             out.waiting = True
             break
 
 
-async def _shrink(
-    api: ClusterApi, watcher: Watcher, memory: Memory, out: Removed, gone: set[ObjectKey]
-) -> None:
+def _never_made(site: Site, entry: Entry, error: ArgosyError) -> bool:
+    """Whether an object may be forgotten though its account may not even read it: it was refused when it was to be
+    applied, and the watch, which sees all that bears our label, sees none.
+    """
+    key = entry.key
+    unseen = site.watcher.listed(key.group, key.kind) and site.watcher.get(key) is None
+    return isinstance(error, Forbidden) and not entry.uid and unseen
+
+
+async def _end(api: ClusterApi, item: Seen, how: Propagation) -> Reason | None:
+    """Deletes one object: None once it is gone, else what keeps it. Finalizers are named and never taken away."""
+    ended, problem = await execute.delete(api, item, propagation=how)
+    if ended:
+        return None
+    if problem:
+        return Reason(Why.FAILED, problem)
+    try:
+        left = await api.get(item.gvk, item.key.namespace, item.key.name)
+    except ArgosyError as error:
+        return Reason(Why.DELETING, f"waiting for its end: {error.message}")
+    if left is None or left["metadata"].get("uid") != item.uid:
+        return None
+    return Reason(Why.DELETING, removals.held_up(left))
+
+
+async def _shrink(site: Site, out: Removed, gone: set[ObjectKey]) -> None:
     if not gone:
         return
+    memory = site.memory
     for key in gone:
-        watcher.forget(key)
+        site.watcher.forget(key)
         out.live.pop(key, None)
         memory.verified.pop(key, None)
         memory.failures.pop(key, None)
         memory.corrections.pop(key, None)
     out.inventory = out.inventory.without(gone)
-    await memories.write(api, memory, out.inventory)
+    await memories.write(site.own, memory, out.inventory)

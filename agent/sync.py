@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from agent import memory as memories
 from agent import removing, telling
 from agent.applying import Application, Surroundings
 from agent.cluster.base import ClusterApi
+from agent.cluster.guarded import GuardedCluster
 from agent.cluster.reflector import Watcher
-from agent.core import operations, options, prepare, removals
+from agent.core import localpolicy, operations, options, prepare, removals
 from agent.core.inventory import Inventory, Operation
+from agent.core.localpolicy import LocalPolicy
+from agent.core.marks import Wanted
 from agent.core.prepare import Prepared
 from agent.core.requests import AUTOMATIC
-from agent.memory import Memory
+from agent.memory import Memory, closed
+from agent.notes import Notes
 from agent.removing import Removed
+from agent.sops.keys import KeyRing
+from argosy import sealed
 from argosy.bundle import Assignment, Removal
 from argosy.errors import ArgosyError
-from argosy.kinds import CONFIG_MAP, Gvk, Kinds, served
+from argosy.kinds import CONFIG_MAP, Gvk, Kinds, gvk_of, served
 from argosy.objects import Manifest, ObjectKey
 from argosy.status import AppStatus, Sync
 
@@ -67,10 +74,16 @@ class Syncer:
         changed: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        policy: Callable[[], LocalPolicy] = lambda: localpolicy.OPEN,
+        notes: Notes | None = None,
+        keys: KeyRing | None = None,
     ) -> None:
         self._api = api
         self._bundles = bundles
         self._clock = clock
+        self._policy = policy
+        self._notes = notes or Notes()
+        self._keys = keys or KeyRing(None)
         self.watcher = Watcher(api, changed)
         self._memories: dict[str, Memory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -115,6 +128,7 @@ class Syncer:
                 return Pass(telling.unknown(shown, memory, error.message), WAITING_AGAIN)
             if removed.done:
                 self._memories.pop(removal.assignment, None)
+                await asyncio.to_thread(self._notes.forget, removal.assignment)
             status = telling.of_removal(removal.assignment, removal, removed)
             return Pass(status, None if removed.done else WAITING_AGAIN)
 
@@ -124,7 +138,19 @@ class Syncer:
 
     def _memory(self, assignment: str) -> Memory:
         self._locks.setdefault(assignment, asyncio.Lock())
-        return self._memories.setdefault(assignment, Memory(assignment))
+        if assignment not in self._memories:
+            memory = self._memories[assignment] = Memory(assignment)
+            for key, (digest, found) in self._notes.corrections(assignment).items():
+                memory.corrections[key], memory.corrected[key] = found, digest
+        return self._memories[assignment]
+
+    def _door(self, account: str) -> GuardedCluster:
+        """The cluster as an app's objects are written: in the project's name, within this cluster's own policy."""
+        return GuardedCluster(self._api, self._policy, self._notes, self._clock, account)
+
+    def _site(self, memory: Memory, account: str) -> removing.Site:
+        heirs = partial(self._heirs, memory.assignment)
+        return removing.Site(self._api, self._door(account), self.watcher, memory, heirs)
 
     async def _remove(self, memory: Memory, removal: Removal) -> Removed:
         if memory.inventory is None:
@@ -132,7 +158,8 @@ class Syncer:
             if memory.written is None:
                 inventory = await memories.search(self._api, memory)
             await self._watch({entry.gvk for entry in inventory.entries.values()}, await self._api.kinds())
-        return await removing.whole(self._api, self.watcher, memory, removal)
+        inventory = await memories.read(self._api, memory, self.watcher)
+        return await removing.whole(self._site(memory, inventory.account), removal)
 
     async def _sync(
         self, assignment: Assignment, memory: Memory, listed: Sequence[Removal], holding: str
@@ -152,7 +179,9 @@ class Syncer:
             memory.anew(due.operation, before)
         if due.may_write:
             inventory = await self._begin(assignment, memory, prepared, inventory, due)
-        run = Application(self._around, assignment, prepared, memory, inventory, due, due.operation)
+        account = assignment.policy.account
+        around = replace(self._around, api=self._door(account))
+        run = Application(around, assignment, prepared, memory, inventory, due, due.operation)
         await run.run()
         operation = self._operation(run)
         await self._end_hooks(run, operation)
@@ -161,6 +190,7 @@ class Syncer:
             await memories.write(self._api, memory, inventory)
         else:
             memory.inventory = inventory
+        await self._note(memory)
         removed = await self._prune(run, operation, [item for item in listed if item.key], holding)
         return self._pass(run, operation, removed)
 
@@ -174,9 +204,7 @@ class Syncer:
         if operation.content != operations.content(run.assignment):
             leave = replace(leave, request=AUTOMATIC)
         return await removing.prune(
-            self._api,
-            self.watcher,
-            run.memory,
+            self._site(run.memory, run.assignment.policy.account),
             run.assignment,
             listed,
             frozenset(run.prepared.wanted) | frozenset(run.created),
@@ -206,13 +234,42 @@ class Syncer:
             manifests = self._bundles.load(assignment.bundle)
             if manifests is None:
                 raise ArgosyError(f"bundle {assignment.bundle} has not arrived yet")
-            memory.prepared = prepare.prepare(manifests, assignment, kinds)
+            prepared = prepare.prepare(manifests, assignment, kinds)
+            memory.opener = closed
+            if any(map(sealed.is_sealed, manifests)):
+                prepared, memory.opener = await asyncio.to_thread(self._opened, prepared, manifests)
+            memory.prepared = prepared
             memory.prepared_for = asked
             memory.kinds = {gvk: kinds.get(gvk) for gvk in memory.prepared.gvks}
             for known in (memory.verified, memory.failures, memory.corrections):
                 for key in known.keys() - memory.prepared.wanted.keys():
                     del known[key]
         return memory.prepared, kinds
+
+    def _opened(
+        self, prepared: Prepared, manifests: Sequence[Manifest]
+    ) -> tuple[Prepared, Callable[[Wanted], Wanted]]:
+        """With all objects in clear, hooks tried as well: what cannot be opened stops the app before its first step."""
+        # Late: only where something is encrypted.
+        from agent.sops.opening import Opener
+
+        opener = Opener(self._keys, manifests)
+        wanted = {key: opener.opened(item) for key, item in prepared.wanted.items()}
+        for task in (task for stage in (*prepared.stages, prepared.after_failure) for task in stage):
+            if task.hook:
+                opener.opened(Wanted(task.key, gvk_of(task.manifest), task.manifest))
+        return replace(prepared, wanted=wanted), opener.opened
+
+    async def _note(self, memory: Memory) -> None:
+        """Keeps what was corrected, so that a field stays contested when the agent starts again."""
+        if not memory.corrections and not self._notes.corrections(memory.assignment):
+            return
+        for key, found in memory.corrections.items():
+            verified = memory.verified.get(key)
+            if found and verified is not None:
+                memory.corrected[key] = verified.digest
+        known = {key: (memory.corrected.get(key, ""), found) for key, found in memory.corrections.items()}
+        await asyncio.to_thread(self._notes.correct, memory.assignment, known)
 
     async def _watch(self, gvks: set[Gvk], kinds: Kinds) -> None:
         found = (served(kinds, gvk) for gvk in gvks)
@@ -241,6 +298,7 @@ class Syncer:
             app=f"{assignment.namespace}/{assignment.app}",
             operation=due.operation,
             options=assignment.policy.sync_options,
+            account=assignment.policy.account,
         )
         await memories.write(self._api, memory, union)
         return union
@@ -287,6 +345,21 @@ class Syncer:
         if manifests is None:
             return True  # not known: the holder keeps it
         return key in prepare.prepare(manifests, other, await self._api.kinds()).wanted
+
+    async def _heirs(self, owner: str, keys: Iterable[ObjectKey]) -> dict[ObjectKey, str]:
+        """Which of an assignment's objects others of this cluster want, and the name of the app that does."""
+        asked, found = frozenset(keys), {}
+        for other in self._assigned.values():
+            if other.id == owner:
+                continue
+            memory = self._memories.get(other.id)
+            if memory is not None and memory.prepared is not None and memory.prepared_for[0] == other.bundle:
+                wanted = memory.prepared.wanted
+            else:
+                manifests = self._bundles.load(other.bundle) or []
+                wanted = prepare.prepare(manifests, other, await self._api.kinds()).wanted
+            found.update(dict.fromkeys(asked & wanted.keys(), f"{other.namespace}/{other.app}"))
+        return found
 
     def _before(
         self, assignment: str, inventory: Inventory, key: ObjectKey

@@ -50,6 +50,10 @@ class Policy:
     """`AppStatus.token` of a running sync that a user ended."""
     deletion_approved: float = 0.0
     """Unix seconds of the annotation `argocd.argoproj.io/deletion-approved`."""
+    mode: str = ""
+    """`observe`, `adopt`, `manage` or `release`: how far the agent's hand reaches; "" where the user said nothing."""
+    account: str = ""
+    """The ServiceAccount ("namespace:name") the project writes its objects as; "" for the agent itself."""
 
 
 @dataclass(frozen=True, slots=True)

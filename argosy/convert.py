@@ -102,6 +102,8 @@ def assignment_from(item: pb.Assignment) -> Assignment:
             retry=policy.retry,
             terminate=policy.terminate,
             deletion_approved=policy.deletion_approved,
+            mode=policy.mode,
+            account=policy.account,
         ),
     )
 

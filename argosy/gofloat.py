@@ -34,6 +34,13 @@ def json_form(value: float) -> str:
     return _plain(sign, digits, exponent)
 
 
+def plain_form(value: float) -> str:
+    """`strconv.FormatFloat(value, 'f', -1, 64)`: never an exponent. Raises ValueError for NaN and infinity."""
+    if not math.isfinite(value):
+        raise ValueError(f"unsupported value: {value}")
+    return _plain(*_digits(value))
+
+
 def _digits(value: float) -> tuple[str, str, int]:
     """Sign, shortest decimal digits, and the power of ten of the first digit."""
     text = repr(value)

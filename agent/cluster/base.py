@@ -120,6 +120,12 @@ Propagation = Literal["Background", "Foreground", "Orphan"]
 class ClusterApi(Protocol):
     """One cluster. All calls may run concurrently."""
 
+    def acting(self, account: str) -> ClusterApi:
+        """The same cluster, asked in the name of a ServiceAccount ("namespace:name"): what it may not do is
+        `Forbidden`. It is closed with the one it comes from.
+        """
+        ...
+
     async def identity(self) -> Identity:
         """Asks every time: it is also the check that the cluster is still the same one."""
         ...

@@ -9,9 +9,11 @@ expired token.
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -45,6 +47,16 @@ REFRESH_AT_MOST = 0.1
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 APPLY = "application/apply-patch+yaml"
 JSON = "application/json"
+IMPERSONATE = "Impersonate-User"
+
+
+@dataclass
+class _Known:
+    """What discovery found, shared by all names under which one server is asked."""
+
+    kinds: dict[Gvk, ApiKind] = field(default_factory=dict)
+    at: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class KubeCluster:
@@ -58,10 +70,15 @@ class KubeCluster:
         )
         # Watches hold connections for long; only short calls are limited.
         self._slots = asyncio.Semaphore(CONNECTIONS)
-        self._kinds: dict[Gvk, ApiKind] = {}
-        self._discovered = 0.0
-        self._discovering = asyncio.Lock()
+        self._known = _Known()
         self._watchlist = True
+        self._user = ""
+
+    def acting(self, account: str) -> KubeCluster:
+        # Connections and discovery are shared; only the name under which is asked differs.
+        other = copy.copy(self)
+        other._user = f"system:serviceaccount:{account}"
+        return other
 
     async def identity(self) -> Identity:
         system = await self._call("GET", "/api/v1/namespaces/kube-system")
@@ -70,17 +87,18 @@ class KubeCluster:
 
     async def kinds(self, *, refresh: bool = False) -> Kinds:
         asked = time.monotonic()
-        if self._kinds and not refresh:
-            return self._kinds
-        async with self._discovering:
-            if self._discovered < asked:
+        known = self._known
+        if known.kinds and not refresh:
+            return known.kinds
+        async with known.lock:
+            if known.at < asked:
                 headers = {"Accept": discovery.ACCEPT}
                 core = await self._call("GET", "/api", headers=headers)
                 rest = await self._call("GET", "/apis", headers=headers)
                 found = [*discovery.kinds_of(core), *discovery.kinds_of(rest)]
-                self._kinds = {kind.gvk: kind for kind in found}
-                self._discovered = time.monotonic()
-            return self._kinds
+                known.kinds = {kind.gvk: kind for kind in found}
+                known.at = time.monotonic()
+            return known.kinds
 
     async def get(self, gvk: Gvk, namespace: str, name: str) -> Manifest | None:
         try:
@@ -208,7 +226,11 @@ class KubeCluster:
             "timeoutSeconds": str(random.randint(*WATCH_SECONDS)),
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE)
-        headers = {"Authorization": await self._credentials.authorization(), "Accept-Encoding": "identity"}
+        headers = {
+            "Authorization": await self._credentials.authorization(),
+            "Accept-Encoding": "identity",
+            IMPERSONATE: self._user,
+        }
         try:
             async with self._session.get(
                 self._credentials.server + path, params=asked, timeout=timeout, headers=_given(headers)
@@ -226,8 +248,8 @@ class KubeCluster:
             raise Unavailable(f"watch of {path} broke off: {error or type(error).__name__}") from None
 
     async def _path(self, gvk: Gvk, namespace: str = "", name: str = "") -> str:
-        kind = self._kinds.get(gvk)
-        if kind is None and time.monotonic() - self._discovered > REFRESH_AT_MOST:
+        kind = self._known.kinds.get(gvk)
+        if kind is None and time.monotonic() - self._known.at > REFRESH_AT_MOST:
             kind = (await self.kinds(refresh=True)).get(gvk)
         if kind is None:
             raise KindMissing(f"the cluster does not serve {gvk.kind} of {gvk.api_version}")
@@ -267,7 +289,7 @@ class KubeCluster:
         renew: bool,
     ) -> tuple[int, Mapping[str, str], bytes]:
         authorization = await self._credentials.authorization(renew=renew)
-        sent = _given({**(headers or {}), "Authorization": authorization})
+        sent = _given({**(headers or {}), "Authorization": authorization, IMPERSONATE: self._user})
         try:
             async with (
                 self._slots,

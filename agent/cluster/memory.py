@@ -18,7 +18,8 @@ from typing import Any
 import orjson
 
 from agent.cluster import answers, growth
-from agent.cluster.base import MANAGER, PAGE, Event, Identity, KindMissing, Page, Propagation
+from agent.cluster.acting import ActingCluster, Rights
+from agent.cluster.base import MANAGER, PAGE, ClusterApi, Event, Identity, KindMissing, Page, Propagation
 from agent.cluster.faults import Fault, Faults
 from agent.cluster.journal import Journal, Key
 from agent.cluster.shelf import HISTORY, Past, Shelf, Sort
@@ -62,6 +63,8 @@ class MemoryCluster:
         watch_seconds: float = WATCH_SECONDS,
     ) -> None:
         self.faults = Faults()
+        self.rights: Rights | None = None
+        """Who may do what when a call is made in a ServiceAccount's name; None: everybody everything."""
         self._clock = clock
         self._second, self._text = -1, ""
         self._settled = settled
@@ -85,6 +88,9 @@ class MemoryCluster:
                 self._learn(crd)
 
     # --- the contract
+
+    def acting(self, account: str) -> ClusterApi:
+        return ActingCluster(self, account, self.rights) if self.rights is not None else self
 
     async def identity(self) -> Identity:
         await self._call("identity")

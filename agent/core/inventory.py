@@ -82,8 +82,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Of one assignment. `bundles` are digests of those last applied, the newest first; `options` are the app's sync
-    options, which protect its objects still when the assignment is gone.
+    """Of one assignment. `bundles` are digests of those last applied, the newest first. What the assignment said and
+    must hold when it is gone: `options` (the app's sync options) protect its objects, `account` is the ServiceAccount
+    they are deleted as.
     """
 
     assignment: str
@@ -92,6 +93,7 @@ class Inventory:
     bundles: tuple[str, ...] = ()
     operation: Operation = Operation()
     options: tuple[str, ...] = ()
+    account: str = ""
 
     def union(self, wanted: Iterable[Wanted], bundle: str, *, hooks: frozenset[ObjectKey]) -> Inventory:
         """With all wanted objects in it and the bundle remembered; nothing leaves."""
@@ -138,7 +140,7 @@ def substance(inventory: Inventory) -> tuple[Any, ...]:
     made.
     """
     known = tuple((entry.key, entry.version, entry.uid, entry.hook) for entry in inventory.entries.values())
-    return known, inventory.bundles, inventory.operation, inventory.app, inventory.options
+    return known, inventory.bundles, inventory.operation, inventory.app, inventory.options, inventory.account
 
 
 def to_manifest(inventory: Inventory) -> Manifest:
@@ -151,6 +153,7 @@ def to_manifest(inventory: Inventory) -> Manifest:
             "app": inventory.app,
             "bundles": inventory.bundles,
             "options": inventory.options,
+            "account": inventory.account,
             "operation": {name: getattr(operation, name) for name in Operation.__slots__},
             "entries": [
                 [str(entry.key), entry.version, entry.uid, entry.mark, entry.hook] for entry in ordered
@@ -203,6 +206,7 @@ def from_manifest(assignment: str, manifest: Manifest) -> Inventory:
             tuple(value["bundles"]),
             Operation(**value["operation"]),
             tuple(value["options"]),
+            str(value.get("account") or ""),
         )
     except (KeyError, ValueError, TypeError, zstandard.ZstdError) as error:
         raise Invalid(f"inventory {marks.NAMESPACE}/{name} is not readable: {error}") from None

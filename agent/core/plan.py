@@ -47,6 +47,7 @@ class Why(StrEnum):
     STILL_WANTED = "StillWanted"
     NOT_OURS = "NotOurs"
     NOT_IN_INVENTORY = "NotInInventory"
+    HANDED_OVER = "HandedOver"
     DELETING = "Deleting"
     NOT_SYNCED = "NotSynced"
     GONE = "Gone"

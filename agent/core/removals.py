@@ -1,13 +1,17 @@
 """Whether one object may be deleted. The only code that ever says yes; pure.
 
 An object is deleted only where a written removal lists it, the inventory holds it, its UID is the one we know (or it
-bears our own mark), the bundle does not want it, nothing protects it, and the removal has not expired.
+bears our own mark), no bundle of the cluster wants it, nothing protects it, and the removal has not expired.
+
+Without a word of the user's three sorts are protected, for their end takes more with it than the object: claims of
+volumes, namespaces that hold foreign objects, definitions of kinds that have instances.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from agent.core import options
 from agent.core.inventory import Entry
@@ -16,10 +20,25 @@ from agent.core.plan import Reason, Why
 from agent.core.requests import AUTOMATIC, Request
 from argosy import stages
 from argosy.bundle import Policy, Removal
-from argosy.objects import Manifest, ObjectKey
+from argosy.kinds import CRD
+from argosy.objects import Manifest, ObjectKey, key_of
 
 HELM_POLICY = "helm.sh/resource-policy"
 PROTECT = "argosy.dev/protect"
+"""Annotation: "true" protects an object, "false" lifts what is protected without a word."""
+CLAIM = "", "PersistentVolumeClaim"
+NAMESPACE = "", "Namespace"
+DEFINITION = CRD.group, CRD.kind
+_HOLD_UP = (
+    "NamespaceDeletionDiscoveryFailure",
+    "NamespaceDeletionContentFailure",
+    "NamespaceContentRemaining",
+    "NamespaceFinalizersRemaining",
+)
+_MADE_BY_THE_CLUSTER = frozenset({("", "ServiceAccount", "default"), ("", "ConfigMap", "kube-root-ca.crt")})
+_OF_NO_WEIGHT = frozenset(
+    {("", "Event"), ("events.k8s.io", "Event"), ("", "Endpoints"), ("metrics.k8s.io", "PodMetrics")}
+)
 _APPROVE = (
     "waiting for annotation argocd.argoproj.io/deletion-approved with the present time on the Application"
 )
@@ -93,15 +112,68 @@ def judge(
         return Reason(Why.NOT_OURS, "another object has that name now")
     if not entry.uid and live.owner != assignment:
         return Reason(Why.NOT_OURS, "it bears no mark of ours")
-    if option == "Delete" and (live.key.group, live.key.kind) == (
-        "apiextensions.k8s.io",
-        "CustomResourceDefinition",
-    ):
+    sort = live.key.group, live.key.kind
+    if option == "Delete" and sort == DEFINITION:
         return Reason(Why.PROTECTED, "CustomResourceDefinitions stay when an app is deleted")
     shield = protected(live.body, option, app_options)
     if shield == f"sync option {option}=confirm":
         return None if confirmed else Reason(Why.CONFIRM, f"{shield}: {_APPROVE}")
+    if not shield and sort == CLAIM and not unshielded(live.body):
+        shield = f'the data of a PersistentVolumeClaim; annotation {PROTECT}: "false" lets it go'
     return Reason(Why.PROTECTED, shield) if shield else None
+
+
+def unshielded(live: Manifest) -> bool:
+    """Whether the user lifted what is protected without a word."""
+    return stages.annotations_of(live).get(PROTECT) == "false"
+
+
+def takes_more(live: Seen) -> bool:
+    """Whether the end of the object is the end of others, so that these must be looked at first."""
+    return (live.key.group, live.key.kind) in (NAMESPACE, DEFINITION) and not unshielded(live.body)
+
+
+def foreign(manifest: Manifest, doomed: frozenset[str]) -> bool:
+    """Whether an object in a namespace, or of a kind, has a life of its own: it is not among the UIDs that go anyway,
+    belongs to no other object (which is looked at itself), and the cluster does not make it in every namespace.
+    """
+    key, metadata = key_of(manifest), manifest["metadata"]
+    if metadata.get("uid") in doomed or metadata.get("ownerReferences"):
+        return False
+    return (key.group, key.kind, key.name) not in _MADE_BY_THE_CLUSTER
+
+
+def weighs(group: str, kind: str) -> bool:
+    """Whether objects of that kind count as content of a namespace: records of what happened do not."""
+    return (group, kind) not in _OF_NO_WEIGHT
+
+
+def held_up(live: Manifest) -> str:
+    """Why an object whose deletion was accepted is still there: its finalizers, who set them, and since when."""
+    metadata = live["metadata"]
+    since = metadata.get("deletionTimestamp", "")
+    names = [*(metadata.get("finalizers") or ())]
+    parts = [f"{name}{_setter(metadata, name)}" for name in names]
+    if live["kind"] == "Namespace":
+        conditions = {item.get("type"): item for item in (live.get("status") or {}).get("conditions") or ()}
+        parts += [
+            str(conditions[name].get("message"))
+            for name in _HOLD_UP
+            if (conditions.get(name) or {}).get("status") == "True"
+        ]
+    held = f"held by finalizer {', '.join(parts)}" if names else "; ".join(parts)
+    return "being deleted" + (f" since {since}" if since else "") + (f": {held}" if held else "")
+
+
+def _setter(metadata: Mapping[str, Any], finalizer: str) -> str:
+    """` (set by "manager")`, or "" where the server does not know."""
+    setters = [
+        entry.get("manager")
+        for entry in metadata.get("managedFields") or ()
+        if f'v:"{finalizer}"'
+        in ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:finalizers", {})
+    ]
+    return f' (set by "{setters[0]}")' if setters else ""
 
 
 def ordered(live: Mapping[object, Seen]) -> list[tuple[Seen, ...]]:

@@ -503,6 +503,8 @@ class Policy(_message.Message):
     RETRY_FIELD_NUMBER: _builtins.int
     TERMINATE_FIELD_NUMBER: _builtins.int
     DELETION_APPROVED_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     automated: _builtins.bool
     prune: _builtins.bool
     self_heal: _builtins.bool
@@ -519,6 +521,12 @@ class Policy(_message.Message):
     """Which running sync a user ended."""
     deletion_approved: _builtins.float
     """Unix seconds of the annotation argocd.argoproj.io/deletion-approved, 0 without."""
+    mode: _builtins.str
+    """How far the agent's hand reaches: "observe", "adopt", "manage" or "release"; empty: nothing was said. An agent writes
+    nothing under a word it does not know.
+    """
+    account: _builtins.str
+    """The ServiceAccount ("namespace:name") that the app's objects are written as; empty: the agent itself."""
     @_builtins.property
     def sync_options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -535,10 +543,12 @@ class Policy(_message.Message):
         retry: _builtins.str = ...,
         terminate: _builtins.str = ...,
         deletion_approved: _builtins.float = ...,
+        mode: _builtins.str = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_empty", b"allow_empty", "automated", b"automated", "deletion_approved", b"deletion_approved", "ignore_differences", b"ignore_differences", "operation", b"operation", "prune", b"prune", "retry", b"retry", "self_heal", b"self_heal", "sync_options", b"sync_options", "sync_request", b"sync_request", "terminate", b"terminate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "allow_empty", b"allow_empty", "automated", b"automated", "deletion_approved", b"deletion_approved", "ignore_differences", b"ignore_differences", "mode", b"mode", "operation", b"operation", "prune", b"prune", "retry", b"retry", "self_heal", b"self_heal", "sync_options", b"sync_options", "sync_request", b"sync_request", "terminate", b"terminate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

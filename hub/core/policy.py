@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from argosy import objects
 from argosy.bundle import NAMESPACE_METADATA, Policy
 
+MODE = "argosy.dev/mode"
+MODES = ("observe", "release", "adopt", "manage")
 
-def of(spec: dict[str, Any], sync_request: str) -> Policy:
+
+def mode_problem(annotations: Mapping[str, str]) -> str:
+    """What is wrong with the mode that an Application asks for, "" where nothing is."""
+    mode = annotations.get(MODE, "")
+    if not mode or mode in MODES:
+        return ""
+    return f'metadata.annotations["{MODE}"]: one of {", ".join(MODES)} is expected, found {mode!r}'
+
+
+def of(spec: dict[str, Any], sync_request: str, annotations: Mapping[str, str]) -> Policy:
     """Reads an Application's spec, which admission has already checked. `sync_request` names the newest operation.
 
     `automated.enabled: false` means manual (Argo CD 3.1); `automated: {}` means automated without prune and self-heal.
@@ -25,6 +37,7 @@ def of(spec: dict[str, Any], sync_request: str) -> Policy:
         sync_options=(*(sync_policy.get("syncOptions") or ()), *_namespace(sync_policy)),
         ignore_differences=objects.canonical(spec.get("ignoreDifferences") or []).decode(),
         sync_request=sync_request,
+        mode=annotations.get(MODE, ""),
     )
 
 

@@ -56,6 +56,13 @@ def policy(text: str) -> Policy:
     return Policy(**{**value, "sync_options": tuple(value.get("sync_options") or ())})
 
 
+def with_account(text: str, account: str) -> str:
+    """A policy's canonical JSON with the ServiceAccount that its project names, "" for none."""
+    if not account:
+        return text
+    return objects.canonical({**orjson.loads(text), "account": account}).decode()
+
+
 def prunes(app: str, keys: Iterable[str], *, cause: str, now: float) -> list[Removal]:
     """Written removals of objects (by key) that left an app's bundle for good. `cause` names the release, or rollback."""
     return [

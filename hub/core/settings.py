@@ -19,6 +19,8 @@ class Settings:
     instance_label: str = finish.INSTANCE_LABEL
     installation: str = ""
     build_options: str = ""
+    impersonation: bool | None = None
+    """`application.sync.impersonation.enabled`; None where it is not said."""
     wrong: str = ""
 
     def target(self, namespace: str, app: str) -> finish.Target:
@@ -37,5 +39,8 @@ def of(data: Mapping[str, Any]) -> Settings:
         instance_label=str(data.get("application.instanceLabelKey") or "") or finish.INSTANCE_LABEL,
         installation=str(data.get("installationID") or ""),
         build_options=str(data.get("kustomize.buildOptions") or ""),
+        impersonation={"true": True, "false": False}.get(
+            str(data.get("application.sync.impersonation.enabled") or "")
+        ),
         wrong=wrong,
     )

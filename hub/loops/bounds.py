@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from argosy import bundle as bundle_format
 from argosy.objects import Manifest
-from hub.core import projects
+from hub.core import accounts, projects
 from hub.core.projects import Cluster, Resource
 from hub.core.served import table
 from hub.core.sources import Source
@@ -64,6 +64,11 @@ class Bounds:
         found = await self._opened(bundle, fresh)
         own = await self._clusters(project)
         return projects.check_objects(project, found, Cluster(cluster.server, cluster.name), own)
+
+    async def account(self, app: Manifest, cluster: ClusterFacts, enabled: bool | None) -> tuple[str, str]:
+        """(the ServiceAccount that the Application's objects are written as, why there is none); see `core.accounts`."""
+        project = await self._project(app)
+        return accounts.of(project, app, cluster.server, enabled) if project is not None else ("", "")
 
     async def _project(self, app: Manifest) -> Manifest | None:
         listed = await self._world.listed(table.APP_PROJECT, NAMESPACE)

@@ -357,7 +357,11 @@ class Renderer:
             return _Outcome(entry, state._replace(problem=f"InvalidSpecError: {error.message}"))
         if refused := await self._bounds.of_app(manifest, entry.sources, cluster):
             return _kept(entry, f"InvalidSpecError: {refused}")
-        outcome = await self._sourced(entry, state._replace(cluster=cluster.id))
+        account, wrong = await self._bounds.account(manifest, cluster, self._kitchen.settings.impersonation)
+        if wrong := wrong or policy.mode_problem(manifest["metadata"].get("annotations") or {}):
+            return _kept(entry, f"InvalidSpecError: {wrong}")
+        state = state._replace(cluster=cluster.id, policy=releases.with_account(state.policy, account))
+        outcome = await self._sourced(entry, state)
         # The last good release, too, goes to another cluster or project only where it is permitted there.
         refused = await self._bounds.of_objects(manifest, cluster, outcome.state.bundle, outcome.fresh)
         if refused:
@@ -605,7 +609,7 @@ def _described(entry: Entry) -> AppState:
     metadata, spec = manifest["metadata"], manifest["spec"]
     first = entry.sources[0] if entry.sources else None
     state = before or AppState(metadata["uid"], metadata["name"], metadata["namespace"])
-    request = policy_request(before)
+    request, notes = policy_request(before), metadata.get("annotations") or {}
     if manifest.get("operation"):
         request = f"{metadata['uid']}.{metadata.get('resourceVersion', '')}"
     deleting = ""
@@ -617,7 +621,7 @@ def _described(entry: Entry) -> AppState:
         destination_namespace=(spec.get("destination") or {}).get("namespace") or "",
         repo=first.address if first else "",
         target=first.target if first else "",
-        policy=manifests.canonical(bundle_format.plain(policy.of(spec, request))).decode(),
+        policy=manifests.canonical(bundle_format.plain(policy.of(spec, request, notes))).decode(),
         deleting=deleting,
     )
 

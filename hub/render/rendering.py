@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from argosy import objects
+from argosy import objects, sealed
 from argosy.objects import Manifest
 from hub.core import mounted, recipe, sources
 from hub.core.mounted import Mounted
 from hub.core.recipe import Ingredient
 from hub.core.sources import Source
 from hub.core.tree import Tree
-from hub.render import edit, files, helm, table
-from hub.render.base import Kube
+from hub.render import edit, files, helm, seals, table
+from hub.render.base import Kube, Renderer
 from hub.render.sandbox import Sandbox
 
 K = TypeVar("K")
@@ -180,6 +180,8 @@ class Rendering:
         self.renders += 1
         renderer = table.RENDERERS[prepared.ingredient.tool]
         found = await renderer.render(prepared.source, prepared.tree, self.sandbox)
+        if any(map(sealed.is_sealed, found)):
+            found = await self.sandbox.call(functools.partial(_sealed, renderer, prepared, found))
         self._objects[key] = found
         self._held += len(found)
         while self._held > _OBJECTS_KEPT and len(self._objects) > 1:
@@ -196,6 +198,11 @@ def _keep(cache: OrderedDict[K, V], key: K, value: V) -> None:
     cache[key] = value
     while len(cache) > _KEPT:
         cache.popitem(last=False)
+
+
+def _sealed(renderer: Renderer, prepared: Prepared, found: list[Manifest]) -> list[Manifest]:
+    paths = renderer.inputs(prepared.source, prepared.tree)
+    return seals.attached(found, prepared.tree, paths)
 
 
 def _ready(source: Source, tree: Tree, app: str, variables: dict[str, str], refs: tuple[str, ...]) -> Source:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from agent.cluster.memory import MemoryCluster
+from agent.core import localpolicy
+from agent.notes import Notes
+from agent.sops.keys import KeyRing
 from agent.sync import Pass, Syncer
 from argosy import bundle
 from argosy.bundle import Assignment, Policy, Removal
@@ -81,11 +85,22 @@ class World:
         self.api = Counting(self.cluster)
         self.bundles: dict[str, list[Manifest]] = {}
         self.changed: set[str] = set()
+        self.policy = localpolicy.OPEN
+        self.folder: Path | None = None
+        """Where the agent keeps its notes; None: a new process remembers nothing."""
+        self.keys = KeyRing(None)
         self.syncer = self._syncer()
 
     def _syncer(self) -> Syncer:
         return Syncer(
-            self.api, self, changed=self.changed.add, clock=lambda: self.now, sleep=lambda _: asyncio.sleep(0)
+            self.api,
+            self,
+            changed=self.changed.add,
+            clock=lambda: self.now,
+            sleep=lambda _: asyncio.sleep(0),
+            policy=lambda: self.policy,
+            notes=Notes(self.folder),
+            keys=self.keys,
         )
 
     def load(self, digest: str) -> list[Manifest] | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import hubs
+import orjson
 import pytest
 from hubs import Repo, config_map
 
@@ -192,3 +193,21 @@ async def test_a_cluster_that_comes_to_belong_to_the_project_is_permitted(hub: H
     await hubs.patch(hub, table.CLUSTER, "red", {"spec": {"project": None}}, "")
     await hubs.settled(hub)
     assert "destination server 'red'" in await said(hub, "InvalidSpecError")
+
+
+async def account(hub: Hub) -> str:
+    return str(orjson.loads((await state(hub)).policy)["account"])
+
+
+async def test_the_project_says_as_whom_the_objects_are_written(hub: Hub, repo: Repo) -> None:
+    accounts = [{"server": "*", "namespace": "shop-*", "defaultServiceAccount": "deployer"}]
+    await hubs.add(hub, table.APP_PROJECT, project(repo, destinationServiceAccounts=accounts))
+    await hubs.add(hub, table.APPLICATION, app(repo))
+    await look(hub)
+    assert await account(hub) == "shop-a:deployer"
+
+    other = [{"server": "*", "namespace": "elsewhere", "defaultServiceAccount": "deployer"}]
+    await hubs.patch(hub, table.APP_PROJECT, "shop", {"spec": {"destinationServiceAccounts": other}})
+    await look(hub)
+    assert "no matching service account found" in await said(hub, "InvalidSpecError")
+    assert await account(hub) == "shop-a:deployer"
