@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,11 @@ from argosy.loop import Wake
 from argosy.objects import Manifest
 from hub.core import expand, increment, parse
 from hub.core.expand import Evaluation, Evaluator
-from hub.core.fleet import Fleet
 from hub.core.generators.base import Inputs, ProviderRequest, Request, TreeRequest
 from hub.core.served import table
-from hub.core.tree import Tree
-from hub.core.types import VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
+from hub.core.types import VALIDATION_FAILED, Complete, Failed, SetProblem
+from hub.loops import asking
+from hub.loops.asking import Asked, Provide, Pull, is_oci
 from hub.loops.members import REFRESH, Members, Writer, refresh_asked
 from hub.loops.trees import Trees
 from hub.loops.world import World
@@ -35,50 +35,12 @@ CONFIRM_AFTER = 1.0
 """Seconds until the second evaluation that confirms a removal."""
 RETRY_AFTER = 60.0
 """Seconds after which a provider that failed is asked again, where the set does not ask sooner."""
-ROUNDS = 12
-"""Evaluations of one set in one run: nested generators learn of further inputs one level at a time."""
 AT_ONCE = 8
 """Sets under evaluation at one time; what they write shares a commit."""
 QUICK = 0.003
 """Seconds below which an evaluation is not worth a thread of its own."""
 
 log = structlog.get_logger("expander")
-
-Provide = Callable[[ProviderRequest], Awaitable[Answer[Sequence[Mapping[str, Any]]]]]
-"""Asks an SCM provider or a plugin."""
-Pull = Callable[[TreeRequest], Awaitable[Answer[Tree]]]
-"""Reads an artifact of an OCI registry."""
-
-
-@dataclass
-class _Asked:
-    """The `Sources` of one evaluation: what was fetched for it so far."""
-
-    fleet: Fleet
-    trees: dict[TreeRequest, Answer[Tree]] = field(default_factory=dict)
-    answers: dict[ProviderRequest, Answer[Sequence[Mapping[str, Any]]]] = field(default_factory=dict)
-    listed: dict[tuple[str, str], list[Manifest]] = field(default_factory=dict)
-    missing: set[tuple[str, str]] = field(default_factory=set)
-
-    def clusters(self) -> Fleet:
-        return self.fleet
-
-    def tree(self, request: TreeRequest) -> Answer[Tree] | None:
-        return self.trees.get(request)
-
-    def provided(self, request: ProviderRequest) -> Answer[Sequence[Mapping[str, Any]]] | None:
-        return self.answers.get(request)
-
-    def objects(self, group: str, resource: str, namespace: str) -> Sequence[Manifest]:
-        key = (f"{group}/{resource}", namespace)
-        if key not in self.listed:
-            self.missing.add(key)
-        return self.listed.get(key, [])
-
-    def foreign(self) -> dict[Request, Any]:
-        """Answers that are kept until it is time to ask again: of providers and of OCI registries."""
-        pairs: list[tuple[Request, Any]] = [*self.trees.items(), *self.answers.items()]
-        return {request: answer for request, answer in pairs if _is_foreign(request)}
 
 
 @dataclass
@@ -125,8 +87,7 @@ class Expander:
         self._resources = resources
         self._world = world
         self._trees = trees
-        self._provide = provide
-        self._pull = pull
+        self._fetcher = asking.Fetcher(world, trees.tree, provide, pull)
         self._wake = wake
         self._settled = settled
         self._now = now
@@ -160,6 +121,11 @@ class Expander:
         if found:
             self._wake.set()
         return len(found)
+
+    def looked_at(self, uid: str) -> Inputs | None:
+        """What a set's last evaluation looked at; None where there was none in this run of the hub."""
+        known = self._known.get(uid)
+        return known.inputs if known is not None and not known.stale else None
 
     async def run(self) -> None:
         sets = await self._world.listed(table.APPLICATION_SET, NAMESPACE)
@@ -253,7 +219,7 @@ class Expander:
     async def _in_turn(self, known: _Known, now: float) -> None:
         """What a set asks for to be looked at every so often, looked at."""
         every = float(known.inputs.requeue)
-        urls = {request.repo_url for request in known.inputs.trees if not _is_oci(request)}
+        urls = {request.repo_url for request in known.inputs.trees if not is_oci(request)}
         await asyncio.gather(*(self._trees.look(url, older=every) for url in urls))
         if known.kept or not all(known.inputs.trees.values()):
             known.kept.clear()
@@ -282,9 +248,7 @@ class Expander:
 
     async def _look_again(self, manifest: Manifest, known: _Known | None, *, whole: bool) -> None:
         """Reads the set's inputs again; `whole`: the repositories of its applications too, as a user asked for."""
-        urls = (
-            {request.repo_url for request in known.inputs.trees if not _is_oci(request)} if known else set()
-        )
+        urls = {request.repo_url for request in known.inputs.trees if not is_oci(request)} if known else set()
         if known is not None:
             known.kept.clear()
         if whole:
@@ -324,7 +288,7 @@ class Expander:
         known.states = {
             request: self._state_of(request, commit)
             for request, commit in evaluation.inputs.trees.items()
-            if not _is_oci(request)
+            if not is_oci(request)
         }
         known.again, known.confirm = self._again(evaluation, recheck), recheck
         if wrote:
@@ -350,11 +314,11 @@ class Expander:
         if manifest["metadata"].get("deletionTimestamp"):
             return (), Evaluation()
         if known.evaluator is None:
-            known.evaluator = _evaluator(manifest)
-        asked = _Asked(await self._world.clusters())
+            known.evaluator = evaluator_of(manifest)
+        asked = Asked(await self._world.clusters())
         for request, answer in known.kept.items():
             (asked.trees if isinstance(request, TreeRequest) else asked.answers)[request] = answer  # type: ignore[index]
-        for _ in range(ROUNDS):
+        for _ in range(asking.ROUNDS):
             before = dict(self._world.versions)
             evaluation = await self._quickly(known, known.evaluator, asked)
             if not evaluation.requests and not asked.missing:
@@ -365,10 +329,10 @@ class Expander:
                 }
                 found = {f"{group}/{kind}" for group, kind, _ in evaluation.inputs.objects}
                 return tuple((resource, before.get(resource, 0)) for resource in sorted(found)), evaluation
-            await self._fetch(asked, evaluation.requests)
-        raise Invalid("spec.generators: nested too deeply to be evaluated")
+            await self._fetcher.fetch(asked, evaluation.requests)
+        raise Invalid(asking.TOO_DEEP)
 
-    async def _quickly(self, known: _Known, evaluator: Evaluator, asked: _Asked) -> Evaluation:
+    async def _quickly(self, known: _Known, evaluator: Evaluator, asked: Asked) -> Evaluation:
         """In a thread, but for what is done before a thread would begin."""
         began = time.perf_counter()
         if known.cost < QUICK:
@@ -377,22 +341,6 @@ class Expander:
             evaluation = await asyncio.to_thread(evaluator.evaluate, asked)
         known.cost = time.perf_counter() - began
         return evaluation
-
-    async def _fetch(self, asked: _Asked, requests: Sequence[Request]) -> None:
-        for key in tuple(asked.missing):
-            served = table.BY_RESOURCE.get(key[0])
-            asked.listed[key] = await self._world.listed(served, key[1]) if served else []
-        asked.missing.clear()
-
-        async def one(request: Request) -> None:
-            if isinstance(request, TreeRequest) and _is_oci(request):
-                asked.trees[request] = await self._pull(request)
-            elif isinstance(request, TreeRequest):
-                asked.trees[request] = await self._trees.tree(request.repo_url, request.revision)
-            else:
-                asked.answers[request] = await self._provide(request)
-
-        await asyncio.gather(*(one(request) for request in requests))
 
     def _write(
         self, tx: Tx, seen: Manifest, evaluation: Evaluation, members: Members, reread: bool
@@ -429,7 +377,7 @@ def _own(manifest: Manifest) -> object:
     )
 
 
-def _evaluator(manifest: Manifest) -> Evaluator:
+def evaluator_of(manifest: Manifest) -> Evaluator:
     """Raises `Invalid` for a set that cannot be evaluated."""
     appset = parse.application_set(manifest)
     strict = appset.annotations.get("argosy.dev/strict-argocd") == "true"
@@ -437,15 +385,7 @@ def _evaluator(manifest: Manifest) -> Evaluator:
 
 
 def _asks(inputs: Inputs) -> bool:
-    return bool(inputs.providers) or any(map(_is_oci, inputs.trees))
-
-
-def _is_oci(request: TreeRequest) -> bool:
-    return request.repo_url.startswith("oci://")
-
-
-def _is_foreign(request: Request) -> bool:
-    return isinstance(request, ProviderRequest) or _is_oci(request)
+    return bool(inputs.providers) or any(map(is_oci, inputs.trees))
 
 
 def _refused(error: Invalid) -> Evaluation:

@@ -1,0 +1,151 @@
+"""What an evaluation would make of a set's applications: those that come, change and go, nothing written.
+
+The same rules as when the expander writes (`hub.core.generated`, `hub.core.removals`), so that a plan shows what
+happens and not something like it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from argosy.objects import Manifest
+from hub.core import generated, removals
+from hub.core.expand import Evaluation
+from hub.core.plans import differences
+from hub.core.plans.differences import Difference
+from hub.core.types import Complete, Failed, Partial
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One application before and after: None where there is, or will be, none. `live` equal to `wanted`: unchanged."""
+
+    appset: str
+    live: Manifest | None
+    wanted: Manifest | None
+
+    @property
+    def manifest(self) -> Manifest:
+        found = self.wanted or self.live
+        assert found is not None
+        return found
+
+    @property
+    def name(self) -> str:
+        return str(self.manifest["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        return str(self.manifest["metadata"].get("namespace") or "argocd")
+
+    @property
+    def changed(self) -> bool:
+        return self.live is None or self.wanted is None or content(self.live) != content(self.wanted)
+
+
+def content(app: Manifest) -> dict[str, Any]:
+    """What of an Application its set or its user decides."""
+    metadata = app["metadata"]
+    out: dict[str, Any] = {"metadata": {}, "spec": app.get("spec") or {}}
+    for name in ("labels", "annotations"):
+        if metadata.get(name):
+            out["metadata"][name] = metadata[name]
+    finalizers = [name for name in metadata.get("finalizers") or () if name != generated.OURS]
+    if finalizers:
+        out["metadata"]["finalizers"] = finalizers
+    return out
+
+
+def described(pair: Pair) -> Difference:
+    """What of the Application itself differs; nothing where it comes or goes as a whole."""
+    if pair.live is None or pair.wanted is None:
+        return Difference(())
+    return differences.between(content(pair.live), content(pair.wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class SetOutcome:
+    """A set evaluated as it would be. `held` says why applications that it no longer generates would stay for now."""
+
+    pairs: tuple[Pair, ...]
+    problems: tuple[str, ...] = ()
+    held: str = ""
+    losing: tuple[str, ...] = ()
+    """Names of the applications that would go."""
+    clusters: int = 0
+    """Clusters that would lose an application."""
+
+
+def of_set(
+    appset: Manifest,
+    evaluation: Evaluation,
+    existing: Mapping[str, Manifest],
+    foreign: Mapping[str, str],
+    *,
+    deleting: bool = False,
+) -> SetOutcome:
+    """`existing` are the set's applications by name; `foreign` those of others: name -> the uid of the set that has it.
+
+    A set that is not evaluated completely loses nothing, and one that fails changes nothing.
+    """
+    problems = [str(problem) for problem in evaluation.problems]
+    if isinstance(evaluation.completeness, Failed | Partial):
+        reason = evaluation.completeness.reason
+        problems += [] if any(reason in text for text in problems) else [reason]
+    permitted = generated.may(appset["spec"])
+    pairs: list[Pair] = []
+    name = appset["metadata"]["name"]
+    for app in evaluation.applications:
+        mine = app["metadata"]["name"]
+        live = existing.get(mine)
+        if live is None and mine in foreign:
+            problems.append(
+                f"application {mine}: an Application of this name belongs to another ApplicationSet"
+            )
+            continue
+        wanted = live if live is not None and not permitted.update else _merged(live, app, appset)
+        pairs.append(Pair(name, live, wanted))
+    wanted_names = {app["metadata"]["name"] for app in evaluation.applications}
+    wanted_names |= {problem.app for problem in evaluation.problems if problem.app}
+    nameless = any(not problem.app for problem in evaluation.problems)
+    complete = isinstance(evaluation.completeness, Complete) and not nameless
+    members = [
+        removals.member(app) for app in existing.values() if not app["metadata"].get("deletionTimestamp")
+    ]
+    losing = [member for member in members if member.name not in wanted_names]
+    if not complete or not losing or not (deleting or permitted.delete):
+        return SetOutcome(tuple(pairs), tuple(problems))
+    pairs += [Pair(name, existing[member.name], None) for member in losing]
+    return SetOutcome(
+        tuple(pairs),
+        tuple(problems),
+        _held(appset, losing, members, empty=not wanted_names, deleting=deleting),
+        tuple(sorted(member.name for member in losing)),
+        len({member.cluster for member in losing}),
+    )
+
+
+def _held(
+    appset: Manifest,
+    losing: Sequence[removals.Member],
+    members: Sequence[removals.Member],
+    *,
+    empty: bool,
+    deleting: bool,
+) -> str:
+    annotations = appset["metadata"].get("annotations") or {}
+    if empty and not deleting and annotations.get(removals.ALLOW_EMPTY_ANNOTATION) != "true":
+        return (
+            "the set would generate no application at all, and an empty result removes nothing; to allow it, annotate "
+            f"the set with {removals.ALLOW_EMPTY_ANNOTATION}=true"
+        )
+    return removals.over_cap(losing, members, annotations)
+
+
+def _merged(live: Manifest | None, app: Manifest, appset: Manifest) -> Manifest:
+    """As it would be written; a set that is not stored yet has no uid."""
+    metadata = {"uid": "", **appset["metadata"]}
+    owner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", **appset, "metadata": metadata}
+    return generated.merge(live, app, owner)

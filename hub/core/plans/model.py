@@ -1,0 +1,213 @@
+"""What a plan answers: applications, their objects, what holds them up, what would go, and the digest of all that.
+
+The digest names what would be done, not how it is shown: two plans with one digest do the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from argosy import objects
+from hub.core.plans.differences import ADDED, CHANGED, NO_DIFFERENCE, REMOVED, Difference, ObjectChange
+
+API_VERSION, KIND = "argosy.dev/v1alpha1", "Plan"
+MOST_APPS = 20_000
+"""Applications shown; the counts are of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why something that is planned would wait. `kind` is Window, Freeze, Rollout, RemovalCap, AutomatedSync, ..."""
+
+    kind: str
+    message: str
+
+    def document(self) -> dict[str, str]:
+        return {"kind": self.kind, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True)
+class AppPlan:
+    """What becomes of one application on one cluster.
+
+    `change` is added, changed or removed; `moved_from` is the cluster that it leaves. `fields` is what differs of the
+    Application, `objects` what differs of what it deploys. `shown` is False where it was not rendered, since there are
+    too many. `before` and `after` name the content (recipes and bundles) for the digest. `problem`: why it would keep
+    what it has.
+    """
+
+    namespace: str
+    name: str
+    appset: str
+    cluster: str
+    change: str
+    moved_from: str = ""
+    fields: Difference = NO_DIFFERENCE
+    objects: tuple[ObjectChange, ...] = ()
+    shown: bool = True
+    before: str = ""
+    after: str = ""
+    revision: str = ""
+    """The commit that would be deployed, "" where the application goes."""
+    problem: str = ""
+    holds: tuple[Hold, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        out: dict[str, Any] = {
+            "namespace": self.namespace,
+            "name": self.name,
+            "appset": self.appset,
+            "cluster": self.cluster,
+            "change": self.change,
+            "objects": [each.document() for each in self.objects],
+        }
+        if self.moved_from:
+            out["movedFrom"] = self.moved_from
+        if self.fields.fields:
+            out["fields"] = [each.document() for each in self.fields.fields]
+        if not self.shown:
+            out["objectsNotShown"] = True
+        if self.revision:
+            out["revision"] = self.revision
+        if self.problem:
+            out["problem"] = self.problem
+        if self.holds:
+            out["holds"] = [each.document() for each in self.holds]
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalPlan:
+    """Applications of one set that would go. `held`: why they would stay until somebody decides, "" where they go."""
+
+    appset: str
+    apps: tuple[str, ...]
+    clusters: int
+    held: str = ""
+
+    def document(self) -> dict[str, Any]:
+        out: dict[str, Any] = {
+            "appset": self.appset,
+            "applications": list(self.apps),
+            "clusters": self.clusters,
+            "aboveCap": bool(self.held),
+        }
+        return out | ({"message": self.held} if self.held else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An object that would be written itself: a set, an application, a cluster's labels."""
+
+    kind: str
+    name: str
+    change: str
+    fields: Difference = NO_DIFFERENCE
+
+    def document(self) -> dict[str, Any]:
+        out: dict[str, Any] = {"kind": self.kind, "name": self.name, "change": self.change}
+        if self.fields.fields:
+            out["fields"] = [each.document() for each in self.fields.fields]
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The answer. `asked` is the digest of the question, `commits` are (repository, revision, commit) it looked at.
+
+    `problems` are those that the change brings; `standing` those that are there without it.
+    """
+
+    asked: str
+    written: tuple[Written, ...] = ()
+    apps: tuple[AppPlan, ...] = ()
+    removals: tuple[RemovalPlan, ...] = ()
+    problems: tuple[str, ...] = ()
+    standing: tuple[str, ...] = ()
+    commits: tuple[tuple[str, str, str], ...] = ()
+    sets: int = 0
+    """Sets that were evaluated."""
+    renders: int = 0
+    """Applications that were rendered for it."""
+
+    @property
+    def empty(self) -> bool:
+        """True where nothing would change."""
+        return not self.apps and not self.written and not self.problems
+
+    @property
+    def failed(self) -> bool:
+        """True where something would not work."""
+        return bool(self.problems) or any(app.problem for app in self.apps)
+
+    @property
+    def unshown(self) -> int:
+        return sum(not app.shown for app in self.apps)
+
+    @property
+    def digest(self) -> str:
+        apps = [
+            (
+                *(app.namespace, app.name, app.appset, app.cluster, app.change, app.moved_from),
+                *(app.before, app.after, app.problem),
+                [each.document() for each in app.fields.fields],
+            )
+            for app in self.apps
+        ]
+        removals = [(each.appset, each.apps, each.held) for each in self.removals]
+        written = [each.document() for each in self.written]
+        value = [self.asked, apps, removals, written, self.problems]
+        return objects.digest(objects.canonical(value))
+
+    def summary(self) -> dict[str, Any]:
+        """Counts of all that would change."""
+        changed = Counter(app.change for app in self.apps)
+        parts = Counter(each.change for app in self.apps for each in app.objects)
+        words = (ADDED, CHANGED, REMOVED)
+        clusters = {place for app in self.apps for place in (app.cluster, app.moved_from) if place}
+        return {
+            "applications": {word: changed[word] for word in words},
+            "objects": {word: parts[word] for word in words},
+            "clusters": len(clusters),
+            "held": sum(bool(app.holds) for app in self.apps),
+            "problems": len(self.problems) + sum(bool(app.problem) for app in self.apps),
+            "notShown": self.unshown,
+        }
+
+    def document(self) -> dict[str, Any]:
+        """The plan as the API answers it, below `status`."""
+        return {
+            "digest": self.digest,
+            "changes": not self.empty,
+            "failed": self.failed,
+            "summary": self.summary(),
+            "written": [each.document() for each in self.written],
+            "applications": [app.document() for app in self.apps[:MOST_APPS]],
+            "truncated": len(self.apps) > MOST_APPS,
+            "removals": [each.document() for each in self.removals],
+            "problems": list(self.problems),
+            "standingProblems": list(self.standing),
+            "commits": [
+                {"repo": repo, "revision": revision, "commit": commit}
+                for repo, revision, commit in self.commits
+            ],
+            "cost": {"setsEvaluated": self.sets, "rendered": self.renders},
+        }
+
+
+def answer(spec: Any, plan: Plan) -> dict[str, Any]:
+    """The object that the API answers a question with. Uploaded files are not sent back."""
+    shown = dict(spec) if isinstance(spec, dict) else {}
+    if shown.get("folders"):
+        shown["folders"] = [
+            {"repo": one.get("repo"), "files": len(one.get("files") or {})} for one in shown["folders"]
+        ]
+    return {"apiVersion": API_VERSION, "kind": KIND, "spec": shown, "status": plan.document()}
+
+
+def in_order(apps: Sequence[AppPlan]) -> tuple[AppPlan, ...]:
+    """In the order in which they are shown: by set, then name."""
+    return tuple(sorted(apps, key=lambda app: (app.appset, app.namespace, app.name)))
