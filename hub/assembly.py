@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ from argosy.loop import Loop, Wake, run_loops
 from argosy.objects import Manifest
 from argosy.token import JoinToken
 from hub import config
-from hub.api import actions, server
+from hub.api import actions, plans, server
 from hub.api.app import Api
 from hub.api.app import Hub as ApiHub
 from hub.ca import authority
@@ -38,6 +39,7 @@ from hub.core.types import Answer
 from hub.git import credentials
 from hub.git.mirror import Mirrors
 from hub.link.server import LinkConfig, LinkServer
+from hub.loops.bounds import Bounds
 from hub.loops.expander import Expander
 from hub.loops.kitchen import Kitchen
 from hub.loops.mover import Mover
@@ -48,6 +50,9 @@ from hub.loops.roller import Roller
 from hub.loops.sweeper import Sweeper
 from hub.loops.trees import Trees
 from hub.loops.world import World
+from hub.planning.dishes import Dishes
+from hub.planning.execution import Executor
+from hub.planning.planner import Parts, Planner
 from hub.providers import oci
 from hub.providers import table as providers
 from hub.providers.base import Cache
@@ -157,6 +162,9 @@ class Hub:
             store, objects, self.world, self.trees, self.kitchen, self._rendered, self._clock
         )
         self._render = Loop("renderer", self.renderer.run, every=60)
+        parts = self._planning()
+        self.planner = Planner(parts)
+        self.executor = Executor(parts, self.planner, self._moved)
         self.roller = Roller(store, objects, self._clock)
         self._roll = Loop("roller", self.roller.run, every=60)
         moving = Wake()
@@ -186,6 +194,23 @@ class Hub:
             self._open.callback(store.on_touch(topic, heard))
         self._open.callback(store.on_touch("removed:", lambda topic: self._remove.wake.set()))
 
+    def _planning(self) -> Parts:
+        bounds = Bounds(self.store, self.world)
+        dishes = functools.partial(Dishes, self.store, self.kitchen, self.renderer, bounds)
+        return Parts(
+            self.store,
+            self.resources,
+            self.world,
+            self.trees,
+            self.mirrors,
+            self._provide,
+            self._pull,
+            self.expander,
+            self.renderer,
+            dishes,
+            self._clock,
+        )
+
     def _api(self) -> Api:
         return Api(
             ApiHub(
@@ -194,7 +219,8 @@ class Hub:
                 version=version("argosy"),
                 on_push=self._on_push,
                 records=lambda: [loop.record for loop in self.loops],
-                actions=actions.cluster_actions(self.store),
+                actions=[*actions.cluster_actions(self.store), *plans.set_actions(self.planner)],
+                pages=plans.pages(self.planner, self.executor),
             )
         )
 

@@ -66,6 +66,28 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Visit:
+    """One request for a `Page`, by a user who may visit it."""
+
+    request: Request
+    user: User
+    now: float
+    permit: Callable[[Attributes], None]
+    """Raises `ApiFailure` 403 where the user may not do something else, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is no resource, at a path of its own: an extension point. `run(visit)` answers a Starlette response and raises
+    `ApiFailure` and our errors.
+    """
+
+    path: str
+    method: str
+    run: Callable[[Visit], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Hub:
     """What the API needs of the hub around it."""
 
@@ -76,6 +98,7 @@ class Hub:
     records: Callable[[], Sequence[Record]] = tuple
     ready: Callable[[], bool] = lambda: True
     actions: Sequence[Action] = ()
+    pages: Sequence[Page] = ()
     clock: Callable[[], float] = time.time
     extra: Mapping[str, Handler] = field(default_factory=dict)
     """Further GET pages by path, for known users."""
@@ -122,6 +145,7 @@ class Api:
         routes += [
             Route(path + end, self._page(handler)) for path, handler in known.items() for end in ("", "/")
         ]
+        routes += [Route(page.path, self._visited(page), methods=[page.method]) for page in hub.pages]
         routes.append(Route("/openapi/v3/{path:path}", self._page(openapi.document)))
         routes.append(Route("/{path:path}", _Endpoint(self._resource), methods=_METHODS))
         self.asgi = Starlette(routes=routes)
@@ -142,6 +166,17 @@ class Api:
                 self._permit(who, Attributes(request.method.lower(), path=request.url.path))
             async with asyncio.timeout(REQUEST_SECONDS):
                 found: Response = await handler(request)
+            return await wire.compressed(request, found)
+
+        return _Endpoint(answer)
+
+    def _visited(self, page: Page) -> _Endpoint:
+        async def answer(request: Request) -> Response:
+            who = await self._known(request)
+            self._permit(who, Attributes(request.method.lower(), path=request.url.path))
+            visit = Visit(request, who, self._hub.clock(), lambda what: self._permit(who, what))
+            async with asyncio.timeout(REQUEST_SECONDS):
+                found: Response = await page.run(visit)
             return await wire.compressed(request, found)
 
         return _Endpoint(answer)

@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
-from hub.cli import output, session, states
+from hub.cli import manifests, output, plan, session, states
+from hub.cli.client import Client
+from hub.cli.errors import Usage
 from hub.cli.output import Output
 from hub.cli.resources import APPS, APPSETS
+from hub.core.plans.change import DEFAULT_RENDERS
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="ApplicationSets.")
 
@@ -22,6 +25,28 @@ def list_appsets(
 ) -> None:
     """List the sets."""
     session.show_list(ctx, APPSETS, form, namespace=namespace, selector=selector)
+
+
+@commands.command("preview")
+def preview(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="The set's name.")] = "",
+    filename: plan.FilesOption = None,
+    namespace: session.NamespaceOption = "",
+    renders: plan.RendersOption = DEFAULT_RENDERS,
+    form: plan.FormOption = plan.Form.TABLE,
+) -> None:
+    """What a set would change on each cluster: as it is, or as it is in the file. Exit codes as of `argosy plan`."""
+    hub = Client(session.access(ctx), timeout=plan.SECONDS)
+    found = [item for file in filename or () for item in manifests.read(file)]
+    if len(found) > 1 or (not found and not name):
+        raise Usage(f"expected the name of a set or a file with one ApplicationSet, found {len(found)}")
+    own = str(found[0]["metadata"].get("namespace") or "") if found else ""
+    inside = namespace or own or hub.access.namespace
+    called = name or str(found[0]["metadata"].get("name") or "")
+    spec = {"objects": found, "renders": renders}
+    path = APPSETS.path(inside, called, "plan")
+    raise typer.Exit(plan.shown(hub.create(path, {"spec": spec}), form))
 
 
 @commands.command("show")

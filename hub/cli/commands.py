@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli import apps, appsets, clusters, fleet_commands, join, offline, releases, wait
+from hub.cli import apps, appsets, clusters, fleet_commands, join, offline, plan, releases, wait
 from hub.cli.kubeconfig import Choice
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ def argosy(
     ctx.obj = Choice(server, kubeconfig, context, token, certificate_authority)
 
 
+app.command("plan")(plan.plan)
 app.command("status")(fleet_commands.status)
 app.command("where")(fleet_commands.where_is)
 app.command("wait")(wait.wait)

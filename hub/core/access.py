@@ -22,8 +22,12 @@ _REVIEWS = frozenset(
         ("authentication.k8s.io", "selfsubjectreviews"),
     )
 )
+_ASKING = frozenset((("applicationsets", "preview"), ("applicationsets", "plan")))
+"""Subresources that are created and change nothing."""
 _OFFERS = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz")
-_INSIGHT = ("/metrics", "/loops")
+_INSIGHT = ("/metrics", "/loops", "/where")
+_QUESTIONS = ("/plan",)
+"""Paths that are posted to and change nothing."""
 OPEN = frozenset(("/healthz", "/livez", "/readyz", "/version"))
 """Paths that need no credentials."""
 
@@ -61,12 +65,15 @@ def allows(who: User, what: Attributes) -> bool:
     if ADMINS in who.groups:
         return True
     if what.path:
+        if what.verb == "post":
+            return READERS in who.groups and what.path in _QUESTIONS
         if what.verb not in ("get", "head"):
             return False
         return _below(what.path, _OFFERS) or (READERS in who.groups and _below(what.path, _INSIGHT))
     if what.verb == "create" and (what.group, what.resource) in _REVIEWS:
         return True
-    if READERS not in who.groups or what.verb not in _LOOK:
+    asks = what.verb == "create" and (what.resource, what.subresource) in _ASKING
+    if READERS not in who.groups or not (what.verb in _LOOK or asks):
         return False
     return (what.group, what.resource) != ("", "secrets")
 

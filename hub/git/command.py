@@ -73,20 +73,24 @@ async def run(
 
 async def local(args: Sequence[str], settings: Settings) -> None:
     """A Git command on files of our own. Raises `Unavailable` where it fails."""
+    outcome = await ask(args, settings, 65536)
+    if outcome.code:
+        raise Unavailable(outcome.err.decode("utf-8", "replace").strip()[:_SHOWN])
+
+
+async def ask(args: Sequence[str], settings: Settings, output: int) -> process.Outcome:
+    """A question to files of our own, whose exit code says something. Raises `Unavailable` where it had to be stopped."""
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C",
         "HOME": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
     }
+    bounds = process.Bounds(settings.fetch_seconds, output)
     try:
-        outcome = await process.run(
-            ["git", *args], env=env, bounds=process.Bounds(settings.fetch_seconds, 65536)
-        )
+        return await process.run(["git", *args], env=env, bounds=bounds)
     except process.Stopped as stopped:
         raise Unavailable(f"git was stopped: {stopped}") from None
-    if outcome.code:
-        raise Unavailable(outcome.err.decode("utf-8", "replace").strip()[:_SHOWN])
 
 
 def environment(url: str, access: Access, settings: Settings, folder: str) -> dict[str, str]:

@@ -220,6 +220,29 @@ class Mirrors:
             found = await self._turns.run(f"{identity} {commit}", lambda: self._bring(url, identity, commit))
         return found
 
+    async def merged(self, url: str, ours: str, theirs: str) -> GitTree:
+        """What a merge of `theirs` into `ours` would hold, named by the commit `theirs`; both are fetched where they are
+        not here. Raises `Invalid` where they conflict, naming the files, and as `tree` does.
+        """
+        await self.tree(url, ours)
+        tip = await self.tree(url, theirs)
+        mirror = self._mirror(url)
+        place = ["--git-dir", str(mirror.path)]
+        if (
+            await command.ask([*place, "merge-base", "--is-ancestor", ours, theirs], self._settings, 4096)
+        ).code == 0:
+            return tip
+        args = [*place, "merge-tree", "--write-tree", "--name-only", "--no-messages", ours, theirs]
+        outcome = await command.ask(args, self._settings, 1 << 20)
+        root, *files = outcome.out.decode("utf-8", "replace").split()
+        if outcome.code == 1 and files:
+            shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
+            raise Invalid(f"{theirs[:12]} cannot be merged into {ours[:12]}: conflicts in {shown}")
+        if outcome.code:
+            raise Unavailable(f"git merge-tree: {outcome.err.decode('utf-8', 'replace').strip()[:300]}")
+        mirror.changed()
+        return GitTree(mirror.objects, theirs, root)
+
     async def tidy(self, used: Iterable[str]) -> None:
         """Packs the mirrors of the addresses in use, and removes those of all others."""
         kept = {self._mirror(url).path.name for url in used}

@@ -47,7 +47,7 @@ class Bounds:
 
     async def of_app(self, app: Manifest, sources: Iterable[Source], cluster: ClusterFacts) -> str:
         """Why the Application may not be as it is, "" where it may."""
-        project = await self._project(app)
+        project = await self.project(app)
         if project is None:
             return f"Application referencing project {project_of(app)} which does not exist"
         own = await self._clusters(project)
@@ -58,7 +58,7 @@ class Bounds:
         self, app: Manifest, cluster: ClusterFacts, bundle: str, fresh: Packed | None
     ) -> str:
         """Why a bundle may not be assigned, "" where it may. `fresh` is the bundle where it is not stored yet."""
-        project = await self._project(app)
+        project = await self.project(app)
         if project is None or not bundle or projects.permits_everything(project):
             return ""
         found = await self._opened(bundle, fresh)
@@ -67,10 +67,11 @@ class Bounds:
 
     async def account(self, app: Manifest, cluster: ClusterFacts, enabled: bool | None) -> tuple[str, str]:
         """(the ServiceAccount that the Application's objects are written as, why there is none); see `core.accounts`."""
-        project = await self._project(app)
+        project = await self.project(app)
         return accounts.of(project, app, cluster.server, enabled) if project is not None else ("", "")
 
-    async def _project(self, app: Manifest) -> Manifest | None:
+    async def project(self, app: Manifest) -> Manifest | None:
+        """The Application's project, None where there is none of that name."""
         listed = await self._world.listed(table.APP_PROJECT, NAMESPACE)
         if listed is not self._listed:
             self._listed = listed

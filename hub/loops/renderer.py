@@ -177,6 +177,15 @@ class Renderer:
         """Looks at every Application again: what all renders depend on has changed."""
         self._touched.update(dict.fromkeys(self._entries))
 
+    def using(self, concerns: Callable[[SourceKey], bool]) -> dict[str, Entry]:
+        """By uid: the Applications of which a source is one that it `concerns`."""
+        keys = [key for key in self._members if concerns(key)]
+        return {uid: self._entries[uid] for key in keys for uid in self._members[key]}
+
+    def entry(self, uid: str) -> Entry | None:
+        """An Application as the last run left it."""
+        return self._entries.get(uid)
+
     async def run(self) -> None:
         if not self._loaded:
             await self._load()
@@ -417,7 +426,7 @@ class Renderer:
                     (source, trees[key])
                     for source, key in zip(entry.sources, _keys(entry.sources), strict=True)
                 ]
-                kube = functools.partial(self._kube, state.cluster)
+                kube = functools.partial(self.kube, state.cluster)
                 dish = await self._kitchen.prepare(entry.manifest, parts, kube)
             recipe = dish.digest
             entry.reads = reads.of(dish, entry.manifest, _keys(entry.sources), trees)
@@ -434,7 +443,7 @@ class Renderer:
         state = state._replace(recipe=recipe, bundle=digest, revision=commit)
         return _Outcome(entry, state, recipe, fresh)
 
-    async def _kube(self, cluster: str) -> Kube:
+    async def kube(self, cluster: str) -> Kube:
         """What is known of a cluster's Kubernetes. Empty until its agent has said hello."""
         agent = await self._store.read(lambda tx: agents.get(tx, cluster))
         return (

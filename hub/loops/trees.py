@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
-from argosy.errors import ArgosyError, Unavailable
+from argosy.errors import ArgosyError, NotFound, Unavailable
 from hub.core import repos
 from hub.core.tree import Tree
 from hub.core.types import Answer, Complete, Failed, Partial
@@ -109,6 +109,38 @@ class Trees:
             since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(repo.failed))
             return Partial(tree, f"{repos.redacted(url)}: not reachable since {since}: {repo.error}")
         return Complete(tree, commit)
+
+    async def refs(self, url: str) -> Mapping[str, str]:
+        """ref -> commit as of the last look, which is the first where there was none. Raises `Unavailable`."""
+        repo = await self._repo(url)
+        async with repo.lock:
+            if not repo.refs:
+                await self._list(repo)
+            if not repo.refs:
+                raise Unavailable(f"{repos.redacted(url)}: {repo.error}")
+            return repo.refs
+
+    async def commit(self, url: str, revision: str) -> str:
+        """The commit of a revision that nobody follows; the remote is asked anew where it is not known.
+
+        Raises `NotFound`, and as `refs` does.
+        """
+        try:
+            return await self._mirrors.resolve(url, revision, refs=await self.refs(url))
+        except NotFound:
+            return await self._mirrors.resolve(url, revision, refs=await self._mirrors.refs(url))
+
+    async def first(self, url: str, names: Sequence[str]) -> str:
+        """The commit of the first of these refs that the remote has, asked anew. Raises `NotFound`, and as `refs`."""
+        listed = await self._mirrors.refs(url)
+        for name in names:
+            if name in listed:
+                return listed[name]
+        raise NotFound(f"the repository has none of {', '.join(names)}")
+
+    async def at(self, url: str, commit: str) -> Tree:
+        """The files of a commit that nobody follows. Raises as the mirrors do."""
+        return await self._mirrors.tree(url, commit)
 
     async def _fetched(self, repo: Repo, commit: str) -> Tree:
         """The tree of a commit. Where it cannot be fetched the repository counts as failed until its next good listing,

@@ -140,3 +140,10 @@ def touch(tx: Tx, rows: Sequence[Row]) -> None:
     """Tells that what is composed into these objects changed, without writing them."""
     for row in rows:
         tx.emit(Change(tx.next_rv(), "MODIFIED", row.resource, row.namespace, row.name, row.uid))
+
+
+def stamp(tx: Tx, resources: Sequence[str]) -> tuple[tuple[object, ...], ...]:
+    """What differs whenever an object of these resources was written or deleted."""
+    marks = ", ".join("?" * len(resources))
+    sql = f"SELECT resource, max(rv), count(*) FROM objects WHERE resource IN ({marks}) GROUP BY resource ORDER BY resource"
+    return tuple(tx.all(sql, tuple(resources)))

@@ -17,6 +17,7 @@ from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core import repos
 from hub.core.fleet import Move
+from hub.core.plans.upload import UploadedTree
 from hub.core.types import ClusterFacts
 
 GROUP_VERSION = "argoproj.io/v1alpha1"
@@ -32,7 +33,8 @@ MOST_RENDERS = 20_000
 @dataclass(frozen=True, slots=True)
 class Revision:
     """A repository as if the branches that its sources follow were at `revision`. `onto` restricts that to sources that
-    follow one branch, "" to none. `merged`: what a merge of it into each of these branches would give.
+    follow one branch, "" to none; `repo` "" is the one in use that has it. `merged`: what a merge of it into each of these
+    branches would give.
     """
 
     repo: str
@@ -43,11 +45,10 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A repository as if the branches that its sources follow held these files. Links are path -> target."""
+    """A repository as if the branches that its sources follow held these files."""
 
     repo: str
-    files: Mapping[str, bytes]
-    links: frozenset[str] = frozenset()
+    tree: UploadedTree
     onto: str = ""
 
 
@@ -87,8 +88,9 @@ class Change:
     digest: str = ""
 
     @property
-    def moves_clusters(self) -> bool:
-        return bool(self.labels or self.joins or self.leaves)
+    def repositories(self) -> tuple[Revision | Folder, ...]:
+        """What stands in the place of branches, each of another repository."""
+        return (*self.revisions, *self.folders)
 
 
 def parse(spec: Any) -> Change:
@@ -98,7 +100,7 @@ def parse(spec: Any) -> Change:
     if unknown := sorted(set(given) - set(known)):
         raise Invalid(f"spec.{unknown[0]}: no such field; expected {', '.join(known)}")
     files = [_folder(one, where) for one, where in _list(given, "folders")]
-    if sum(len(data) for one in files for data in one.files.values()) > MOST_BYTES:
+    if sum(len(one.tree.read(path)) for one in files for path in one.tree.paths()) > MOST_BYTES:
         raise Invalid(f"spec.folders: more than {MOST_BYTES >> 20} MiB of files")
     renders = given.get("renders", DEFAULT_RENDERS)
     if not isinstance(renders, int) or isinstance(renders, bool) or not 0 <= renders <= MOST_RENDERS:
@@ -114,7 +116,7 @@ def parse(spec: Any) -> Change:
         renders=renders,
         digest=objects.digest(objects.canonical(given)),
     )
-    _check_twice([repos.identity(one.repo) for one in (*change.revisions, *change.folders)], "repository")
+    _check_twice([repos.identity(one.repo) for one in change.repositories if one.repo], "repository")
     _check_twice([*(one.name for one in change.joins), *change.leaves], "cluster")
     return change
 
@@ -143,6 +145,26 @@ def moves(change: Change, clusters: Mapping[str, ClusterFacts]) -> list[Move]:
             raise Invalid(f"spec.leaves[{at}]: there is no cluster {name!r}")
         found.append(Move(old, None))
     return found
+
+
+def edited(live: Manifest | None, written: Manifest) -> Manifest:
+    """The object as it would be: the spec that was written in place of the live one; labels and annotations that were
+    written beside those that kubectl and the hub itself keep.
+    """
+    if live is None:
+        return written
+    metadata = {**live["metadata"], "labels": written["metadata"].get("labels") or {}}
+    own = written["metadata"].get("annotations") or {}
+    kept = {
+        key: text
+        for key, text in (live["metadata"].get("annotations") or {}).items()
+        if key.startswith(("kubectl.kubernetes.io/", "argosy.dev/approve-", "argocd.argoproj.io/refresh"))
+    }
+    metadata["annotations"] = {**kept, **own}
+    for name in ("labels", "annotations"):
+        if not metadata[name]:
+            del metadata[name]
+    return {**live, "metadata": metadata, "spec": written["spec"]}
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
@@ -217,7 +239,8 @@ def _repo(given: dict[str, Any], where: str) -> str:
 def _revision(value: Any, where: str) -> Revision:
     given = _mapping(value, where)
     revision = _name(given.get("revision"), f"{where}.revision")
-    return Revision(_repo(given, where), revision, _text(given, "onto", where), bool(given.get("merged")))
+    repo = _repo(given, where) if given.get("repo") else ""
+    return Revision(repo, revision, _text(given, "onto", where), bool(given.get("merged")))
 
 
 def _folder(value: Any, where: str) -> Folder:
@@ -233,10 +256,16 @@ def _folder(value: Any, where: str) -> Folder:
             files[path] = base64.b64decode(text, validate=True)
         except binascii.Error:
             raise Invalid(f"{where}.files.{path}: the content is not base64") from None
-    links = given.get("links") or []
-    if not isinstance(links, list) or any(link not in files for link in links):
-        raise Invalid(f"{where}.links: expected a list of paths that are in files")
-    return Folder(_repo(given, where), files, frozenset(links), _text(given, "onto", where))
+    named = {name: given.get(name) or [] for name in ("links", "executables")}
+    for name, paths in named.items():
+        if not isinstance(paths, list) or any(path not in files for path in paths):
+            raise Invalid(f"{where}.{name}: expected a list of paths that are in files")
+    for path in files:
+        parent = path.rpartition("/")[0]
+        if parent in files:
+            raise Invalid(f"{where}.files: {parent!r} is a file and a folder")
+    tree = UploadedTree(files, frozenset(named["links"]), frozenset(named["executables"]))
+    return Folder(_repo(given, where), tree, _text(given, "onto", where))
 
 
 def _labels(value: Any, where: str) -> Labels:

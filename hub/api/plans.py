@@ -1,0 +1,142 @@
+"""`POST /plan` and `/plan/apply`, and the subresources `applicationsets/NAME/plan` and `/preview`.
+
+A question is an object of kind Plan with a `spec` (`hub.core.plans.change`); the answer is the same with a `status`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from starlette.responses import Response
+
+from argosy.errors import Invalid
+from argosy.machinery import failure
+from argosy.objects import Manifest
+from hub.api import bodies, wire
+from hub.api.app import Action, Page, Visit
+from hub.api.discovery import Subresource
+from hub.api.objects import Call
+from hub.core.access import Attributes
+from hub.core.plans import change as changes
+from hub.core.plans import model
+from hub.core.plans.change import Change
+from hub.core.plans.model import Plan
+from hub.core.served import table
+from hub.core.served.base import Served
+from hub.store import audit
+from hub.store.base import Tx
+
+LIMIT = 40 * 1024 * 1024
+"""Bytes of one question: what `hub.core.plans.change` takes, in base64."""
+_KINDS = {"ApplicationSet": table.APPLICATION_SET, "Application": table.APPLICATION}
+
+
+class Planner(Protocol):
+    async def plan(self, spec: Any, *, only: str = "") -> Plan: ...
+
+    def asked(self, digest: str) -> Any: ...
+
+
+class Executor(Protocol):
+    async def execute(self, digest: str, spec: Any, note: Any) -> Plan: ...
+
+
+def pages(planner: Planner, executor: Executor) -> list[Page]:
+    """The two pages."""
+
+    async def ask(visit: Visit) -> Response:
+        spec = (await _body(visit)).get("spec") or {}
+        return wire.json_answer(model.answer(spec, await planner.plan(spec)))
+
+    async def apply(visit: Visit) -> Response:
+        body = await _body(visit)
+        digest, spec = body.get("digest"), body.get("spec")
+        if not isinstance(digest, str) or not digest.startswith("sha256:"):
+            raise Invalid(f"digest: found {digest!r}, expected that of a plan, as in sha256:0123…")
+        asked = spec if spec is not None else planner.asked(digest)
+        if asked is not None:
+            for what in _writes(changes.parse(asked)):
+                visit.permit(what)
+
+        def note(tx: Tx, verb: str, served: Served, namespace: str, name: str) -> None:
+            agent = f"argosy plan --apply {digest}"
+            record = audit.Record(
+                visit.now, visit.user.name, verb, served.resource.lstrip("/"), namespace, name, 200, agent
+            )
+            audit.put(tx, record)
+
+        plan = await executor.execute(digest, spec, note)
+        return wire.json_answer(model.answer(asked or {}, plan))
+
+    return [Page("/plan", "POST", ask), Page("/plan/apply", "POST", apply)]
+
+
+async def _body(visit: Visit) -> Manifest:
+    value, _ = bodies.decode(await bodies.read(visit.request, LIMIT), bodies.media_type(visit.request))
+    if not isinstance(value, dict):
+        raise failure.bad_request("the body is not an object")
+    return value
+
+
+def _writes(change: Change) -> Sequence[Attributes]:
+    """What a user must be allowed to do who executes it."""
+    found = []
+    for one in change.written:
+        served, metadata = _KINDS[one["kind"]], one["metadata"]
+        place = (metadata.get("namespace") or "argocd", metadata["name"])
+        found += [_may(verb, served, *place) for verb in ("create", "update")]
+    found += [_may("delete", _KINDS[kind], namespace, name) for kind, namespace, name in change.deleted]
+    found += [_may("patch", table.CLUSTER, "", one.cluster) for one in change.labels]
+    found += [_may("create", table.CLUSTER, "", one.name) for one in change.joins]
+    found += [_may("delete", table.CLUSTER, "", name) for name in change.leaves]
+    return found or [_may("update", table.APPLICATION_SET, "argocd", "")]
+
+
+def _may(verb: str, served: Served, namespace: str, name: str) -> Attributes:
+    return Attributes(verb, served.kind.group, served.kind.plural, "", namespace, name)
+
+
+def set_actions(planner: Planner) -> list[Action]:
+    """`preview`: what the set in the body (or, without one, the set as it is) would change. `plan`: what a change would
+    change of this set's applications.
+    """
+
+    async def preview(call: Call) -> Response:
+        raw = await bodies.read(call.request)
+        body: Any = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else None
+        spec: dict[str, Any] = {}
+        if body:
+            if not isinstance(body, dict) or body.get("kind") != "ApplicationSet":
+                raise failure.bad_request("the body is not an ApplicationSet")
+            spec = {"objects": [_named(call, body)]}
+        return await _answered(call, spec)
+
+    async def plan(call: Call) -> Response:
+        raw = await bodies.read(call.request, LIMIT)
+        body: Any = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else {}
+        if not isinstance(body, dict):
+            raise failure.bad_request("the body is not an object")
+        return await _answered(call, body.get("spec") or {})
+
+    async def _answered(call: Call, spec: Any) -> Response:
+        if call.verb not in ("get", "create"):
+            raise failure.method_not_allowed(call.target.resource, call.target.group, call.verb)
+        answer = model.answer(spec, await planner.plan(spec, only=call.target.name))
+        answer["metadata"] = {"name": call.target.name, "namespace": call.target.namespace}
+        return await wire.compressed(call.request, wire.json_answer(answer))
+
+    resource = table.APPLICATION_SET.resource
+    return [
+        Action(Subresource(resource, name, model.KIND, ("create", "get")), run)
+        for name, run in (("preview", preview), ("plan", plan))
+    ]
+
+
+def _named(call: Call, body: Manifest) -> Manifest:
+    """The set under the name that it is asked about."""
+    metadata = body.get("metadata") or {}
+    target = call.target
+    if metadata.get("name") not in (None, target.name):
+        raise failure.bad_request(f"metadata.name: found {metadata.get('name')!r}, expected {target.name!r}")
+    return {**body, "metadata": {**metadata, "name": target.name, "namespace": target.namespace}}

@@ -1,0 +1,265 @@
+"""Renders what a plan needs and says what differs from what the clusters are assigned."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import functools
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from argosy import bundle
+from argosy.errors import ArgosyError, Invalid, Unavailable
+from argosy.objects import Manifest, ObjectKey
+from hub.core import destinations, expand, sources
+from hub.core.destinations import Directory
+from hub.core.fleet import Fleet
+from hub.core.plans import compare, differences, holds
+from hub.core.plans.compare import Pair
+from hub.core.plans.differences import ObjectChange
+from hub.core.plans.model import AppPlan
+from hub.core.sources import Source
+from hub.core.tree import Tree
+from hub.core.types import ClusterFacts, Failed
+from hub.loops.asking import TreeOf
+from hub.loops.bounds import Bounds
+from hub.loops.kitchen import Dish, Kitchen
+from hub.loops.renderer import Entry, Renderer
+from hub.store import bundles, recipes
+from hub.store.base import Store, Tx
+
+AT_ONCE = 4
+"""Applications prepared or rendered at one time for one plan."""
+
+SourceKey = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Rendered:
+    """What an application would be: its recipe, the commit, its objects (None: not looked at), or what is wrong."""
+
+    recipe: str = ""
+    revision: str = ""
+    objects: Sequence[Manifest] | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What all applications of one plan are looked at with."""
+
+    directory: Directory
+    appsets: Mapping[str, Manifest]
+    ends: float
+    now: datetime.datetime
+
+
+class Dishes:
+    """For one plan. `tree` answers for its repositories as they would be; `rendered` counts renders."""
+
+    def __init__(
+        self, store: Store, kitchen: Kitchen, renderer: Renderer, bounds: Bounds, tree: TreeOf
+    ) -> None:
+        self._store = store
+        self._kitchen = kitchen
+        self._renderer = renderer
+        self._bounds = bounds
+        self._tree = tree
+        self._limit = asyncio.Semaphore(AT_ONCE)
+        self._left = 0
+        self.rendered = 0
+
+    async def compared(
+        self,
+        pairs: Iterable[Pair],
+        moved: Sequence[Pair],
+        fleet: Fleet,
+        appsets: Mapping[str, Manifest],
+        *,
+        renders: int,
+        ends: float,
+        now: float,
+    ) -> list[AppPlan]:
+        """What becomes of the applications; those that stay as they are in every way are left out.
+
+        `moved` have sources that moved. `renders` bounds the renders, `ends` (monotonic seconds) their time.
+        """
+        self._left = renders
+        scene = _Scene(Directory(fleet), appsets, ends, datetime.datetime.fromtimestamp(now, datetime.UTC))
+        due = [*(pair for pair in pairs if pair.changed), *await self._touched(moved)]
+        found = await asyncio.gather(*(self._guarded(pair, scene) for pair in due))
+        return _handed_over([app for app in found if app is not None])
+
+    async def _touched(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """Without those that read nothing of what moved."""
+        entries = [(pair, self._entry(pair)) for pair in pairs]
+        keys = {key for _, entry in entries if entry for key in _keys(entry.sources)}
+        answers = {key: await self._tree(*key) for key in keys}
+        trees = {key: answer.value for key, answer in answers.items() if not isinstance(answer, Failed)}
+        ids: dict[tuple[SourceKey, str], str | None] = {}
+
+        def same(entry: Entry) -> bool:
+            return entry.sound and entry.reads is not None and entry.reads.same(trees, ids)
+
+        return await asyncio.to_thread(
+            lambda: [pair for pair, entry in entries if entry is None or not same(entry)]
+        )
+
+    def _entry(self, pair: Pair) -> Entry | None:
+        return self._renderer.entry(pair.live["metadata"]["uid"]) if pair.live is not None else None
+
+    async def _guarded(self, pair: Pair, scene: _Scene) -> AppPlan | None:
+        async with self._limit:
+            return await (self._leaving(pair, scene) if pair.wanted is None else self._one(pair, scene))
+
+    async def _leaving(self, pair: Pair, scene: _Scene) -> AppPlan:
+        assert pair.live is not None
+        entry = self._entry(pair)
+        state = entry.state if entry else None
+        cascade = expand.FINALIZER in (pair.live["metadata"].get("finalizers") or ())
+        kept = "" if cascade else "the Application has no resources-finalizer: its objects stay"
+        old = await self._bundle(state.bundle if state else "")
+        return AppPlan(
+            pair.namespace,
+            pair.name,
+            pair.appset,
+            _cluster_name(pair.live, scene.directory),
+            differences.REMOVED,
+            objects=differences.of_bundles(old, (), kept=kept),
+            before=state.recipe if state else "",
+        )
+
+    async def _one(self, pair: Pair, scene: _Scene) -> AppPlan | None:
+        assert pair.wanted is not None
+        app, entry = pair.wanted, self._entry(pair)
+        state = entry.state if entry else None
+        change = differences.ADDED if pair.live is None else differences.CHANGED
+        name = _cluster_name(app, scene.directory)
+        plan = AppPlan(pair.namespace, pair.name, pair.appset, name, change, fields=compare.described(pair))
+        plan = replace(plan, before=state.recipe if state else "")
+        try:
+            cluster = destinations.resolve(app["spec"].get("destination") or {}, scene.directory)
+            rendered = await self._render(app, cluster, entry, scene)
+        except ArgosyError as error:
+            rendered = _Rendered(problem=error.message)
+        if rendered.problem:
+            stood = bool(state and state.problem.endswith(rendered.problem))
+            return None if stood and not pair.changed else replace(plan, problem=rendered.problem)
+        moved = pair.live is not None and state is not None and state.cluster not in ("", cluster.id)
+        same = state is not None and rendered.recipe == state.recipe and not moved
+        if same and not plan.fields.fields:
+            return None
+        project = await self._bounds.project(app)
+        appset = scene.appsets.get(pair.appset)
+        plan = replace(
+            plan,
+            after=rendered.recipe,
+            revision=rendered.revision,
+            holds=() if same else holds.of_app(app, project, appset, scene.now),
+        )
+        if moved and pair.live is not None:
+            plan = replace(plan, moved_from=_cluster_name(pair.live, scene.directory))
+        if same:
+            return plan
+        if rendered.objects is None:
+            return replace(plan, shown=False)
+        old = await self._bundle(state.bundle) if state and not moved else ()
+        objects = differences.of_bundles(old, rendered.objects, kept=_kept(app))
+        if not objects and not plan.fields.fields and not moved and pair.live is not None:
+            # Another recipe for the same objects changes nothing.
+            return None
+        return replace(plan, objects=objects)
+
+    async def _render(
+        self, app: Manifest, cluster: ClusterFacts, entry: Entry | None, scene: _Scene
+    ) -> _Rendered:
+        """Raises our errors."""
+        found = sources.of(app)
+        if refused := await self._bounds.of_app(app, found, cluster):
+            return _Rendered(problem=refused)
+        trees: dict[SourceKey, Tree] = {}
+        for key in dict.fromkeys(_keys(found)):
+            answer = await self._tree(*key)
+            if isinstance(answer, Failed):
+                raise Unavailable(answer.reason)
+            trees[key] = answer.value
+        parts = [(source, trees[key]) for source, key in zip(found, _keys(found), strict=True)]
+        dish = await self._kitchen.prepare(app, parts, functools.partial(self._renderer.kube, cluster.id))
+        revision = trees[_keys(found)[0]].commit
+        state = entry.state if entry else None
+        if state is not None and state.recipe == dish.digest and state.bundle:
+            old = await self._bundle(state.bundle) if state.cluster != cluster.id else ()
+            return _Rendered(dish.digest, revision, old)
+        objects = await self._cooked(dish, scene)
+        if objects is not None:
+            fresh = bundle.pack(objects)
+            refused = await self._bounds.of_objects(app, cluster, fresh[0], fresh)
+            if refused:
+                return _Rendered(problem=refused)
+        return _Rendered(dish.digest, revision, objects)
+
+    async def _cooked(self, dish: Dish, scene: _Scene) -> Sequence[Manifest] | None:
+        """The objects of a recipe; None where there are too many renders already. Raises `Invalid`, `Unavailable`."""
+        known = await self._store.read(lambda tx: _known(tx, dish.digest))
+        if known is not None:
+            digest, blob, problem = known
+            if problem:
+                raise Invalid(problem)
+            return await asyncio.to_thread(bundle.unpack, blob, digest)
+        if self._left <= 0 or time.monotonic() > scene.ends:
+            return None
+        self._left -= 1
+        self.rendered += 1
+        return await self._kitchen.cook(dish)
+
+    async def _bundle(self, digest: str) -> Sequence[Manifest]:
+        """What a bundle holds; nothing where it is not there any more."""
+        blob = await self._store.read(lambda tx: bundles.get(tx, digest)) if digest else None
+        return await asyncio.to_thread(bundle.unpack, blob, digest) if blob is not None else ()
+
+
+def _known(tx: Tx, recipe: str) -> tuple[str, bytes, str] | None:
+    """(digest, bundle, problem) of a recipe that was rendered before."""
+    found = recipes.find(tx, recipe)
+    if found is None:
+        return None
+    digest, problem = found
+    blob = bundles.get(tx, digest) if digest else b""
+    return (digest, blob, problem) if blob is not None else None
+
+
+def _keys(found: Sequence[Source]) -> list[SourceKey]:
+    return [(source.address, source.target) for source in found]
+
+
+def _kept(app: Manifest) -> str:
+    """Why an object that leaves the source stays in the cluster, "" where it is deleted."""
+    automated = (app["spec"].get("syncPolicy") or {}).get("automated") or {}
+    return "" if automated.get("prune") else "prune is off: it stays until somebody syncs with prune"
+
+
+def _cluster_name(app: Manifest, directory: Directory) -> str:
+    destination = app["spec"].get("destination") or {}
+    try:
+        return destinations.resolve(destination, directory).name
+    except Invalid:
+        return str(destination.get("name") or destination.get("server") or "")
+
+
+def _handed_over(apps: Sequence[AppPlan]) -> list[AppPlan]:
+    """With what one application of a cluster loses and another gets marked as handed over."""
+    gets: dict[tuple[str, ObjectKey], str] = {
+        (app.cluster, each.key): app.name
+        for app in apps
+        for each in app.objects
+        if each.change == differences.ADDED
+    }
+
+    def marked(app: AppPlan, each: ObjectChange) -> ObjectChange:
+        taker = gets.get((app.cluster, each.key), app.name)
+        if each.change != differences.REMOVED or taker == app.name:
+            return each
+        return replace(each, kept=f"handed over to {taker}")
+
+    return [replace(app, objects=tuple(marked(app, each) for each in app.objects)) for app in apps]

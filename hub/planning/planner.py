@@ -1,0 +1,301 @@
+"""Answers what a change would do: evaluates, renders and compares as the loops do, and writes nothing.
+
+The cost follows the change: only sets that it may concern are evaluated, only applications whose recipe differs are
+rendered, and of those no more than the question allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from argosy.errors import NotFound
+from argosy.objects import Manifest
+from hub.core import generated, increment
+from hub.core.expand import Evaluation
+from hub.core.fleet import Fleet, Move
+from hub.core.plans import change as changes
+from hub.core.plans import compare, differences, model
+from hub.core.plans.change import Change
+from hub.core.plans.compare import Pair, SetOutcome
+from hub.core.plans.model import Plan, RemovalPlan, Written
+from hub.core.served import table
+from hub.core.types import ClusterFacts
+from hub.loops.asking import Fetcher, Provide, Pull, TreeOf
+from hub.loops.expander import Expander, evaluator_of
+from hub.loops.renderer import Renderer
+from hub.loops.trees import Trees
+from hub.loops.world import World
+from hub.planning import writing
+from hub.planning.dishes import Dishes
+from hub.planning.trees import Merger, PlannedTrees, placed
+from hub.store.base import Store, Tx
+from hub.store.resources import NAMESPACE, Resources
+
+AT_ONCE = 4
+"""Sets evaluated at one time for one plan."""
+SECONDS = 45.0
+"""After which nothing more is rendered: what is left is counted, not shown."""
+KEPT = 64
+"""Questions that can still be executed by their plan's digest alone."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a planner shares with the loops."""
+
+    store: Store
+    resources: Resources
+    world: World
+    trees: Trees
+    merger: Merger
+    provide: Provide
+    pull: Pull
+    expander: Expander
+    renderer: Renderer
+    dishes: Callable[[TreeOf], Dishes]
+    """Makes what renders with the trees of one plan."""
+    now: Callable[[], float]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A set that is evaluated: as it is (None: not there) and as it would be (None: deleted)."""
+
+    live: Manifest | None
+    wanted: Manifest | None
+
+    @property
+    def manifest(self) -> Manifest:
+        found = self.wanted or self.live
+        assert found is not None
+        return found
+
+
+class Planner:
+    """One for a hub. Questions are independent of each other; at most two are worked on at once."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._turn = asyncio.Semaphore(2)
+        self._known: OrderedDict[str, Any] = OrderedDict()
+
+    async def plan(self, spec: Any, *, only: str = "") -> Plan:
+        """The answer to a question (`hub.core.plans.change`). `only` is the set that is asked about, "" for all.
+
+        Raises `Invalid` for a question that makes no sense, and our other errors.
+        """
+        change = await placed(self._parts.trees, changes.parse(spec))
+        async with self._turn:
+            plan = await _Work(self._parts, change, only).plan()
+        self._known[plan.digest] = spec
+        while len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        return plan
+
+    def asked(self, digest: str) -> Any:
+        """The question whose answer had that digest lately, None where it is not known any more."""
+        return self._known.get(digest)
+
+
+class _Work:
+    """One plan in the making."""
+
+    def __init__(self, parts: Parts, change: Change, only: str) -> None:
+        self._parts = parts
+        self._change = change
+        self._only = only
+        self._trees = PlannedTrees(parts.trees, parts.merger, change)
+        self._limit = asyncio.Semaphore(AT_ONCE)
+        self._fleet = Fleet()
+        self._moves: list[Move] = []
+        self._ends = time.monotonic() + SECONDS
+
+    async def plan(self) -> Plan:
+        parts, change = self._parts, self._change
+        before = await parts.world.clusters()
+        self._moves = changes.moves(change, {cluster.name: cluster for cluster in before})
+        # A fleet of its own, since the memory of parameters is shared between a fleet and those made of it.
+        self._fleet = Fleet(_after(before, self._moves)) if self._moves else before
+        asked, lone, written = await self._asked()
+        outcomes = await asyncio.gather(*(self._evaluated(one) for one in asked))
+        pairs = [*lone, *(pair for outcome, _ in outcomes for pair in outcome.pairs)]
+        dishes = parts.dishes(self._trees.tree)
+        apps = await dishes.compared(
+            pairs,
+            self._moved(pairs),
+            self._fleet,
+            {one.manifest["metadata"]["name"]: one.manifest for one in asked},
+            renders=change.renders,
+            ends=self._ends,
+            now=parts.now(),
+        )
+        return Plan(
+            asked=change.digest,
+            written=(*written, *_clusters(self._moves)),
+            apps=model.in_order(apps),
+            removals=tuple(
+                RemovalPlan(one.manifest["metadata"]["name"], outcome.losing, outcome.clusters, outcome.held)
+                for one, (outcome, _) in zip(asked, outcomes, strict=True)
+                if outcome.losing
+            ),
+            problems=tuple(
+                text for outcome, standing in outcomes for text in outcome.problems if text not in standing
+            ),
+            standing=tuple(
+                text for outcome, standing in outcomes for text in outcome.problems if text in standing
+            ),
+            commits=tuple(sorted((*key, commit) for key, commit in self._trees.commits.items())),
+            sets=len(asked),
+            renders=dishes.rendered,
+        )
+
+    # --- what is concerned ----------------------------------------------------------------------------------------
+
+    async def _asked(self) -> tuple[list[_Asked], list[Pair], list[Written]]:
+        """(the sets to be evaluated, lone applications that change, what would be written itself)."""
+        parts = self._parts
+        imagined = await parts.store.read(
+            lambda tx: writing.objects(tx, parts.resources, self._change, parts.now(), dry_run=True)
+        )
+        sets: dict[tuple[str, str], _Asked] = {}
+        lone: list[Pair] = []
+        written: list[Written] = []
+        for live, wanted in imagined:
+            found = wanted or live
+            assert found is not None
+            if said := _written(live, wanted):
+                written.append(said)
+            if found["kind"] == "ApplicationSet":
+                sets[_place(found)] = _Asked(live, wanted)
+            else:
+                lone.append(Pair("", live, wanted))
+        for appset in await self._parts.world.listed(table.APPLICATION_SET, NAMESPACE):
+            name = appset["metadata"]["name"]
+            if _place(appset) not in sets and (name == self._only if self._only else self._concerned(appset)):
+                sets[_place(appset)] = _Asked(appset, appset)
+        if self._only and not any(name == self._only for _, name in sets):
+            raise NotFound(f'applicationsets.argoproj.io "{self._only}" not found')
+        return [sets[place] for place in sorted(sets)], lone, written
+
+    def _concerned(self, appset: Manifest) -> bool:
+        if appset["metadata"].get("deletionTimestamp"):
+            return False
+        if not self._moves and not self._change.repositories:
+            return False
+        inputs = self._parts.expander.looked_at(appset["metadata"]["uid"])
+        if inputs is None or any(increment.concerns(inputs, move) for move in self._moves):
+            return True
+        return any(self._trees.concerns(request.repo_url) for request in inputs.trees)
+
+    def _moved(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Applications that stay as they are while a source of theirs does not."""
+        if not self._change.repositories:
+            return []
+        known = {pair.live["metadata"]["uid"] for pair in pairs if pair.live is not None and pair.changed}
+        moved = self._parts.renderer.using(lambda key: self._trees.concerns(key[0]))
+        return [
+            Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
+            for uid, entry in moved.items()
+            if uid not in known and not entry.manifest["metadata"].get("deletionTimestamp")
+            if not self._only or _set_of(entry.manifest) == self._only
+        ]
+
+    # --- sets -----------------------------------------------------------------------------------------------------
+
+    async def _evaluated(self, one: _Asked) -> tuple[SetOutcome, frozenset[str]]:
+        """(what the set would do, the problems that it has already)."""
+        deleting = one.wanted is None
+        async with self._limit:
+            evaluation = (
+                Evaluation()
+                if deleting
+                else await self._evaluate(one.manifest, self._fleet, self._trees.tree)
+            )
+            existing, foreign = await self._parts.store.read(lambda tx: self._existing(tx, one, evaluation))
+            outcome = compare.of_set(one.manifest, evaluation, existing, foreign, deleting=deleting)
+            standing: frozenset[str] = frozenset()
+            if outcome.problems and one.live is not None:
+                before = await self._evaluate(
+                    one.live, await self._parts.world.clusters(), self._parts.trees.tree
+                )
+                standing = frozenset(compare.of_set(one.live, before, existing, foreign).problems)
+        return outcome, standing
+
+    async def _evaluate(self, appset: Manifest, fleet: Fleet, tree: TreeOf) -> Evaluation:
+        parts = self._parts
+        fetcher = Fetcher(parts.world, tree, parts.provide, parts.pull)
+        return await fetcher.evaluated(evaluator_of(appset), fleet)
+
+    def _existing(
+        self, tx: Tx, one: _Asked, evaluation: Evaluation
+    ) -> tuple[dict[str, Manifest], dict[str, str]]:
+        """(the set's applications by name, of the generated names those that another set has)."""
+        resources = self._parts.resources
+        uid = one.live["metadata"]["uid"] if one.live is not None else ""
+        owned = resources.owned(tx, table.APPLICATION, uid) if uid else []
+        existing = {app["metadata"]["name"]: app for app in owned}
+        foreign: dict[str, str] = {}
+        for app in evaluation.applications:
+            name = app["metadata"]["name"]
+            live = None if name in existing else resources.get(tx, table.APPLICATION, NAMESPACE, name)
+            if live is None:
+                continue
+            if owner := generated.controller_of(live):
+                foreign[name] = owner
+            else:
+                # One that nobody owns is taken over.
+                existing[name] = live
+        return existing, foreign
+
+
+def _after(before: Fleet, moves: Iterable[Move]) -> list[ClusterFacts]:
+    found = {cluster.name: cluster for cluster in before}
+    for move in moves:
+        if move.new is not None:
+            found[move.new.name] = move.new
+        elif move.old is not None:
+            found.pop(move.old.name, None)
+    return list(found.values())
+
+
+def _place(manifest: Manifest) -> tuple[str, str]:
+    metadata = manifest["metadata"]
+    return metadata.get("namespace") or NAMESPACE, metadata["name"]
+
+
+def _set_of(app: Manifest) -> str:
+    for owner in app["metadata"].get("ownerReferences") or ():
+        if owner.get("controller") and owner.get("kind") == "ApplicationSet":
+            return str(owner["name"])
+    return ""
+
+
+def _written(live: Manifest | None, wanted: Manifest | None) -> Written | None:
+    found = wanted or live
+    assert found is not None
+    kind, name = found["kind"], found["metadata"]["name"]
+    if live is None or wanted is None:
+        return Written(kind, name, differences.ADDED if live is None else differences.REMOVED)
+    difference = differences.between(compare.content(live), compare.content(wanted))
+    return Written(kind, name, differences.CHANGED, difference) if difference.fields else None
+
+
+def _clusters(moves: Iterable[Move]) -> list[Written]:
+    found = []
+    for move in moves:
+        place = move.new or move.old
+        assert place is not None
+        if move.old is None or move.new is None:
+            found.append(
+                Written("Cluster", place.name, differences.ADDED if move.old is None else differences.REMOVED)
+            )
+            continue
+        difference = differences.between({"labels": dict(move.old.labels)}, {"labels": dict(move.new.labels)})
+        if difference.fields:
+            found.append(Written("Cluster", place.name, differences.CHANGED, difference))
+    return found

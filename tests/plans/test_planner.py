@@ -1,0 +1,276 @@
+"""What a change would do, asked of a whole hub: what a plan says is what happens when the change is made."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import hubs
+import pytest
+from hubs import Repo, config_map
+
+from argosy.errors import Invalid
+from argosy.objects import Manifest
+from hub.assembly import Hub
+from hub.core.plans.model import AppPlan, Plan
+from hub.core.plans.upload import UploadedTree
+from hub.core.served import table
+from hub.store import apps
+
+START = {
+    "apps/web/a.yaml": config_map("web-a"),
+    "apps/web/b.yaml": config_map("web-b"),
+    "apps/db/a.yaml": config_map("db-a"),
+}
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Repo]:
+    with hubs.repository(tmp_path) as made:
+        made.commit(START)
+        yield made
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, repo: Repo) -> AsyncIterator[Hub]:
+    async with hubs.running(tmp_path / "hub") as started:
+        for name in ("one", "two"):
+            await hubs.add_cluster(started, name, env="prod")
+        await hubs.add_cluster(started, "lab", env="test")
+        await hubs.add(started, table.APPLICATION_SET, hubs.appset(repo))
+        await settled(started)
+        yield started
+
+
+async def settled(hub: Hub) -> None:
+    await hubs.settled(hub)
+    await hubs.settled(hub)
+
+
+def by_name(plan: Plan) -> dict[str, AppPlan]:
+    return {app.name: app for app in plan.apps}
+
+
+def objects(app: AppPlan) -> dict[str, str]:
+    return {each.key.name: each.change for each in app.objects}
+
+
+async def bundles(hub: Hub) -> dict[str, str]:
+    found = await hub.store.read(apps.every)
+    return {state.name: state.bundle for state in found}
+
+
+async def test_nothing_changes_nothing(hub: Hub) -> None:
+    plan = await hub.planner.plan({})
+    assert plan.empty
+    assert (plan.sets, plan.renders) == (0, 0)
+
+
+async def test_a_label_brings_and_takes_applications(hub: Hub) -> None:
+    plan = await hub.planner.plan({"labels": [{"cluster": "lab", "set": {"env": "prod"}}]})
+    assert {name: (app.change, app.cluster) for name, app in by_name(plan).items()} == {
+        "web-lab": ("added", "lab"),
+        "db-lab": ("added", "lab"),
+    }
+    assert objects(by_name(plan)["web-lab"]) == {"web-a": "added", "web-b": "added"}
+    assert [(each.kind, each.name, each.change) for each in plan.written] == [("Cluster", "lab", "changed")]
+    gone = await hub.planner.plan({"labels": [{"cluster": "two", "remove": ["env"]}]})
+    assert {name: app.change for name, app in by_name(gone).items()} == {
+        "web-two": "removed",
+        "db-two": "removed",
+    }
+    assert objects(by_name(gone)["web-two"]) == {"web-a": "removed", "web-b": "removed"}
+    (removal,) = gone.removals
+    assert (removal.apps, removal.clusters, removal.held) == (("db-two", "web-two"), 1, "")
+    assert (await hub.planner.plan({"labels": [{"cluster": "lab", "set": {"tier": "x"}}]})).apps == ()
+
+
+async def test_what_would_go_above_the_cap_is_said_with_its_approval(hub: Hub) -> None:
+    plan = await hub.planner.plan({"leaves": ["one", "two"]})
+    (removal,) = plan.removals
+    assert "no application at all" in removal.held
+    plan = await hub.planner.plan(
+        {"leaves": ["one", "two"], "joins": [{"name": "new", "labels": {"env": "prod"}}]}
+    )
+    (removal,) = plan.removals
+    assert "more than the cap of 1" in removal.held
+    assert "argosy.dev/approve-removal=" in removal.held
+    assert plan.summary()["applications"] == {"added": 2, "changed": 0, "removed": 4}
+
+
+async def test_a_plan_of_a_branch_is_what_the_merge_does(hub: Hub, repo: Repo) -> None:
+    before = await bundles(hub)
+    repo.git("checkout", "--quiet", "-b", "feature")
+    (repo.work / "apps/web/a.yaml").write_text(config_map("web-a", "2"))
+    (repo.work / "apps/web/b.yaml").unlink()
+    (repo.work / "apps/new").mkdir()
+    (repo.work / "apps/new/a.yaml").write_text(config_map("new-a"))
+    repo.git("add", "--all")
+    repo.git("commit", "--quiet", "--message", "feature")
+    repo.git("push", "--quiet", str(repo.server.root / "fleet.git"), "feature")
+    plan = await hub.planner.plan({"revisions": [{"repo": repo.url, "revision": "feature"}]})
+    found = by_name(plan)
+    assert set(found) == {"web-one", "web-two", "new-one", "new-two"}
+    assert objects(found["web-one"]) == {"web-a": "changed", "web-b": "removed"}
+    (changed,) = (each for each in found["web-one"].objects if each.change == "changed")
+    assert [(each.path, each.before, each.after) for each in changed.difference.fields] == [
+        ("data.value", "1", "2")
+    ]
+    assert objects(found["new-two"]) == {"new-a": "added"}
+    assert await bundles(hub) == before, "a plan writes nothing"
+    assert plan.commits == ((repo.url, "main", repo.git("rev-parse", "feature").strip()),)
+    repo.git("checkout", "--quiet", "main")
+    repo.git("merge", "--quiet", "feature")
+    repo.commit({})
+    hub.poller.ask(lambda url: True)
+    await settled(hub)
+    now = await bundles(hub)
+    assert {name for name in now if now[name] != before.get(name)} == set(found)
+    assert (await hub.planner.plan({"revisions": [{"repo": repo.url, "revision": "feature"}]})).empty
+
+
+async def test_a_pull_request_is_planned_as_merged_and_conflicts_are_told(hub: Hub, repo: Repo) -> None:
+    repo.git("checkout", "--quiet", "-b", "theirs")
+    (repo.work / "apps/db/a.yaml").write_text(config_map("db-a", "9"))
+    repo.git("commit", "--quiet", "--all", "--message", "theirs")
+    repo.git("push", "--quiet", str(repo.server.root / "fleet.git"), "HEAD:refs/pull/7/head")
+    repo.git("checkout", "--quiet", "main")
+    repo.commit({"apps/web/a.yaml": config_map("web-a", "5")})
+    hub.poller.ask(lambda url: True)
+    await settled(hub)
+    asked = {"repo": repo.url, "revision": "pull/7"}
+    alone = await hub.planner.plan({"revisions": [asked]})
+    assert {"web-one", "db-one"} <= set(by_name(alone)), (
+        "without the merge, main's newer commit would be undone"
+    )
+    merged = await hub.planner.plan({"revisions": [{**asked, "merged": True}]})
+    assert set(by_name(merged)) == {"db-one", "db-two"}
+    repo.commit({"apps/db/a.yaml": config_map("db-a", "4")})
+    hub.poller.ask(lambda url: True)
+    await settled(hub)
+    conflict = await hub.planner.plan({"revisions": [{**asked, "merged": True}]})
+    assert any("conflicts in apps/db/a.yaml" in text for text in conflict.problems)
+    assert conflict.failed
+
+
+async def test_a_folder_costs_only_what_differs_from_git(hub: Hub, repo: Repo) -> None:
+    def folder(**changed: str) -> dict[str, Any]:
+        files = {**START, **{f"apps/{key.replace('_', '/')}.yaml": text for key, text in changed.items()}}
+        encoded = {path: base64.b64encode(text.encode()).decode() for path, text in files.items()}
+        return {"folders": [{"repo": repo.url, "files": encoded}]}
+
+    same = await hub.planner.plan(folder())
+    assert (same.empty, same.renders) == (True, 0)
+    plan = await hub.planner.plan(folder(web_c=config_map("web-c")))
+    assert set(by_name(plan)) == {"web-one", "web-two"}
+    assert objects(by_name(plan)["web-one"]) == {"web-c": "added"}
+    assert plan.renders == 2
+
+
+def test_an_uploaded_folder_has_the_ids_that_git_gives_it(repo: Repo) -> None:
+    (repo.work / "apps/run.sh").write_text("#!/bin/sh\n")
+    (repo.work / "apps/run.sh").chmod(0o755)
+    (repo.work / "apps.txt").write_text("sorted before the folder of that name\n")
+    (repo.work / "link").symlink_to("apps/web")
+    repo.commit({})
+    files = repo.git("ls-files").split()
+    links, run = frozenset({"link"}), frozenset({"apps/run.sh"})
+    content = {path: b"apps/web" if path == "link" else (repo.work / path).read_bytes() for path in files}
+    tree = UploadedTree(content, links, run)
+    for path in ("", "apps", "apps/web", "apps/run.sh", "link"):
+        assert tree.tree_id(path) == repo.git("rev-parse", f"HEAD:{path}").strip(), path
+    assert tree.tree_id("nothing") is None
+
+
+async def test_an_edited_set_shows_what_differs_of_its_applications(hub: Hub, repo: Repo) -> None:
+    edited = hubs.appset(repo)
+    edited["spec"]["template"]["spec"]["destination"]["namespace"] = "shop"
+    plan = await hub.planner.plan({"objects": [edited]})
+    found = by_name(plan)
+    assert set(found) == {"web-one", "web-two", "db-one", "db-two"}
+    paths = [each.path for each in found["web-one"].fields.fields]
+    assert paths == ["spec.destination.namespace"]
+    assert plan.written[0].fields.fields[0].path == "spec.template.spec.destination.namespace"
+    new = hubs.appset(repo, "other", path="apps/db")
+    new["spec"]["template"]["metadata"]["name"] = "other-{{.name}}"
+    plan = await hub.planner.plan({"objects": [new]})
+    assert {app.change for app in plan.apps} == {"added"}
+    clash = await hub.planner.plan({"objects": [hubs.appset(repo, "other")]})
+    assert any("belongs to another ApplicationSet" in text for text in clash.problems)
+
+
+async def test_problems_of_the_change_are_told_apart_from_those_that_stand(hub: Hub, repo: Repo) -> None:
+    broken = hubs.appset(repo)
+    broken["spec"]["template"]["spec"]["source"]["path"] = "{{.path.nothing}}"
+    plan = await hub.planner.plan({"objects": [broken]})
+    assert plan.failed
+    assert any("nothing" in text for text in plan.problems)
+    assert plan.apps == ()
+    await hubs.patch(hub, table.APPLICATION_SET, "fleet", {"spec": broken["spec"]})
+    await settled(hub)
+    again = await hub.planner.plan({"labels": [{"cluster": "lab", "set": {"env": "prod"}}]})
+    assert again.standing
+    assert set(again.standing).isdisjoint(again.problems)
+
+
+async def test_an_application_that_would_not_render_is_a_problem_of_its_own(hub: Hub, repo: Repo) -> None:
+    encoded = {path: base64.b64encode(text.encode()).decode() for path, text in START.items()}
+    encoded["apps/web/a.yaml"] = base64.b64encode(b"apiVersion: v1\nkind: ConfigMap\nmetadata: [").decode()
+    plan = await hub.planner.plan({"folders": [{"repo": repo.url, "files": encoded}]})
+    assert plan.failed
+    assert "apps/web/a.yaml" in by_name(plan)["web-one"].problem
+
+
+async def test_windows_hold_and_manual_syncs_are_said(hub: Hub, repo: Repo) -> None:
+    closed = [{"kind": "deny", "schedule": "* * * * *", "duration": "1h", "applications": ["*"]}]
+    await hubs.patch(hub, table.APP_PROJECT, "default", {"spec": {"syncWindows": closed}})
+    edited = hubs.appset(repo)
+    edited["spec"]["template"]["metadata"]["name"] = "by-hand-{{.path.basename}}-{{.name}}"
+    del edited["spec"]["template"]["spec"]["syncPolicy"]
+    plan = await hub.planner.plan({"objects": [edited]})
+    added = next(app for app in plan.apps if app.change == "added")
+    assert [hold.kind for hold in added.holds] == ["Window", "ManualSync"]
+
+
+async def test_renders_are_bounded_and_what_is_not_shown_is_counted(hub: Hub, repo: Repo) -> None:
+    spec = {"labels": [{"cluster": "lab", "set": {"env": "prod"}}], "renders": 1}
+    plan = await hub.planner.plan(spec)
+    assert plan.renders == 1
+    assert plan.unshown == 1
+    assert plan.summary()["notShown"] == 1
+
+
+async def test_the_digest_names_what_would_be_done(hub: Hub, repo: Repo) -> None:
+    spec: Manifest = {"labels": [{"cluster": "lab", "set": {"env": "prod"}}]}
+    first = await hub.planner.plan(spec)
+    assert first.digest == (await hub.planner.plan(spec)).digest
+    repo.commit({"apps/web/a.yaml": config_map("web-a", "2")})
+    hub.poller.ask(lambda url: True)
+    await settled(hub)
+    assert first.digest != (await hub.planner.plan(spec)).digest
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ([], "spec: expected a mapping"),
+        ({"label": []}, "spec.label: no such field"),
+        ({"labels": [{"cluster": "nowhere", "set": {"a": "b"}}]}, "there is no cluster 'nowhere'"),
+        ({"labels": [{"cluster": "one", "set": {"a": 1}}]}, "spec.labels[0].set.a: expected a text"),
+        ({"joins": [{"name": "one"}]}, "there is a cluster 'one' already"),
+        ({"objects": [{"kind": "Secret"}]}, "expected an ApplicationSet or an Application"),
+        ({"deletions": [{"kind": "Application", "name": "none"}]}, "there is no Application argocd/none"),
+        ({"folders": [{"repo": "https://x/y", "files": {"../a": ""}}]}, "no path inside a repository"),
+        ({"folders": [{"repo": "https://x/y", "files": {"a": "%"}}]}, "not base64"),
+        ({"renders": -1}, "spec.renders"),
+        ({"revisions": [{"repo": "https://x/y", "revision": "a"}] * 2}, "named twice"),
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_refused_by_its_field(
+    hub: Hub, spec: Any, words: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        await hub.planner.plan(spec)
+    assert words in refused.value.message
