@@ -22,6 +22,7 @@ from hub.core.plans.model import AppPlan
 from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.core.types import ClusterFacts, Failed
+from hub.loops import kitchen
 from hub.loops.asking import TreeOf
 from hub.loops.bounds import Bounds
 from hub.loops.kitchen import Dish, Kitchen
@@ -193,8 +194,8 @@ class Dishes:
             return _Rendered(dish.digest, revision, old)
         objects = await self._cooked(dish, scene)
         if objects is not None:
-            fresh = bundle.pack(objects)
-            refused = await self._bounds.of_objects(app, cluster, fresh[0], fresh)
+            fresh = await kitchen.pack(list(objects))
+            refused = await self._bounds.of_objects(app, cluster, fresh.digest, fresh)
             if refused:
                 return _Rendered(problem=refused)
         return _Rendered(dish.digest, revision, objects)
