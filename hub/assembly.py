@@ -22,7 +22,7 @@ from argosy.loop import Loop, Wake, run_loops
 from argosy.objects import Manifest
 from argosy.token import JoinToken
 from hub import config
-from hub.api import actions, plans, server
+from hub.api import actions, app_actions, plans, server
 from hub.api.app import Api
 from hub.api.app import Hub as ApiHub
 from hub.ca import authority
@@ -219,7 +219,11 @@ class Hub:
                 version=version("argosy"),
                 on_push=self._on_push,
                 records=lambda: [loop.record for loop in self.loops],
-                actions=[*actions.cluster_actions(self.store), *plans.set_actions(self.planner)],
+                actions=[
+                    *actions.cluster_actions(self.store),
+                    *app_actions.application_actions(self.store, self.resources),
+                    *plans.set_actions(self.planner),
+                ],
                 pages=plans.pages(self.planner, self.executor),
             )
         )

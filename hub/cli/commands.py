@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli import apps, appsets, clusters, fleet_commands, join, offline, plan, releases, wait
+from hub.cli import app_sync, apps, appsets, clusters, fleet_commands, join, offline, plan, releases, wait
 from hub.cli.kubeconfig import Choice
 
 app = typer.Typer(
@@ -55,6 +55,8 @@ app.command("join")(join.join)
 app.command("kubeconfig")(fleet_commands.show_kubeconfig)
 app.add_typer(clusters.commands, name="cluster")
 app.add_typer(apps.commands, name="app")
+apps.commands.command("sync")(app_sync.sync)
+apps.commands.command("terminate-op")(app_sync.terminate)
 app.add_typer(appsets.commands, name="appset")
 app.add_typer(releases.commands, name="release")
 

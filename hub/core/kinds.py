@@ -134,17 +134,18 @@ _HYDRATOR = struct(
     syncSource__=held(struct(targetBranch__=TEXT, path__=TEXT, repoURL=TEXT)),
     hydrateTo=struct(targetBranch__=TEXT),
 )
+_RETRY = struct(
+    limit=WHOLE,
+    backoff=struct(duration=TEXT, factor=OPTIONAL_WHOLE, maxDuration=TEXT),
+    refresh=FLAG,
+)
 SYNC_POLICY = hinted(
     struct(
         automated=struct(
             prune=OPTIONAL_FLAG, selfHeal=OPTIONAL_FLAG, allowEmpty=OPTIONAL_FLAG, enabled=OPTIONAL_FLAG
         ),
         syncOptions=TEXTS,
-        retry=struct(
-            limit=WHOLE,
-            backoff=struct(duration=TEXT, factor=OPTIONAL_WHOLE, maxDuration=TEXT),
-            refresh=FLAG,
-        ),
+        retry=_RETRY,
         managedNamespaceMetadata=struct(labels=TEXT_MAP, annotations=TEXT_MAP),
     ),
     preserveResourcesOnDeletion="it belongs to spec.syncPolicy of the ApplicationSet",
@@ -176,6 +177,24 @@ APPLICATION_SPEC = hinted(
     directory="it belongs to spec.source",
     spec="a spec inside spec",
 )
+OPERATION = struct(
+    sync=struct(
+        revision=TEXT,
+        revisions=TEXTS,
+        prune=FLAG,
+        dryRun=FLAG,
+        syncStrategy=struct(apply=struct(force=FLAG), hook=struct(force=FLAG)),
+        resources=ListOf(struct(group=TEXT, kind__=TEXT, name__=TEXT, namespace=TEXT)),
+        source=SOURCE,
+        sources=ListOf(SOURCE),
+        manifests=TEXTS,
+        syncOptions=TEXTS,
+        autoHealAttemptsCount=WHOLE,
+    ),
+    initiatedBy=struct(username=TEXT, automated=FLAG),
+    info=ListOf(_NAME_VALUE),
+    retry=_RETRY,
+)
 _OBJECT_META = loose(
     struct(
         name=TEXT,
@@ -192,7 +211,7 @@ APPLICATION = struct(
     metadata__=_OBJECT_META,
     spec__=APPLICATION_SPEC,
     status=ANY,
-    operation=OBJECT,
+    operation=OPERATION,
 )
 
 TEMPLATE = held(

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from argosy import objects
-from argosy.bundle import NAMESPACE_METADATA, Policy
+from argosy import objects, windows
+from argosy.bundle import NAMESPACE_METADATA, STAGE_TIMEOUT, Policy
+from argosy.errors import Invalid
+from hub.core import operations
+
+APPROVED = "argocd.argoproj.io/deletion-approved"
+STAGE_TIMEOUT_ANNOTATION = "argosy.dev/stage-timeout"
 
 MODE = "argosy.dev/mode"
 MODES = ("observe", "release", "adopt", "manage")
@@ -20,25 +27,64 @@ def mode_problem(annotations: Mapping[str, str]) -> str:
     return f'metadata.annotations["{MODE}"]: one of {", ".join(MODES)} is expected, found {mode!r}'
 
 
-def of(spec: dict[str, Any], sync_request: str, annotations: Mapping[str, str]) -> Policy:
-    """Reads an Application's spec, which admission has already checked. `sync_request` names the newest operation.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What users asked for beside the spec: the newest operation's id and text, and the sync that was ended."""
+
+    request: str = ""
+    operation: str = ""
+    terminate: str = ""
+
+
+def of(spec: dict[str, Any], asked: Asked, annotations: Mapping[str, str]) -> Policy:
+    """Reads an Application's spec, which admission has already checked.
 
     `automated.enabled: false` means manual (Argo CD 3.1); `automated: {}` means automated without prune and self-heal.
+    Raises `Invalid` for what admission does not look at: durations and annotations.
     """
     sync_policy = spec.get("syncPolicy") or {}
     automated = sync_policy.get("automated")
     on = automated is not None and automated.get("enabled") is not False
     automated = automated or {}
+    again = operations.retry(sync_policy.get("retry"), "spec.syncPolicy.retry")
     return Policy(
         automated=on,
         prune=on and bool(automated.get("prune")),
         self_heal=on and bool(automated.get("selfHeal")),
         allow_empty=bool(automated.get("allowEmpty")),
-        sync_options=(*(sync_policy.get("syncOptions") or ()), *_namespace(sync_policy)),
+        sync_options=(
+            *(sync_policy.get("syncOptions") or ()),
+            *_namespace(sync_policy),
+            *_stage_timeout(annotations),
+        ),
         ignore_differences=objects.canonical(spec.get("ignoreDifferences") or []).decode(),
-        sync_request=sync_request,
+        sync_request=asked.request,
+        operation=asked.operation,
+        terminate=asked.terminate,
+        retry=objects.canonical(again).decode() if again is not None else "",
+        deletion_approved=approved(annotations),
         mode=annotations.get(MODE, ""),
     )
+
+
+def approved(annotations: Mapping[str, str]) -> float:
+    """Unix seconds of `deletion-approved`, 0 where there is none or it is no time: then nothing is approved."""
+    try:
+        moment = datetime.datetime.fromisoformat(annotations.get(APPROVED, ""))
+        return moment.timestamp() if moment.tzinfo is not None else 0.0
+    except (ValueError, OverflowError, OSError):
+        return 0.0
+
+
+def _stage_timeout(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """How long one stage of a sync may take to become healthy; without it, as long as it takes (as Argo CD)."""
+    text = annotations.get(STAGE_TIMEOUT_ANNOTATION, "")
+    if not text:
+        return ()
+    try:
+        return (f"{STAGE_TIMEOUT}={float(windows.seconds(text)):g}",)
+    except Invalid as error:
+        raise Invalid(f"metadata.annotations[{STAGE_TIMEOUT_ANNOTATION}]: {error.message}") from None
 
 
 def _namespace(sync_policy: dict[str, Any]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from argosy.objects import Manifest
-from hub.core import clusters
+from hub.core import clusters, operations
 from hub.core.clusters import Agent
 
 ERRORS = frozenset(("InvalidSpecError", "UnknownError", "ComparisonError"))
@@ -32,6 +32,8 @@ class AppView:
     report: Mapping[str, Any] | None = None
     reported: float = 0.0
     """When the report came, Unix seconds."""
+    policy: str = ""
+    """What the agent is told of the Application, `argosy.bundle.Policy` as JSON."""
 
 
 def application(manifest: Manifest, view: AppView) -> Manifest:
@@ -59,6 +61,10 @@ def application(manifest: Manifest, view: AppView) -> Manifest:
     status["health"] = _health(stored.get("health") or {}, view, broken=broken)
     if report:
         status.update(_reported(report, view))
+    revision = str(report.get("revision") or view.revision)
+    operation = operations.shown(manifest, report, view.policy, stamp, revision)
+    if operation is not None:
+        status["operationState"] = operation
     if conditions:
         status["conditions"] = conditions
     return {**manifest, "status": status}
@@ -170,8 +176,6 @@ def _reported(report: Mapping[str, Any], view: AppView) -> dict[str, Any]:
         "reconciledAt": stamp(view.reported),
         "release": report.get("release") or "",
     }
-    if report.get("phase"):
-        out["operationState"] = _operation(report)
     return out
 
 
@@ -190,21 +194,6 @@ def _resource(each: Mapping[str, Any]) -> dict[str, Any]:
         out["requiresPruning"] = True
     if each.get("hook"):
         out["hook"] = True
-    return out
-
-
-def _operation(report: Mapping[str, Any]) -> dict[str, Any]:
-    out: dict[str, Any] = {
-        "phase": report["phase"],
-        "operation": {"sync": {"revision": report.get("revision") or ""}},
-        "syncResult": {"revision": report.get("revision") or ""},
-    }
-    if report.get("message"):
-        out["message"] = report["message"]
-    if report.get("started"):
-        out["startedAt"] = stamp(report["started"])
-    if report.get("finished"):
-        out["finishedAt"] = stamp(report["finished"])
     return out
 
 

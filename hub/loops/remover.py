@@ -6,16 +6,24 @@ An Application keeps a finalizer of ours, so that its deletion is always seen. W
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
+from dataclasses import replace
 
 from argosy.objects import Manifest
-from hub.core import expand, generated, releases
+from hub.core import expand, generated, policy, releases
 from hub.core.served import table
 from hub.store import apps, desired, reports
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
 MANAGER = "argosy-remover"
+
+
+def _approved(app: Manifest) -> bool:
+    """Whether a person approved what asks for it, after the Application was deleted (Argo CD's `Delete=confirm`)."""
+    deleted = datetime.datetime.fromisoformat(app["metadata"]["deletionTimestamp"]).timestamp()
+    return policy.approved(app["metadata"].get("annotations") or {}) >= deleted
 
 
 class Remover:
@@ -50,14 +58,17 @@ class Remover:
         state = apps.get(tx, uid)
         clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())
         cascade = expand.FINALIZER in (app["metadata"].get("finalizers") or ())
-        left = [self._left(tx, uid, cluster, cascade=cascade) for cluster in sorted(clusters)]
+        approved = _approved(app)
+        left = [
+            self._left(tx, uid, cluster, cascade=cascade, approved=approved) for cluster in sorted(clusters)
+        ]
         if not all(left):
             return
         for cluster in clusters:
             reports.forget(tx, cluster, uid)
         self._let_go(tx, app)
 
-    def _left(self, tx: Tx, uid: str, cluster: str, *, cascade: bool) -> bool:
+    def _left(self, tx: Tx, uid: str, cluster: str, *, cascade: bool, approved: bool) -> bool:
         """True when nothing of the app is left to do on the cluster; writes the removal where there is none yet."""
         if self._resources.by_uid(tx, cluster) is None:
             return True
@@ -69,7 +80,13 @@ class Remover:
             farewell = releases.farewell(
                 uid, cascade=cascade, reason="the Application was deleted", by="delete", now=self._now()
             )
+            farewell = replace(farewell, approved=approved)
             desired.change(tx, cluster, drop=[uid], remove=[farewell])
+            return False
+        if approved and (unheard := [one for one in farewells if not one.approved]):
+            again = [replace(one, approved=True) for one in unheard]
+            desired.change(tx, cluster, close=[one.id for one in unheard])
+            desired.change(tx, cluster, remove=again)
             return False
         report = reports.get(tx, cluster, uid)
         if report is None or not report.gone:

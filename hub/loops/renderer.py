@@ -7,6 +7,7 @@ another cluster. Of those, only an Application whose recipe differs is rendered,
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +22,17 @@ from argosy import objects as manifests
 from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
-from hub.core import conditions, destinations, expand, generated, owners, policy, releases, sources
+from hub.core import (
+    conditions,
+    destinations,
+    expand,
+    generated,
+    operations,
+    owners,
+    policy,
+    releases,
+    sources,
+)
 from hub.core.destinations import Directory
 from hub.core.served import table
 from hub.core.sources import Source
@@ -35,7 +46,7 @@ from hub.loops.reads import Reads
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.render.base import Kube
-from hub.store import agents, apps, bundles, objects, recipes
+from hub.store import agents, apps, bundles, objects, recipes, reports
 from hub.store.apps import AppState
 from hub.store.base import Change, Store, Tx
 from hub.store.resources import Resources
@@ -65,6 +76,8 @@ class Entry:
     state: AppState | None
     reads: Reads | None = None
     """What its last render read, where that can be told from its sources' trees alone."""
+    ending: str = ""
+    """The running sync that a user wants ended, "" where there is none."""
 
     @property
     def sound(self) -> bool:
@@ -93,6 +106,8 @@ class _Outcome:
     """Which of its objects other Applications want too, in words."""
     again: bool = False
     """True where something could not be had that may be there in the next run."""
+    refused: str = ""
+    """Why the sync that was asked for is not begun."""
 
     def refuse(self, problem: str) -> None:
         """Keeps what was there before, whatever was rendered now."""
@@ -237,6 +252,7 @@ class Renderer:
             uid = manifest["metadata"]["uid"]
             self._enter(manifest, states.get(uid))
             self._touched[uid] = None
+        await self._note_endings(self._touched)
         self._loaded = True
 
     async def _reread(self, touched: Iterable[str]) -> None:
@@ -251,12 +267,21 @@ class Renderer:
             else:
                 old = self._entries.get(uid)
                 self._enter(manifest, old.state if old else None)
+        await self._note_endings(wanted)
+
+    async def _note_endings(self, looked_at: Iterable[str]) -> None:
+        """Which syncs are to be ended: those that run now, of Applications that say so."""
+        ending = [uid for uid in looked_at if uid in self._entries and _ends(self._entries[uid].manifest)]
+        if ending:
+            tokens = await self._store.read(lambda tx: reports.tokens(tx, ending))
+            for uid, token in tokens.items():
+                self._entries[uid].ending = token
 
     def _enter(self, manifest: Manifest, state: AppState | None) -> None:
         uid = manifest["metadata"]["uid"]
         self._leave(uid)
         found, wrong = _sources(manifest)
-        self._entries[uid] = Entry(manifest, found, wrong, state)
+        self._entries[uid] = Entry(manifest, found, wrong or _misspelt(manifest), state)
         for key in _keys(found):
             self._members.setdefault(key, set()).add(uid)
 
@@ -350,11 +375,13 @@ class Renderer:
     async def _guarded(self, entry: Entry, directory: Directory) -> _Outcome:
         """One Application's trouble, whatever it is, stays its own: it keeps its last good render and shows why."""
         try:
-            return await self._one(entry, directory)
+            outcome = await self._one(entry, directory)
         except Exception as error:
             log.exception("application not rendered", app=entry.manifest["metadata"]["name"])
             problem = f"UnknownError: {type(error).__name__}: {error}"
-            return _Outcome(entry, _described(entry)._replace(problem=problem))
+            outcome = _Outcome(entry, _described(entry)._replace(problem=problem))
+        _take_up(outcome)
+        return outcome
 
     async def _one(self, entry: Entry, directory: Directory) -> _Outcome:
         manifest, state = entry.manifest, _described(entry)
@@ -573,8 +600,11 @@ class Renderer:
         repeated = self._kitchen.warning(outcome.state.recipe)
         warnings = ((owners.REPEATED, repeated), (owners.SHARED, outcome.shared))
         found = conditions.of_app(outcome.state.problem, before.get("conditions") or (), stamp, warnings)
-        if found != (before.get("conditions") or []):
-            status = {**before, "conditions": found}
+        operation = _operation_state(outcome, before, stamp)
+        if found != (before.get("conditions") or []) or operation != before.get("operationState"):
+            status = {**before, "conditions": found, "operationState": operation}
+            if operation is None:
+                del status["operationState"]
             metadata = live["metadata"]
             written = self._resources.set_status(
                 tx,
@@ -618,9 +648,6 @@ def _described(entry: Entry) -> AppState:
     metadata, spec = manifest["metadata"], manifest["spec"]
     first = entry.sources[0] if entry.sources else None
     state = before or AppState(metadata["uid"], metadata["name"], metadata["namespace"])
-    request, notes = policy_request(before), metadata.get("annotations") or {}
-    if manifest.get("operation"):
-        request = f"{metadata['uid']}.{metadata.get('resourceVersion', '')}"
     deleting = ""
     if metadata.get("deletionTimestamp"):
         deleting = "cascade" if expand.FINALIZER in (metadata.get("finalizers") or ()) else "release"
@@ -630,14 +657,67 @@ def _described(entry: Entry) -> AppState:
         destination_namespace=(spec.get("destination") or {}).get("namespace") or "",
         repo=first.address if first else "",
         target=first.target if first else "",
-        policy=manifests.canonical(bundle_format.plain(policy.of(spec, request, notes))).decode(),
+        policy=state.policy if entry.wrong else _told(policy.of(spec, asked_for(before), _notes(manifest))),
         deleting=deleting,
     )
 
 
-def policy_request(state: AppState | None) -> str:
-    """The newest sync that was asked for, which stays until another is."""
-    return releases.policy(state.policy).sync_request if state else ""
+def _misspelt(manifest: Manifest) -> str:
+    """Why the policy cannot be read, "" where it can."""
+    try:
+        policy.of(manifest["spec"], policy.Asked(), _notes(manifest))
+    except Invalid as error:
+        return error.message
+    return ""
+
+
+def _notes(manifest: Manifest) -> dict[str, str]:
+    found: dict[str, str] = manifest["metadata"].get("annotations") or {}
+    return found
+
+
+def _told(what: bundle_format.Policy) -> str:
+    return manifests.canonical(bundle_format.plain(what)).decode()
+
+
+def asked_for(state: AppState | None) -> policy.Asked:
+    """The newest sync that was asked for, which stays until another is; and the one that was ended."""
+    if state is None:
+        return policy.Asked()
+    told = releases.policy(state.policy)
+    return policy.Asked(told.sync_request, told.operation, told.terminate)
+
+
+def _take_up(outcome: _Outcome) -> None:
+    """Passes on what a user asks for beside the spec: a sync, or the end of one."""
+    entry, state = outcome.entry, outcome.state
+    operation = operations.of(entry.manifest)
+    changes = {"terminate": entry.ending} if entry.ending else {}
+    if operation is not None:
+        wrong = state.problem if state.problem.startswith("InvalidSpecError") else ""
+        outcome.refused = wrong or operations.misses(entry.manifest, operation, state.revision)
+        if not outcome.refused:
+            metadata = entry.manifest["metadata"]
+            changes["sync_request"] = f"{metadata['uid']}.{metadata.get('resourceVersion', '')}"
+            changes["operation"] = operations.text(operation)
+    if changes:
+        told = dataclasses.replace(releases.policy(state.policy), **changes)  # type: ignore[arg-type]
+        outcome.state = state._replace(policy=_told(told))
+
+
+def _ends(manifest: Manifest) -> bool:
+    """Whether a user ended the running sync, as `argocd app terminate-op` does."""
+    state = (manifest.get("status") or {}).get("operationState") or {}
+    return bool(state.get("phase") == operations.TERMINATING)
+
+
+def _operation_state(outcome: _Outcome, before: dict[str, Any], stamp: str) -> dict[str, Any] | None:
+    """What the hub itself has to say of operations: that one was not begun. The rest is the agent's to say."""
+    operation = operations.of(outcome.entry.manifest)
+    if operation is not None:
+        return operations.refused(operation, outcome.refused, stamp) if outcome.refused else None
+    stored: dict[str, Any] | None = before.get("operationState")
+    return None if _ends(outcome.entry.manifest) else stored
 
 
 def _rolls(state: AppState) -> tuple[object, ...]:

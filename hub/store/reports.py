@@ -180,6 +180,12 @@ def of_app(tx: Tx, app: str) -> list[Row]:
     return [Row(*row) for row in tx.all(f"SELECT {_COLUMNS} FROM reports WHERE app = ?", (app,))]
 
 
+def tokens(tx: Tx, uids: Sequence[str]) -> dict[str, str]:
+    """app -> the sync that its agent told of last (`AppStatus.token`), of those among these that tell of one."""
+    found = {row.app: orjson.loads(row.detail) for uid in uids for row in of_app(tx, uid)}
+    return {app: told["token"] for app, told in found.items() if told.get("token")}
+
+
 def of_cluster(tx: Tx, cluster: str) -> list[Row]:
     return [Row(*row) for row in tx.all(f"SELECT {_COLUMNS} FROM reports WHERE cluster = ?", (cluster,))]
 

@@ -17,7 +17,7 @@ from hub.store.base import Tx
 _CHUNK = 1000
 """Parameters of one query, more than a page of kubectl has; longer lists are read whole."""
 
-_STATES = "SELECT app, cluster, bundle, revision, problem, repo, target FROM app_states"
+_STATES = "SELECT app, cluster, bundle, revision, problem, repo, target, policy FROM app_states"
 _REPORTS = "SELECT app, cluster, detail, rv, time FROM reports"
 
 
@@ -43,6 +43,7 @@ class AppRows:
             problem=state[4] if state else "",
             report=orjson.loads(report[2]) if report else None,
             reported=report[4] if report else 0.0,
+            policy=state[7] if state else "",
         )
 
 
@@ -72,7 +73,7 @@ def _revision(state: tuple[Any, ...], confirmed: Mapping[tuple[str, str], str]) 
 
     It may be later than the one the bundle was rendered from.
     """
-    _, _, bundle, revision, problem, repo, target = state
+    _, _, bundle, revision, problem, repo, target, _ = state
     if not bundle or problem:
         return str(revision)
     return confirmed.get((repo, target), str(revision))

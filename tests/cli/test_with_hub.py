@@ -261,3 +261,21 @@ def bare(folder: Path) -> str:
 def test_a_revoked_cluster_is_told_as_such(argosy: Run) -> None:
     argosy("join", "gone", "-o", "token")
     assert argosy("cluster", "revoke", "gone").code == 0
+
+
+def test_a_sync_is_asked_for_and_seen_through(fleet: Fleet, argosy: Run) -> None:
+    name = fleet.client.items(APPS.path("argocd"))[0]["metadata"]["name"]
+    said = argosy("app", "sync", name, "--dry-run", "--timeout", "30")
+    assert (said.code, said.out) == (0, f"{name}: Succeeded: dry run: nothing was written\n")
+    said = argosy("app", "sync", name, "--timeout", "30")
+    assert said.code == 0, said.err
+    said = argosy("app", "sync", name, "--revision", "v9.9.9", "--timeout", "30")
+    assert said.code == 1
+    assert 'found "v9.9.9"' in said.out
+    said = argosy("app", "sync", name, "--resource", "nonsense")
+    assert (said.code, "expected --resource" in said.err) == (2, True)
+    said = argosy("app", "sync", "nosuch")
+    assert said.code == 1
+    said = argosy("app", "terminate-op", name)
+    assert said.code == 1
+    assert "No operation is in progress" in said.err

@@ -42,7 +42,7 @@ from hub.store.base import Tx
 
 T = TypeVar("T")
 
-CALLS = ("identity", "kinds", "get", "list", "apply", "delete")
+CALLS = ("identity", "kinds", "get", "list", "apply", "create", "update", "delete")
 BEATS = {"beat": 1, "grace": 1.0}
 """Settings with which a hub under test notices quickly who is there."""
 

@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 from argosy.errors import Invalid
-from argosy.machinery import kinds
+from argosy.machinery import failure, kinds
 from argosy.machinery.failure import FieldError
 from argosy.objects import Manifest
 from hub.core import kinds as fields
-from hub.core import parse
+from hub.core import operations, parse
 from hub.core.rollout import naming
 from hub.core.served import cells, shapes
 from hub.core.served.base import Column, Served
@@ -99,6 +99,11 @@ def _errors(problem: Invalid) -> list[FieldError]:
 
 
 def _admit_application(new: Manifest, live: Manifest | None) -> list[FieldError]:
+    asked = new.get("operation")
+    if asked and (live is None or live.get("operation") != asked):
+        found = operations.problems(asked)
+        if found:
+            return [failure.not_allowed(path, message) for path, message in found]
     if live is not None and live.get("spec") == new.get("spec"):
         return []
     try:

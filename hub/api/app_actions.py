@@ -1,0 +1,90 @@
+"""Verbs of an Application that are no field: `POST .../applications/NAME/sync` and `.../terminate`.
+
+The body of a sync is what would stand in `operation`, or in `operation.sync` alone; an empty one syncs everything. Both
+leave the object as a patch of it would, so kubectl and the command get the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from argosy.machinery import failure
+from argosy.objects import Manifest
+from hub.api import bodies, wire
+from hub.api.app import Action
+from hub.api.discovery import Subresource
+from hub.api.objects import Call
+from hub.core import operations, views
+from hub.core.served import table
+from hub.store import audit, objects, shown
+from hub.store.base import Store, Tx
+from hub.store.resources import Resources
+
+MANAGER = "argosy-sync"
+_WHOLE = frozenset(("sync", "retry", "info", "initiatedBy"))
+"""By these a body is known for a whole operation."""
+
+
+def application_actions(store: Store, resources: Resources) -> list[Action]:
+    """The verbs of an Application."""
+
+    def ask(tx: Tx, live: Manifest, call: Call, body: Any) -> Manifest:
+        if not isinstance(body, dict):
+            raise failure.bad_request("the body is no operation")
+        operation = dict(body) if body.keys() & _WHOLE else {"sync": body}
+        operation = {"sync": {}, **operation, "initiatedBy": {"username": call.user.name}}
+        if operations.of(live) is not None:
+            why = "another operation is already in progress"
+            raise failure.conflict(call.target.resource, call.target.group, call.target.name, why)
+        return resources.update(
+            tx, table.APPLICATION, {**live, "operation": operation}, manager=MANAGER, now=call.now
+        )
+
+    def terminate(tx: Tx, live: Manifest, call: Call, body: Any) -> Manifest:
+        uid = live["metadata"]["uid"]
+        joined = shown.applications(tx, [uid]).get(uid)
+        now = views.application(live, joined.view()) if joined else live
+        state = (now.get("status") or {}).get("operationState") or {}
+        if state.get("phase") not in ("Running", operations.TERMINATING):
+            raise failure.bad_request("Unable to terminate operation. No operation is in progress")
+        status = {**(live.get("status") or {}), "operationState": {"phase": operations.TERMINATING}}
+        metadata = live["metadata"]
+        return resources.set_status(
+            tx,
+            table.APPLICATION,
+            metadata["namespace"],
+            metadata["name"],
+            status,
+            manager=MANAGER,
+            now=call.now,
+        )
+
+    return [_action(store, resources, "sync", ask), _action(store, resources, "terminate", terminate)]
+
+
+def _action(store: Store, resources: Resources, name: str, change: Any) -> Action:
+    served = table.APPLICATION
+
+    async def run(call: Call) -> Response:
+        target = call.target
+        if call.request.method != "POST":
+            raise failure.method_not_allowed(target.resource, target.group, call.verb)
+        raw = await bodies.read(call.request)
+        body = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else {}
+
+        def write(tx: Tx) -> Manifest | None:
+            row = objects.get(tx, served.resource, target.namespace, target.name)
+            if row is None:
+                return None
+            written: Manifest = change(tx, resources.read(row), call, body)
+            audit.put(tx, call.record(target.name, 200))
+            return written
+
+        found = await store.write(write)
+        if found is None:
+            raise failure.not_found(target.resource, target.group, target.name)
+        return wire.json_answer(found)
+
+    return Action(Subresource(served.resource, name, served.kind.kind, ("create",)), run)

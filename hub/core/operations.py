@@ -1,0 +1,192 @@
+"""A sync that a user asks for (`operation`, Argo CD 3.6): what of it is taken, and how its state is shown.
+
+The field is taken up once and cleared; what it said goes to the cluster's agent with the policy. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from argosy import objects, windows
+from argosy.errors import Invalid
+from argosy.objects import Manifest
+
+TERMINATING = "Terminating"
+_UNSUPPORTED = {
+    "source": "change spec.source instead",
+    "sources": "change spec.sources instead",
+    "manifests": "what is synced comes from the source",
+}
+
+
+def of(manifest: Manifest) -> dict[str, Any] | None:
+    """The operation that an Application asks for, None where it asks for none. `{}` asks for nothing either."""
+    found = manifest.get("operation")
+    return found if isinstance(found, dict) and isinstance(found.get("sync"), dict) else None
+
+
+def problems(operation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What cannot be done, as (path, message): refused when it is written."""
+    sync = operation.get("sync")
+    if not isinstance(sync, dict):
+        return [("operation.sync", "is missing; an operation is a sync")]
+    out = [
+        (f"operation.sync.{name}", f"is not supported; {instead}")
+        for name, instead in _UNSUPPORTED.items()
+        if sync.get(name)
+    ]
+    try:
+        retry(operation.get("retry"), "operation.retry")
+    except Invalid as error:
+        path, _, message = error.message.partition(": ")
+        out.append((path, message))
+    return out
+
+
+def misses(manifest: Manifest, operation: Mapping[str, Any], rendered: str) -> str:
+    """Why the revision that is asked for cannot be synced, "" where it can: it is what the Application is at, or what
+    it follows. `rendered` is the commit of its last good render, several joined by commas.
+    """
+    sync, spec = operation["sync"], manifest["spec"]
+    sources = spec.get("sources") or [spec.get("source") or {}]
+    asked = sync.get("revisions") or ([sync["revision"]] if sync.get("revision") else [])
+    for number, revision in enumerate(asked):
+        if not revision or number >= len(sources):
+            continue
+        followed = sources[number].get("targetRevision") or "HEAD"
+        commits = rendered.split(",")
+        at = commits[number] if number < len(commits) else ""
+        if revision != followed and not at.startswith(revision):
+            return (
+                f'operation.sync.revision: found "{revision}", expected the revision that the source follows '
+                f'("{followed}") or the commit that it is at ("{at}")'
+            )
+    return ""
+
+
+def text(operation: Mapping[str, Any]) -> str:
+    """The operation as agents get it: canonical JSON, the durations of its `retry` in seconds."""
+    out = dict(operation)
+    if (again := retry(out.pop("retry", None), "operation.retry")) is not None:
+        out["retry"] = again
+    return objects.canonical(out).decode()
+
+
+def retry(value: Any, path: str) -> dict[str, Any] | None:
+    """A `retry` block with its durations as seconds, which Argo CD reads as well. Raises `Invalid` with the path."""
+    if not isinstance(value, dict):
+        return None
+    backoff = value.get("backoff") or {}
+    out: dict[str, Any] = {"limit": value.get("limit") or 0}
+    spans = {
+        name: _seconds(str(backoff[name]), f"{path}.backoff.{name}")
+        for name in ("duration", "maxDuration")
+        if backoff.get(name)
+    }
+    if backoff.get("factor"):
+        spans["factor"] = backoff["factor"]
+    return {**out, "backoff": spans} if spans else out
+
+
+def _seconds(text: str, path: str) -> str:
+    if text.isdigit():
+        return text
+    try:
+        return f"{float(windows.seconds(text)):g}"
+    except Invalid as error:
+        raise Invalid(f"{path}: {error.message}") from None
+
+
+# --- what is shown ------------------------------------------------------------------------------------------------
+
+
+def refused(operation: Mapping[str, Any], why: str, now: str) -> dict[str, Any]:
+    """`status.operationState` of an operation that was not begun. `now` is RFC 3339."""
+    return {
+        "phase": "Error",
+        "message": why,
+        "operation": dict(operation),
+        "startedAt": now,
+        "finishedAt": now,
+    }
+
+
+def shown(
+    manifest: Manifest, report: Mapping[str, Any], policy: str, stamp: Any, revision: str
+) -> dict[str, Any] | None:
+    """`status.operationState`, None where there never was a sync.
+
+    An operation that was asked for counts as running from the moment it was written, so whoever waits for its end never
+    takes that of the one before for it. `policy` is the agent's `Policy` as JSON, `stamp` writes Unix seconds.
+    """
+    stored = (manifest.get("status") or {}).get("operationState") or {}
+    if (asked := of(manifest)) is not None:
+        return {"phase": "Running", "message": "waiting for the hub to take it up", "operation": asked}
+    told: dict[str, Any] = orjson.loads(policy) if policy else {}
+    if told.get("sync_request") and told["sync_request"] != report.get("operation"):
+        waiting = "waiting for the cluster's agent to take it up"
+        return {"phase": "Running", "message": waiting, "operation": _json(told.get("operation"))}
+    if not report.get("phase"):
+        return stored or None
+    out = _reported(report, stamp, revision)
+    if stored.get("finishedAt", "") >= out.get("startedAt", "~"):
+        return dict(stored)
+    if out["phase"] == "Running" and told.get("terminate") and told["terminate"] == report.get("token"):
+        out["phase"] = TERMINATING
+    return out
+
+
+def _reported(report: Mapping[str, Any], stamp: Any, revision: str) -> dict[str, Any]:
+    asked = _json(report.get("asked")) or {"initiatedBy": {"automated": True}, "sync": {}}
+    sync = {"revision": revision, **(asked.get("sync") or {})}
+    out: dict[str, Any] = {
+        "phase": report["phase"],
+        "operation": {**asked, "sync": sync},
+        "syncResult": {
+            "revision": revision,
+            "resources": [_result(each) for each in report.get("resources") or ()],
+        },
+    }
+    if report.get("message"):
+        out["message"] = report["message"]
+    if report.get("retries"):
+        out["retryCount"] = report["retries"]
+    if report.get("started"):
+        out["startedAt"] = stamp(report["started"])
+    if report.get("finished"):
+        out["finishedAt"] = stamp(report["finished"])
+    return out
+
+
+_HOOK_PHASES = {"Progressing": "Running", "Suspended": "Running", "Degraded": "Failed", "Unknown": "Failed"}
+
+
+def _result(each: Mapping[str, Any]) -> dict[str, Any]:
+    """One object's part of `syncResult`, in Argo CD's words."""
+    names = ("group", "version", "kind", "namespace", "name")
+    out: dict[str, Any] = {name: each.get(name) or "" for name in names}
+    message = each.get("message") or ""
+    if each.get("hook"):
+        phase = each.get("phase") or "Sync"
+        out |= {"hookType": phase, "syncPhase": phase}
+        out["hookPhase"] = _HOOK_PHASES.get(each.get("health") or "", "Succeeded")
+    else:
+        out["syncPhase"] = "Sync"
+        out["status"] = _word(each)
+    if message:
+        out["message"] = message
+    return out
+
+
+def _word(each: Mapping[str, Any]) -> str:
+    if each.get("requires_pruning"):
+        return "PruneSkipped"
+    return "Synced" if each.get("sync") == "Synced" else "SyncFailed" if each.get("message") else ""
+
+
+def _json(text: Any) -> dict[str, Any]:
+    value = orjson.loads(text) if text else {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,144 @@
+"""A user asks a manual application for a sync, ends one, approves a deletion: through hub, link and agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import hubs
+import pytest
+import spokes
+from hubs import Repo, config_map
+from spokes import System
+
+from hub.core import views
+from hub.core.served import table
+from hub.store import shown
+
+HOOK = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: migrate
+  annotations: {argocd.argoproj.io/hook: PreSync}
+spec: {template: {spec: {restartPolicy: Never, containers: [{name: c, image: slow}]}}}
+"""
+
+
+def app(repo: Repo, path: str, **policy: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {
+            "name": "web",
+            "namespace": "argocd",
+            "finalizers": ["resources-finalizer.argocd.argoproj.io"],
+        },
+        "spec": {
+            "project": "default",
+            "source": {"repoURL": repo.url, "targetRevision": "main", "path": path},
+            "destination": {"name": "one", "namespace": "default"},
+            "syncPolicy": policy,
+        },
+    }
+
+
+async def state(system: System) -> dict[str, Any]:
+    """`status.operationState` as the API shows it."""
+    found = (await hubs.listed(system.hub, table.APPLICATION))["web"]
+    uid = found["metadata"]["uid"]
+    joined = await system.read(lambda tx: shown.applications(tx, [uid]).get(uid))
+    status = views.application(found, joined.view())["status"] if joined else {}
+    return status.get("operationState") or {}
+
+
+async def ends(system: System, phase: str) -> dict[str, Any]:
+    async def there() -> dict[str, Any] | None:
+        now = await state(system)
+        return now if now.get("phase") == phase else None
+
+    found: dict[str, Any] = await hubs.until(there, f"operation {phase}")
+    return found
+
+
+async def ask(system: System, **sync: Any) -> None:
+    await hubs.patch(system.hub, table.APPLICATION, "web", {"operation": {"sync": sync}})
+
+
+async def test_a_manual_application_is_synced_when_asked_and_as_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hubs.repository(tmp_path) as repo:
+        commit = repo.commit({"a/a.yaml": config_map("a"), "a/b.yaml": config_map("b")})
+        async with spokes.system(tmp_path, monkeypatch) as system:
+            spoke = await system.join("one")
+            await hubs.add(system.hub, table.APPLICATION, app(repo, "a"))
+            await hubs.settled(system.hub)
+
+            await ask(system, dryRun=True)
+            done = await ends(system, "Succeeded")
+            assert done["operation"]["sync"] == {"dryRun": True, "revision": commit}
+            assert spoke.ours() == {}
+
+            await ask(system, resources=[{"group": "", "kind": "ConfigMap", "name": "b"}])
+            await ends(system, "Succeeded")
+            assert spoke.ours() == {"b": "1"}
+
+            await ask(system, revision=commit)
+            await ends(system, "Succeeded")
+            assert spoke.ours() == {"a": "1", "b": "1"}
+            assert "operation" not in (await hubs.listed(system.hub, table.APPLICATION))["web"]
+
+            await ask(system, revision="v9.9.9")
+            refused = await ends(system, "Error")
+            assert 'found "v9.9.9"' in refused["message"]
+
+            repo.commit({"a/b.yaml": None})
+            system.pull()
+            await hubs.settled(system.hub)
+            await ask(system)
+            await ends(system, "Succeeded")
+            assert spoke.ours() == {"a": "1", "b": "1"}, "nobody asked to prune"
+            await ask(system, prune=True)
+            await ends(system, "Succeeded")
+            await hubs.until(lambda: spoke.ours() == {"a": "1"}, "pruned")
+
+
+async def test_a_running_sync_is_ended_and_a_deletion_approved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = config_map("b", annotations={"argocd.argoproj.io/sync-options": "Delete=confirm"})
+    with hubs.repository(tmp_path) as repo:
+        repo.commit({"a/hook.yaml": HOOK, "a/a.yaml": config_map("a"), "b/b.yaml": kept})
+        async with spokes.system(tmp_path, monkeypatch) as system:
+            spoke = await system.join("one")
+            spoke.cluster._settled = False  # nobody runs Jobs there
+            await hubs.add(system.hub, table.APPLICATION, app(repo, "a", automated={}))
+            await ends(system, "Running")
+            await hubs.until(lambda: any(key[1] == "Job" for key in spoke.cluster.objects()), "the hook runs")
+
+            def end(tx: Any) -> None:
+                found = system.hub.resources.list(tx, table.APPLICATION)[0]
+                status = {**(found.get("status") or {}), "operationState": {"phase": "Terminating"}}
+                system.hub.resources.set_status(
+                    tx, table.APPLICATION, "argocd", "web", status, manager="test", now=system.clock()
+                )
+
+            await system.hub.store.write(end)
+            done = await ends(system, "Failed")
+            assert done["message"] == "Operation terminated"
+            assert not any(key[1] == "Job" for key in spoke.cluster.objects())
+            assert spoke.ours() == {}
+
+            await hubs.patch(system.hub, table.APPLICATION, "web", {"spec": {"source": {"path": "b"}}})
+            await hubs.until(lambda: spoke.ours() == {"b": "1"}, "other content is another sync")
+            await hubs.delete(system.hub, table.APPLICATION, "web")
+            await hubs.settled(system.hub)
+            for _ in range(3):
+                await hubs.settled(system.hub)
+            assert spoke.ours() == {"b": "1"}
+
+            approval = {"argocd.argoproj.io/deletion-approved": "2999-01-01T00:00:00Z"}
+            await hubs.patch(system.hub, table.APPLICATION, "web", {"metadata": {"annotations": approval}})
+            await hubs.until(lambda: spoke.ours() == {}, "approved")
+            spoke.unharmed()
