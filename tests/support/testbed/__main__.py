@@ -18,14 +18,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed import binaries
 
 MODULES = Path(__file__).parent / "modules"
-ORDER = ("etcd", "kube-apiserver", "kubectl", "kustomize", "helm", "kube-controller-manager")
+ORDER = (
+    *("etcd", "kube-apiserver", "kubectl", "kustomize", "helm"),
+    *("kube-controller-manager", "kube-scheduler", "kwok"),
+)
+KWOK_MODULE = "sigs.k8s.io/kwok"
+KWOK_STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast", "volume/fast")
+"""The folders of kwok's module whose Stages make nodes ready, Pods run and claims bound, at once."""
 # Where a program of Kubernetes reads its own version: for --version, and for its User-Agent.
 STAMPED = ("component-base/version", "client-go/pkg/version")
 
@@ -49,6 +55,9 @@ def recipe(name: str, kubernetes: str) -> Recipe:
         return Recipe(f"etcd-{binaries.ETCD}", "go.etcd.io/etcd/server/v3", "-s -w")
     if name == "kustomize":
         return Recipe(f"kustomize-{binaries.KUSTOMIZE}", "sigs.k8s.io/kustomize/kustomize/v5", "-s -w")
+    if name == "kwok":
+        flags = f"-s -w -X {KWOK_MODULE}/pkg/consts.Version=v{binaries.KWOK}"
+        return Recipe(f"kwok-{binaries.KWOK}", f"{KWOK_MODULE}/cmd/kwok", flags)
     if name == "helm":
         flags = f"-s -w -X helm.sh/helm/v4/internal/version.version=v{binaries.HELM}"
         return Recipe(f"helm-{binaries.HELM}", "helm.sh/helm/v4/cmd/helm", flags)
@@ -81,8 +90,21 @@ def build(go: str, name: str, kubernetes: str) -> float:
         ended = subprocess.run(command, cwd=work, env=environment, stdout=sys.stderr, check=False)
         if ended.returncode != 0:
             raise Failed(f"{name} {kubernetes}: `go build {made.package}` ended with {ended.returncode}")
+        if name == "kwok":
+            (work / binaries.STAGES).write_text(_stages(go, work, environment))
+            (work / binaries.STAGES).rename(folder / binaries.STAGES)
         (work / name).rename(folder / name)
     return time.monotonic() - began
+
+
+def _stages(go: str, work: Path, environment: Mapping[str, str]) -> str:
+    """The Stages of kwok's module as one file: kwok ends at once without any."""
+    asked = [go, "list", "-m", "-f", "{{.Dir}}", KWOK_MODULE]
+    found = subprocess.run(asked, cwd=work, env=environment, capture_output=True, text=True, check=True)
+    base = Path(found.stdout.strip()) / "kustomize" / "stage"
+    files = (file for part in KWOK_STAGES for file in sorted((base / part).glob("*.yaml")))
+    texts = (file.read_text() for file in files)
+    return "\n---\n".join(text for text in texts if "\nkind: Stage\n" in text)
 
 
 @contextlib.contextmanager

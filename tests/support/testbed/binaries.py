@@ -20,11 +20,16 @@ KUBERNETES = (NEWEST, OLDEST)
 ETCD = "3.7.3"
 KUSTOMIZE = "5.8.2"
 HELM = "4.3.1"
+KWOK = "0.8.0"
 
 REQUIRED = ("etcd", "kube-apiserver")
-BUILT = (*REQUIRED, "helm")
+WORKLOADS = ("kube-controller-manager", "kube-scheduler", "kwok")
+"""What a cluster needs for its Deployments, Jobs and claims to come to life, on nodes that are not there."""
+BUILT = (*REQUIRED, "helm", *WORKLOADS)
 """What is built unless something else is asked for."""
-OPTIONAL = ("kubectl", "kustomize", "helm", "kube-controller-manager")
+OPTIONAL = ("kubectl", "kustomize", "helm", *WORKLOADS)
+STAGES = "kwok-stages.yaml"
+"""The file beside a built kwok that says how its nodes and Pods live. It ships in kwok's module."""
 
 
 class Absent(LookupError):

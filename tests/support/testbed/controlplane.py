@@ -6,7 +6,8 @@ seconds); asynchronous tests call `restart` and `kill` through `asyncio.to_threa
 
 Without controllers some things do not happen: namespaces stay Terminating, owners do not take their
 children along, the roles `admin`, `edit` and `view` are empty, Deployments get no status.
-`controllers=True` mends the first three.
+`controllers=True` mends the first three, `nodes=True` all: with every controller, a scheduler, and kwok, which plays
+nodes on which Pods seem to run.
 """
 
 from __future__ import annotations
@@ -54,12 +55,13 @@ class Answer:
 
 
 class ControlPlane:
-    """One cluster: a kube-apiserver on the testbed's etcd, and its controllers if it has any."""
+    """One cluster: a kube-apiserver on the testbed's etcd, and its controllers and nodes if it has any."""
 
-    def __init__(self, bed: Testbed, name: str, *, controllers: bool) -> None:
+    def __init__(self, bed: Testbed, name: str, *, controllers: bool, nodes: bool) -> None:
         self.name = name
         self._bed = bed
-        self._controllers = controllers
+        self._controllers = controllers or nodes
+        self._nodes = nodes
         self._folder = bed.folder / name
         self._folder.mkdir()
         self._port = 0
@@ -195,6 +197,42 @@ class ControlPlane:
             manager.start()
             self._programs.append(manager)
             _wait(manager, self._edit_is_filled)
+        if self._nodes:
+            self._start_nodes()
+
+    def _start_nodes(self) -> None:
+        """A scheduler, and one large node that is not there."""
+        access = f"--kubeconfig={self.kubeconfig()}"
+        stages = binaries.find("kwok", self._bed.kubernetes).with_name(binaries.STAGES)
+        for name, flags in (
+            ("kube-scheduler", ("--leader-elect=false", "--secure-port=0")),
+            ("kwok", ("--manage-all-nodes=true", f"--config={stages}")),
+        ):
+            program = self._bed.program(self._folder, name, access, *flags)
+            program.start()
+            self._programs.append(program)
+        room = {"cpu": "64", "memory": "256Gi", "pods": "1000"}
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "kwok"}}
+        self.apply("/api/v1/nodes/kwok", node)
+        self.apply("/api/v1/nodes/kwok/status", node | {"status": {"allocatable": room, "capacity": room}})
+        self.apply(
+            "/apis/storage.k8s.io/v1/storageclasses/kwok-volume",
+            {
+                "apiVersion": "storage.k8s.io/v1",
+                "kind": "StorageClass",
+                "metadata": {
+                    "name": "kwok-volume",
+                    "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+                },
+                "provisioner": "kwok.x-k8s.io/volume",
+                "volumeBindingMode": "Immediate",
+            },
+        )
+        _wait(self._programs[-1], self._node_is_ready)
+
+    def _node_is_ready(self) -> bool:
+        found = self.request("GET", "/api/v1/nodes/kwok").json().get("status", {}).get("conditions") or ()
+        return any(one["type"] == "Ready" and one["status"] == "True" for one in found)
 
     def _manager_flags(self) -> list[str]:
         return [
@@ -204,7 +242,7 @@ class ControlPlane:
             "--use-service-account-credentials=false",
             f"--service-account-private-key-file={self._bed.service_account_private}",
             f"--root-ca-file={self.ca_file}",
-            f"--controllers={','.join(CONTROLLERS)}",
+            f"--controllers={'*' if self._nodes else ','.join(CONTROLLERS)}",
         ]
 
     def _answers_ready(self) -> bool:
@@ -287,15 +325,17 @@ class Testbed:
         with _opener().open(f"{self.etcd_url}/health", timeout=5) as answer:
             return bool(json.load(answer)["health"] == "true")
 
-    def add(self, *names: str, controllers: bool = False) -> list[ControlPlane]:
+    def add(self, *names: str, controllers: bool = False, nodes: bool = False) -> list[ControlPlane]:
         """Starts clusters together and waits until all are ready. A name is used once in a testbed.
 
-        Raises Absent when `controllers` are asked for and there is no kube-controller-manager; Died when
+        Raises Absent when `controllers` or `nodes` are asked for and a program for them is missing; Died when
         one does not start.
         """
         if controllers:
             binaries.find("kube-controller-manager", self.kubernetes)
-        added = [ControlPlane(self, name, controllers=controllers) for name in names]
+        for program in binaries.WORKLOADS if nodes else ():
+            binaries.find(program, self.kubernetes)
+        added = [ControlPlane(self, name, controllers=controllers, nodes=nodes) for name in names]
         self._planes += added
         for plane in added:
             plane.start()

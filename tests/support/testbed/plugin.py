@@ -2,7 +2,7 @@
 
 Whatever uses one of them carries the marker `e2e` and runs in one xdist worker, for there is one testbed
 per worker process. When a required program is missing, such tests are skipped with the reason, or fail with
-it where `ARGOSY_E2E=required`; so do tests that need helm. Other programs from `binaries.OPTIONAL` are never
+it where `ARGOSY_E2E=required`; so do tests that need helm or living workloads. Other programs from `binaries.OPTIONAL` are never
 demanded.
 """
 
@@ -17,7 +17,7 @@ import pytest
 
 from testbed import binaries, controlplane
 
-GIVERS = frozenset({"testbed_clusters", "control_planes", "managed_control_plane"})
+GIVERS = frozenset({"testbed_clusters", "control_planes", "managed_control_plane", "living_control_plane"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -78,7 +78,16 @@ def managed_control_plane(testbed_clusters: controlplane.Testbed) -> controlplan
     try:
         return testbed_clusters.add("managed", controllers=True)[0]
     except binaries.Absent as absent:
-        pytest.skip(str(absent))
+        _refuse(str(absent))
+
+
+@pytest.fixture(scope="session")
+def living_control_plane(testbed_clusters: controlplane.Testbed) -> controlplane.ControlPlane:
+    """One cluster whose workloads come to life: every controller, a scheduler, and a node that kwok plays."""
+    try:
+        return testbed_clusters.add("living", nodes=True)[0]
+    except binaries.Absent as absent:
+        _refuse(str(absent))
 
 
 @pytest.fixture(scope="session")
