@@ -385,7 +385,7 @@ class Application:
             if problem or not gone:
                 return None
             around.watcher.forget(wanted.key)
-        created = await execute.step(around.api, plan.Apply(wanted, wanted.manifest))
+        created = await self._carry_out(plan.Apply(wanted, wanted.manifest))
         if isinstance(created, Applied):
             around.watcher.keep(created.live)
             return created.live

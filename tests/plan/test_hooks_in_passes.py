@@ -63,6 +63,17 @@ async def test_a_hook_before_the_sync_holds_it_back_until_it_succeeded(world: Wo
     assert [line.hook for line in done.status.resources] == [False, True]
 
 
+async def test_a_hook_before_the_sync_finds_the_namespace_that_is_asked_for(world: World) -> None:
+    hook = job("migrate", hook="PreSync")
+    hook["metadata"]["namespace"] = "team-a"
+    policy = Policy(automated=True, sync_options=("CreateNamespace=true",))
+
+    done = await world.sync(world.assignment(hook, policy=policy, destination_namespace="team-a"))
+
+    assert done.status.phase == "Running"
+    assert await world.cluster.get(JOB, "team-a", "migrate") is not None
+
+
 async def test_a_hook_does_not_run_again_without_a_new_sync(world: World) -> None:
     hook = job("migrate", hook="PreSync")
     wanted = world.assignment(hook, config_map("a"), policy=HEAL)
