@@ -156,7 +156,9 @@ def _state_of(value: dict[str, Any]) -> State:
         Assignment(**{**item, "policy": _policy(item["policy"])}) for item in desired["assignments"]
     )
     listed = tuple(Removal(**item) for item in desired["removals"])
-    return State(Desired(desired["epoch"], desired["generation"], assignments, listed), Held(**value["held"]))
+    restraints = tuple(bundle.restraint_of(item) for item in desired.get("restraints") or ())
+    kept = Desired(desired["epoch"], desired["generation"], assignments, listed, restraints)
+    return State(kept, Held(**value["held"]))
 
 
 def _policy(value: dict[str, Any]) -> Policy:

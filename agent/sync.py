@@ -19,18 +19,19 @@ from agent.applying import Application, Surroundings
 from agent.cluster.base import ClusterApi
 from agent.cluster.guarded import GuardedCluster
 from agent.cluster.reflector import Watcher
-from agent.core import localpolicy, operations, options, prepare, removals
+from agent.core import localpolicy, operations, options, prepare, removals, restraint
 from agent.core.inventory import Inventory, Operation
 from agent.core.localpolicy import LocalPolicy
 from agent.core.marks import Wanted
 from agent.core.prepare import Prepared
 from agent.core.requests import AUTOMATIC
+from agent.core.restraint import Left
 from agent.memory import Memory, closed
 from agent.notes import Notes
 from agent.removing import Removed
 from agent.sops.keys import KeyRing
 from argosy import sealed
-from argosy.bundle import Assignment, Removal
+from argosy.bundle import Assignment, Removal, Restraint
 from argosy.errors import ArgosyError
 from argosy.kinds import CONFIG_MAP, Gvk, Kinds, gvk_of, served
 from argosy.objects import Manifest, ObjectKey
@@ -88,13 +89,16 @@ class Syncer:
         self._memories: dict[str, Memory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._assigned: Mapping[str, Assignment] = {}
+        self._restraints: tuple[Restraint, ...] = ()
         self._around = Surroundings(
             api, self.watcher, asyncio.Semaphore(IN_FLIGHT), clock, sleep, self._holds, self._before
         )
 
-    def know(self, assignments: Sequence[Assignment]) -> None:
-        """Says which assignments the cluster has now: decides who keeps an object that two want."""
+    def know(self, assignments: Sequence[Assignment], restraints: Sequence[Restraint] = ()) -> None:
+        """Says which assignments the cluster has now, which decides who keeps an object that two want, and what
+        restrains changes in it."""
         self._assigned = {item.id: item for item in assignments}
+        self._restraints = tuple(restraints)
 
     async def sync(
         self, assignment: Assignment, listed: Sequence[Removal] = (), *, holding: str = ""
@@ -115,13 +119,16 @@ class Syncer:
         assignment = self._assigned.get(removal.assignment)
         shown = assignment or Assignment(removal.assignment, "", "", "", "", "", "", "")
         async with self._locks[removal.assignment]:
-            refused = removals.refused(removal, holding=holding, now=self._clock())
+            now = self._clock()
+            frozen = restraint.frozen(restraint.concerning(self._restraints, removal.assignment, now))
+            refused = removals.refused(removal, holding=holding or frozen, now=now)
             if assignment is not None:
                 return Pass(
                     telling.unknown(shown, memory, f"removal {removal.id} is refused: it is still assigned")
                 )
             if refused is not None:
-                return Pass(telling.unknown(shown, memory, f"{refused.why}: {refused.detail}"))
+                status = telling.unknown(shown, memory, f"{refused.why}: {refused.detail}")
+                return Pass(status, WAITING_AGAIN if frozen else None)
             try:
                 removed = await self._remove(memory, removal)
             except ArgosyError as error:
@@ -172,7 +179,8 @@ class Syncer:
         inventory = await memories.read(self._api, memory, self.watcher)
         await self._watch(set(prepared.gvks) | {entry.gvk for entry in inventory.entries.values()}, kinds)
         before = inventory.operation
-        due = operations.due(assignment, before, self._clock())
+        left = self._left(assignment, before)
+        due = left.due
         if due.pending:
             assignment = options.in_force(assignment, due.request)
             prepared, kinds = await self._prepared(assignment, memory)
@@ -191,11 +199,20 @@ class Syncer:
         else:
             memory.inventory = inventory
         await self._note(memory)
-        removed = await self._prune(run, operation, [item for item in listed if item.key], holding)
-        return self._pass(run, operation, removed)
+        if left.frozen:
+            holding = holding or left.reason
+        removed = await self._prune(run, operation, [item for item in listed if item.key], holding, left)
+        return self._pass(run, operation, removed, left)
+
+    def _left(self, assignment: Assignment, before: Operation) -> Left:
+        """What is due and not restrained."""
+        now = self._clock()
+        return restraint.limit(
+            self._restraints, assignment, operations.due(assignment, before, now), before, now
+        )
 
     async def _prune(
-        self, run: Application, operation: Operation, listed: Sequence[Removal], holding: str
+        self, run: Application, operation: Operation, listed: Sequence[Removal], holding: str, left: Left
     ) -> Removed:
         verdicts, concerns = run.verdicts, run.due.request.concerns
         complete = all(verdicts[key].sync is Sync.SYNCED for key in verdicts if concerns(key))
@@ -209,7 +226,7 @@ class Syncer:
             listed,
             frozenset(run.prepared.wanted) | frozenset(run.created),
             leave,
-            ready=ready,
+            ready=ready and (left.frozen or not left.reason),
             holding=holding,
             now=self._clock(),
         )
@@ -381,10 +398,14 @@ class Syncer:
 
         return find
 
-    def _pass(self, run: Application, operation: Operation, removed: Removed) -> Pass:
+    def _pass(self, run: Application, operation: Operation, removed: Removed, left: Left) -> Pass:
         status = telling.of_pass(run, operation, removed, self._clock())
         waits = [failure.not_before - self._clock() for failure in run.memory.failures.values()]
-        due = operations.due(run.assignment, operation, self._clock())
+        if left.reason:
+            status = telling.held_back(status, left)
+        if left.wake:
+            waits.append(left.wake)
+        due = self._left(run.assignment, operation).due
         if due.wait:
             waits.append(due.wait)
         if due.pending and due.operation.token != operation.token:

@@ -9,6 +9,7 @@ from agent.applying import Application
 from agent.core import report
 from agent.core.inventory import Operation
 from agent.core.plan import Why
+from agent.core.restraint import Left
 from agent.memory import Memory
 from agent.removing import Removed
 from argosy.bundle import Assignment, Removal
@@ -101,6 +102,12 @@ def of_pass(run: Application, operation: Operation, removed: Removed, now: float
         conditions=tuple(conditions),
         removed=tuple(removed.done),
     )
+
+
+def held_back(status: AppStatus, left: Left) -> AppStatus:
+    """The state of an app that a freeze or a window holds back; it waits where there was something to be done."""
+    conditions = (*status.conditions, ("Held", left.reason))
+    return replace(status, conditions=conditions, waiting=left.reason if left.back else status.waiting)
 
 
 def _unapproved(operation: Operation, removed: Removed) -> Operation:

@@ -90,6 +90,31 @@ class Assignment:
     policy: Policy = Policy()
 
 
+FREEZE, OVERRIDE = "freeze", "override"
+
+
+@dataclass(frozen=True, slots=True)
+class Restraint:
+    """When what a cluster has may not be changed: a freeze, an override of freezes and windows, or a sync window.
+
+    `kind` is `FREEZE`, `OVERRIDE`, or a window's `allow` or `deny`; `apps` are the assignments it concerns, none for all
+    of the cluster. Freezes and overrides count until `until` (Unix seconds) and say why in `reason`; `heal`: drift is
+    corrected all the same. The other fields are a window's (`argosy.windows.Window`).
+    """
+
+    id: str
+    kind: str
+    apps: tuple[str, ...] = ()
+    reason: str = ""
+    until: float = 0.0
+    heal: bool = False
+    schedule: str = ""
+    duration: str = ""
+    time_zone: str = ""
+    manual_sync: bool = False
+    sync_overrun: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Desired:
     """All that one cluster should have, at one generation of one life (`epoch`) of the hub's database."""
@@ -98,20 +123,27 @@ class Desired:
     generation: int
     assignments: tuple[Assignment, ...]
     removals: tuple[Removal, ...] = ()
+    restraints: tuple[Restraint, ...] = ()
 
 
-_POLICY, _REMOVAL, _ASSIGNMENT = (
-    tuple(field.name for field in fields(kind)) for kind in (Policy, Removal, Assignment)
+_POLICY, _REMOVAL, _ASSIGNMENT, _RESTRAINT = (
+    tuple(field.name for field in fields(kind)) for kind in (Policy, Removal, Assignment, Restraint)
 )
 
 
-def set_digest(assignments: Iterable[Assignment], removals: Iterable[Removal]) -> str:
+def set_digest(
+    assignments: Iterable[Assignment], removals: Iterable[Removal], restraints: Iterable[Restraint] = ()
+) -> str:
     """The digest by which hub and agent check that they mean the same set, whatever order they hold it in."""
-    return digest_of_bodies(map(body_of, assignments), map(body_of, removals))
+    return digest_of_bodies(
+        map(body_of, assignments), map(body_of, removals), (body_of(item) for item in restraints)
+    )
 
 
-def body_of(item: Assignment | Removal) -> bytes:
+def body_of(item: Assignment | Removal | Restraint) -> bytes:
     """The canonical JSON of one member of a set."""
+    if isinstance(item, Restraint):
+        return objects.canonical({name: getattr(item, name) for name in _RESTRAINT})
     if isinstance(item, Removal):
         return objects.canonical({name: getattr(item, name) for name in _REMOVAL})
     record: dict[str, Any] = {name: getattr(item, name) for name in _ASSIGNMENT}
@@ -124,9 +156,19 @@ def plain(policy: Policy) -> dict[str, Any]:
     return {name: getattr(policy, name) for name in _POLICY}
 
 
-def digest_of_bodies(assignments: Iterable[bytes], removals: Iterable[bytes]) -> str:
-    """`set_digest` of members that lie there as canonical JSON already."""
-    return objects.digest(b"\n".join([*sorted(assignments), b"--", *sorted(removals)]))
+def digest_of_bodies(
+    assignments: Iterable[bytes], removals: Iterable[bytes], restraints: Iterable[bytes] = ()
+) -> str:
+    """`set_digest` of members that lie there as canonical JSON already. Where there are no restraints it is as it was
+    before there were any."""
+    held = sorted(restraints)
+    last = [b"--", *held] if held else []
+    return objects.digest(b"\n".join([*sorted(assignments), b"--", *sorted(removals), *last]))
+
+
+def restraint_of(value: dict[str, Any]) -> Restraint:
+    """A restraint of its JSON."""
+    return Restraint(**{**value, "apps": tuple(value.get("apps") or ())})
 
 
 def pack(manifests: Sequence[Manifest]) -> tuple[str, bytes]:

@@ -17,7 +17,7 @@ import orjson
 from google.protobuf.message import DecodeError
 
 from argosy import bundle, objects
-from argosy.bundle import Assignment, Policy, Removal
+from argosy.bundle import Assignment, Policy, Removal, Restraint
 from argosy.errors import Invalid
 from argosy.status import AppStatus, Health, ObjectStatus, Sync
 from argosy.v1 import link_pb2 as pb
@@ -44,6 +44,7 @@ class Delta:
     dropped: tuple[str, ...]
     removals: tuple[Removal, ...]
     set_digest: str
+    restraints: tuple[Restraint, ...] = ()
 
 
 class Offer(NamedTuple):
@@ -58,6 +59,7 @@ class Offer(NamedTuple):
     dropped: tuple[str, ...]
     removals: tuple[bytes, ...]
     set_digest: str
+    restraints: tuple[bytes, ...] = ()
 
 
 class State(NamedTuple):
@@ -122,12 +124,35 @@ def removal_from(item: pb.Removal) -> Removal:
     )
 
 
+def restraint_from(item: pb.Restraint) -> Restraint:
+    return Restraint(
+        id=item.id,
+        kind=item.kind,
+        apps=tuple(item.apps),
+        reason=item.reason,
+        until=item.until,
+        heal=item.heal,
+        schedule=item.schedule,
+        duration=item.duration,
+        time_zone=item.time_zone,
+        manual_sync=item.manual_sync,
+        sync_overrun=item.sync_overrun,
+    )
+
+
 def delta_to(delta: Delta) -> list[bytes]:
     """`offer_to` for records."""
     bodies = tuple(map(bundle.body_of, delta.assignments)), tuple(map(bundle.body_of, delta.removals))
     return offer_to(
         Offer(
-            delta.epoch, delta.generation, delta.base, bodies[0], delta.dropped, bodies[1], delta.set_digest
+            delta.epoch,
+            delta.generation,
+            delta.base,
+            bodies[0],
+            delta.dropped,
+            bodies[1],
+            delta.set_digest,
+            tuple(map(bundle.body_of, delta.restraints)),
         )
     )
 
@@ -153,6 +178,11 @@ def offer_to(offer: Offer) -> list[bytes]:
             parts.append(_part(offer))
             room = PART - len(body)
         parts[-1].removals.append(pb.Removal(**orjson.loads(body)))
+    for body in offer.restraints:
+        if (room := room - len(body)) < 0:
+            parts.append(_part(offer))
+            room = PART - len(body)
+        parts[-1].restraints.append(pb.Restraint(**orjson.loads(body)))
     for part in parts[:-1]:
         part.more = True
     return [pb.ConnectResponse(desired=part).SerializeToString() for part in parts]
@@ -178,6 +208,7 @@ def delta_from(parts: Sequence[pb.Desired]) -> Delta:
         dropped=tuple(gone for part in parts for gone in part.dropped),
         removals=tuple(removal_from(item) for part in parts for item in part.removals),
         set_digest=last.set_digest,
+        restraints=tuple(restraint_from(item) for part in parts for item in part.restraints),
     )
 
 

@@ -21,7 +21,7 @@ from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
 from agent.sync import Pass, Syncer
 from argosy import backoff
-from argosy.bundle import Assignment, Desired, Removal
+from argosy.bundle import Assignment, Desired, Removal, Restraint
 from argosy.errors import ArgosyError
 
 log = structlog.get_logger("applier")
@@ -68,6 +68,7 @@ class _Wants:
     assignments: dict[str, Assignment] = field(default_factory=dict)
     removals: dict[str, tuple[Removal, ...]] = field(default_factory=dict)
     holding: str = ""
+    restraints: tuple[Restraint, ...] = ()
 
 
 class Applier:
@@ -102,7 +103,7 @@ class Applier:
         """Takes over a set: wakes what differs, and lets go of what is no longer in it."""
         before, self._wants = self._wants, _wants(desired, self._ledger.held.reason)
         now = self._wants
-        self._syncer.know(desired.assignments)
+        self._syncer.know(desired.assignments, desired.restraints)
         self._outbox.expect(now.assignments.keys())
         known = now.assignments.keys() | now.removals.keys()
         for name in self._apps.keys() - known:
@@ -113,6 +114,7 @@ class Applier:
                 and before.assignments.get(name) == now.assignments.get(name)
                 and before.removals.get(name) == now.removals.get(name)
                 and before.holding == now.holding
+                and before.restraints == now.restraints
             )
             if not same:
                 self.wake(name)
@@ -264,4 +266,5 @@ def _wants(desired: Desired, holding: str) -> _Wants:
     removals: dict[str, tuple[Removal, ...]] = {}
     for item in desired.removals:
         removals[item.assignment] = (*removals.get(item.assignment, ()), item)
-    return _Wants({item.id: item for item in desired.assignments}, removals, holding)
+    assignments = {item.id: item for item in desired.assignments}
+    return _Wants(assignments, removals, holding, desired.restraints)

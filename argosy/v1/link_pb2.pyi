@@ -389,6 +389,7 @@ class Desired(_message.Message):
     REMOVALS_FIELD_NUMBER: _builtins.int
     SET_DIGEST_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    RESTRAINTS_FIELD_NUMBER: _builtins.int
     epoch: _builtins.str
     """The life of the hub's database this set belongs to."""
     generation: _builtins.int
@@ -411,6 +412,10 @@ class Desired(_message.Message):
     def removals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Removal]:
         """All written removals of this cluster that are still open. Only these delete."""
 
+    @_builtins.property
+    def restraints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Restraint]:
+        """All that restrains changes in this cluster: freezes, overrides, sync windows. Kept and obeyed without a hub, too."""
+
     def __init__(
         self,
         *,
@@ -422,14 +427,74 @@ class Desired(_message.Message):
         removals: _abc.Iterable[Global___Removal] | None = ...,
         set_digest: _builtins.str = ...,
         more: _builtins.bool = ...,
+        restraints: _abc.Iterable[Global___Restraint] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "base_generation", b"base_generation", "dropped", b"dropped", "epoch", b"epoch", "generation", b"generation", "more", b"more", "removals", b"removals", "set_digest", b"set_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "base_generation", b"base_generation", "dropped", b"dropped", "epoch", b"epoch", "generation", b"generation", "more", b"more", "removals", b"removals", "restraints", b"restraints", "set_digest", b"set_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Desired: _TypeAlias = Desired  # noqa: Y015
+
+@_typing.final
+class Restraint(_message.Message):
+    """See argosy.bundle.Restraint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    APPS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    HEAL_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    MANUAL_SYNC_FIELD_NUMBER: _builtins.int
+    SYNC_OVERRUN_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    kind: _builtins.str
+    """"freeze", "override", or a window's "allow" or "deny"."""
+    reason: _builtins.str
+    """Why, for people."""
+    until: _builtins.float
+    """When a freeze or an override ends, Unix seconds."""
+    heal: _builtins.bool
+    """Drift is corrected in spite of the freeze."""
+    schedule: _builtins.str
+    """A window's schedule (cron), duration (as Go writes it), time zone, and what it lets through while it blocks."""
+    duration: _builtins.str
+    time_zone: _builtins.str
+    manual_sync: _builtins.bool
+    sync_overrun: _builtins.bool
+    @_builtins.property
+    def apps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The assignments it concerns; none: all of the cluster."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        apps: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+        until: _builtins.float = ...,
+        heal: _builtins.bool = ...,
+        schedule: _builtins.str = ...,
+        duration: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        manual_sync: _builtins.bool = ...,
+        sync_overrun: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apps", b"apps", "duration", b"duration", "heal", b"heal", "id", b"id", "kind", b"kind", "manual_sync", b"manual_sync", "reason", b"reason", "schedule", b"schedule", "sync_overrun", b"sync_overrun", "time_zone", b"time_zone", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Restraint: _TypeAlias = Restraint  # noqa: Y015
 
 @_typing.final
 class Assignment(_message.Message):

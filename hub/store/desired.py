@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from argosy import bundle
-from argosy.bundle import Assignment, Policy, Removal
+from argosy.bundle import Assignment, Policy, Removal, Restraint
 from argosy.convert import Offer
 from hub.store.base import Tx
 
@@ -50,12 +50,13 @@ def change(
     drop: Iterable[str] = (),
     remove: Iterable[Removal] = (),
     close: Iterable[str] = (),
+    restrain: Iterable[Restraint] | None = None,
 ) -> int:
     """Changes a cluster's set and returns its generation, which is the old one where nothing differs.
 
     `put` are new or changed assignments, `drop` ids of assignments that leave, `remove` new written
-    removals, `close` ids of removals that are done or withdrawn. The cluster's agent is told after the
-    commit.
+    removals, `close` ids of removals that are done or withdrawn, `restrain` all restraints from now on (None: those
+    there are). The cluster's agent is told after the commit.
     """
     before = head(tx, cluster)
     generation = before.generation + 1
@@ -64,6 +65,8 @@ def change(
     changed += sum([_remove(tx, cluster, item) for item in remove])
     for closed in close:
         changed += tx.run("DELETE FROM removals WHERE cluster = ? AND id = ?", (cluster, closed))
+    if restrain is not None:
+        changed += _restrain(tx, cluster, [bundle.body_of(item) for item in restrain])
     if not changed:
         return before.generation
     floor = max(before.floor, generation - KEPT_DROPS)
@@ -72,6 +75,7 @@ def change(
     digest = bundle.digest_of_bodies(
         [row[0] for row in tx.all("SELECT body FROM assignments WHERE cluster = ?", (cluster,))],
         [row[0] for row in tx.all("SELECT body FROM removals WHERE cluster = ?", (cluster,))],
+        _restraints(tx, cluster),
     )
     tx.run(
         "INSERT INTO desired (cluster, generation, floor, set_digest) VALUES (?, ?, ?, ?) ON CONFLICT (cluster) "
@@ -114,6 +118,28 @@ def _remove(tx: Tx, cluster: str, item: Removal) -> int:
     )
 
 
+def _restrain(tx: Tx, cluster: str, bodies: list[bytes]) -> int:
+    if sorted(bodies) == sorted(_restraints(tx, cluster)):
+        return 0
+    tx.run("DELETE FROM restraints WHERE cluster = ?", (cluster,))
+    tx.many("INSERT INTO restraints (cluster, body) VALUES (?, ?)", ((cluster, body) for body in bodies))
+    return 1
+
+
+def _restraints(tx: Tx, cluster: str) -> list[bytes]:
+    return [row[0] for row in tx.all("SELECT body FROM restraints WHERE cluster = ?", (cluster,))]
+
+
+def restraints(tx: Tx, cluster: str) -> list[Restraint]:
+    """What restrains changes in a cluster."""
+    return [bundle.restraint_of(orjson.loads(body)) for body in _restraints(tx, cluster)]
+
+
+def restrained(tx: Tx) -> list[str]:
+    """The clusters that have any restraint."""
+    return [row[0] for row in tx.all("SELECT DISTINCT cluster FROM restraints")]
+
+
 def since(tx: Tx, epoch: str, bases: Mapping[str, int]) -> dict[str, Offer]:
     """The sets of up to `MOST` clusters (cluster -> base) in one go, each as its difference against its base.
 
@@ -134,6 +160,7 @@ def since(tx: Tx, epoch: str, bases: Mapping[str, int]) -> dict[str, Offer]:
     gone = _grouped(tx.all(f"{asked}, x.id FROM asked CROSS JOIN drops x {after} AND asked.base > 0", pairs))
     sql = f"SELECT cluster, body FROM removals WHERE cluster IN ({marks}) ORDER BY cluster, id"
     open_ones = _grouped(tx.all(sql, tuple(bases)))
+    held = _grouped(tx.all(f"SELECT cluster, body FROM restraints WHERE cluster IN ({marks})", tuple(bases)))
     return {
         cluster: Offer(
             epoch,
@@ -143,6 +170,7 @@ def since(tx: Tx, epoch: str, bases: Mapping[str, int]) -> dict[str, Offer]:
             tuple(gone.get(cluster, ())),
             tuple(open_ones.get(cluster, ())),
             now.set_digest,
+            tuple(held.get(cluster, ())),
         )
         for cluster, base in known.items()
     }

@@ -23,6 +23,12 @@ def _rollouts(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@history(name="0003_freezes")
+def _freezes(db: sqlite_utils.Database) -> None:
+    for statement in schema.FREEZE_TABLES:
+        db.execute(statement)
+
+
 def apply(db: sqlite_utils.Database) -> None:
     """Brings the schema up to date. Raises `Invalid` where a newer Argosy wrote the database."""
     known = {migration.name for migration in history._migrations}

@@ -62,6 +62,18 @@ CORE_TABLES = [
     )""",
 ]
 
+FREEZE_TABLES = [
+    # Why an Application is not moved now, and until when; an empty reason is a hold that has ended. Composed into what
+    # the API shows, so it has a resourceVersion.
+    """CREATE TABLE holds (
+        app TEXT PRIMARY KEY, reason TEXT NOT NULL, until REAL NOT NULL, since REAL NOT NULL, rv INTEGER NOT NULL
+    )""",
+    # What restrains changes in each cluster, as its agent is told.
+    "CREATE TABLE restraints (cluster TEXT NOT NULL, body BLOB NOT NULL)",
+    "CREATE INDEX restraints_cluster ON restraints (cluster)",
+    "CREATE INDEX app_states_held ON app_states (owner) WHERE rolled = 2",
+]
+
 LINK_TABLES = [
     # What the hub knows of each cluster's agent. `key` is the fingerprint of the public key that holds the identity,
     # `cluster_uid` the uid of the kube-system namespace it was bound to. Times are Unix seconds, 0 where there is none.

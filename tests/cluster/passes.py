@@ -14,7 +14,7 @@ from agent.notes import Notes
 from agent.sops.keys import KeyRing
 from agent.sync import Pass, Syncer
 from argosy import bundle
-from argosy.bundle import Assignment, Policy, Removal
+from argosy.bundle import Assignment, Policy, Removal, Restraint
 from argosy.kinds import Gvk
 from argosy.objects import Manifest
 
@@ -89,6 +89,7 @@ class World:
         self.folder: Path | None = None
         """Where the agent keeps its notes; None: a new process remembers nothing."""
         self.keys = KeyRing(None)
+        self.restraints: list[Restraint] = []
         self.syncer = self._syncer()
 
     def _syncer(self) -> Syncer:
@@ -113,7 +114,7 @@ class World:
         return replace(made, **changes)
 
     async def sync(self, assignment: Assignment, *removals: Removal, holding: str = "") -> Pass:
-        self.syncer.know([assignment])
+        self.syncer.know([assignment], self.restraints)
         await self.quiet()
         return await self.syncer.sync(assignment, removals, holding=holding)
 
