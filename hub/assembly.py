@@ -41,6 +41,8 @@ from hub.git.mirror import Mirrors
 from hub.link.server import LinkConfig, LinkServer
 from hub.loops.bounds import Bounds
 from hub.loops.expander import Expander
+from hub.loops.holder import Holder
+from hub.loops.holding import Holding
 from hub.loops.kitchen import Kitchen
 from hub.loops.mover import Mover
 from hub.loops.poller import Poller
@@ -165,12 +167,16 @@ class Hub:
         parts = self._planning()
         self.planner = Planner(parts)
         self.executor = Executor(parts, self.planner, self._moved)
-        self.roller = Roller(store, objects, self._clock)
+        known = Holding(objects)
+        self.roller = Roller(store, objects, self._clock, known.holds)
         self._roll = Loop("roller", self.roller.run, every=60)
         moving = Wake()
-        self.mover = Mover(store, objects, moving, self._clock)
+        self.mover = Mover(store, objects, moving, self._clock, holds=known.holds)
         self._move = Loop("mover", self.mover.run, every=60, wake=moving)
-        self._remove = Loop("remover", Remover(store, objects, self._clock).run, every=30)
+        self._remove = Loop("remover", Remover(store, objects, known, self._clock).run, every=30)
+        holding = Wake()
+        self.holder = Holder(store, known, holding, self._held_otherwise, self._clock)
+        self._hold = Loop("holder", self.holder.run, every=600, wake=holding)
         sweeper = Sweeper(store, objects, self._tidy, self.trees, self._clock)
         sweep = Loop("sweeper", sweeper.run, every=3600)
         self.loops = [
@@ -181,6 +187,7 @@ class Hub:
             self._roll,
             self._move,
             self._remove,
+            self._hold,
             sweep,
         ]
         self.link = LinkServer(store, self.ca, self._link_config(), clock=self._clock)
@@ -189,6 +196,7 @@ class Hub:
             ("rollout:", self.mover.written),
             ("left:", self.mover.left),
             ("report:", self.mover.reported),
+            ("desired:", self.holder.assigned),
             ("waiting", lambda topic: self._roll.wake.set()),
         ):
             self._open.callback(store.on_touch(topic, heard))
@@ -286,6 +294,8 @@ class Hub:
         if self.renderer.note(changes) or table.CLUSTER.resource in changed:
             self._render.wake.set()
         self.mover.note(changes)
+        if self.holder.note(changes):
+            self._hold.wake.set()
         if table.ROLLOUT_POLICY.resource in changed:
             self.roller.again()
             self._roll.wake.set()
@@ -299,6 +309,10 @@ class Hub:
 
     def _generated(self) -> None:
         self._render.wake.set()
+
+    def _held_otherwise(self) -> None:
+        self.mover.again()
+        self._remove.wake.set()
 
     def _rendered(self) -> None:
         self._roll.wake.set()
@@ -374,7 +388,12 @@ class Hub:
 
 
 _QUIET = {table.APPLICATION.resource, table.EVENT.resource, table.RELEASE.resource, table.JOIN_TOKEN.resource}
-_QUIET |= {table.ROLLOUT.resource, table.ROLLOUT_POLICY.resource}
+_QUIET |= {
+    table.ROLLOUT.resource,
+    table.ROLLOUT_POLICY.resource,
+    table.FREEZE.resource,
+    table.OVERRIDE.resource,
+}
 """Resources whose writes change no set's evaluation by themselves."""
 
 

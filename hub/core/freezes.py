@@ -109,10 +109,13 @@ class Orders:
         return bool(self.freezes or self.overrides)
 
     @property
+    def every(self) -> tuple[Freeze | Override, ...]:
+        return (*self.freezes, *self.overrides)
+
+    @property
     def ends(self) -> float:
         """When the first of them ends, 0 where there is none."""
-        ends = [each.until for each in self.freezes] + [each.until for each in self.overrides]
-        return min(ends, default=0.0)
+        return min((each.until for each in self.every), default=0.0)
 
     def overridden(self, subject: Subject) -> Override | None:
         return next((each for each in self.overrides if each.scope.hits(subject)), None)

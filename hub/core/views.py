@@ -15,6 +15,8 @@ from argosy.objects import Manifest
 from hub.core import clusters, operations
 from hub.core.clusters import Agent
 
+HELD = "Held"
+"""Ours: a freeze or a sync window holds back what is wanted."""
 ERRORS = frozenset(("InvalidSpecError", "UnknownError", "ComparisonError"))
 """Conditions under which Argo CD calls an application's sync and health unknown."""
 
@@ -34,6 +36,9 @@ class AppView:
     """When the report came, Unix seconds."""
     policy: str = ""
     """What the agent is told of the Application, `argosy.bundle.Policy` as JSON."""
+    held: str = ""
+    """Why what is wanted is not assigned now, in words."""
+    held_since: float = 0.0
 
 
 def application(manifest: Manifest, view: AppView) -> Manifest:
@@ -55,6 +60,9 @@ def application(manifest: Manifest, view: AppView) -> Manifest:
         kind, message = _condition(view.problem)
         if not any(each.get("type") == kind for each in conditions):
             conditions.append({"type": kind, "message": message})
+    if view.held:
+        conditions = [each for each in conditions if each.get("type") != HELD]
+        conditions.append({"type": HELD, "message": view.held, "lastTransitionTime": stamp(view.held_since)})
     broken = any(each.get("type") in ERRORS for each in conditions)
     status = dict(stored)
     status["sync"] = _sync(manifest, stored.get("sync") or {}, view, broken=broken)

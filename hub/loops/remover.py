@@ -13,7 +13,8 @@ from dataclasses import replace
 from argosy.objects import Manifest
 from hub.core import expand, generated, policy, releases
 from hub.core.served import table
-from hub.store import apps, desired, reports
+from hub.loops.holding import Holding
+from hub.store import apps, desired, holds, reports
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
@@ -29,9 +30,10 @@ def _approved(app: Manifest) -> bool:
 class Remover:
     """`now` tells the time in Unix seconds."""
 
-    def __init__(self, store: Store, resources: Resources, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, resources: Resources, held: Holding, now: Callable[[], float]) -> None:
         self._store = store
         self._resources = resources
+        self._holding = held
         self._now = now
 
     async def run(self) -> None:
@@ -56,6 +58,8 @@ class Remover:
         if not app["metadata"].get("deletionTimestamp"):
             return
         state = apps.get(tx, uid)
+        if state is not None and self._holding.stays(tx, state, self._now()):
+            return
         clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())
         cascade = expand.FINALIZER in (app["metadata"].get("finalizers") or ())
         approved = _approved(app)
@@ -100,6 +104,7 @@ class Remover:
         kept = (expand.FINALIZER, generated.OURS)
         metadata["finalizers"] = [name for name in metadata.get("finalizers") or () if name not in kept]
         apps.forget(tx, metadata["uid"])
+        holds.forget(tx, metadata["uid"])
         self._resources.update(
             tx, table.APPLICATION, {**app, "metadata": metadata}, manager=MANAGER, now=self._now()
         )

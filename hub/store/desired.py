@@ -135,9 +135,14 @@ def restraints(tx: Tx, cluster: str) -> list[Restraint]:
     return [bundle.restraint_of(orjson.loads(body)) for body in _restraints(tx, cluster)]
 
 
-def restrained(tx: Tx) -> list[str]:
-    """The clusters that have any restraint."""
-    return [row[0] for row in tx.all("SELECT DISTINCT cluster FROM restraints")]
+def any_restrained(tx: Tx) -> bool:
+    """Whether any cluster has a restraint."""
+    return tx.one("SELECT 1 FROM restraints LIMIT 1") is not None
+
+
+def assigned(tx: Tx, cluster: str) -> list[str]:
+    """The ids of a cluster's assignments."""
+    return [row[0] for row in tx.all("SELECT id FROM assignments WHERE cluster = ? ORDER BY id", (cluster,))]
 
 
 def since(tx: Tx, epoch: str, bases: Mapping[str, int]) -> dict[str, Offer]:

@@ -71,7 +71,6 @@ FREEZE_TABLES = [
     # What restrains changes in each cluster, as its agent is told.
     "CREATE TABLE restraints (cluster TEXT NOT NULL, body BLOB NOT NULL)",
     "CREATE INDEX restraints_cluster ON restraints (cluster)",
-    "CREATE INDEX app_states_held ON app_states (owner) WHERE rolled = 2",
 ]
 
 LINK_TABLES = [
@@ -163,7 +162,6 @@ ROLLOUT_TABLES = [
         app TEXT PRIMARY KEY, bundle TEXT NOT NULL, release TEXT NOT NULL, reason TEXT NOT NULL, since REAL NOT NULL
     )""",
     "CREATE INDEX refused_release ON refused (release)",
-    "CREATE INDEX app_states_held ON app_states (owner) WHERE rolled = 2",
     "CREATE INDEX app_states_owner ON app_states (owner)",
     # What an app had before a release changed it.
     "ALTER TABLE release_changes ADD COLUMN before_bundle TEXT NOT NULL DEFAULT ''",

@@ -18,6 +18,7 @@ _CHUNK = 1000
 """Parameters of one query, more than a page of kubectl has; longer lists are read whole."""
 
 _STATES = "SELECT app, cluster, bundle, revision, problem, repo, target, policy FROM app_states"
+_HOLDS = "SELECT app, reason, since, rv FROM holds"
 _REPORTS = "SELECT app, cluster, detail, rv, time FROM reports"
 
 
@@ -28,11 +29,13 @@ class AppRows:
     state: tuple[Any, ...] | None
     report: tuple[Any, ...] | None
     revision: str
+    hold: tuple[Any, ...] | None = None
 
     @property
     def rv(self) -> int:
-        """The resourceVersion of the report, 0 for none."""
-        return int(self.report[3]) if self.report is not None else 0
+        """The resourceVersion of the newest of what is joined, 0 for none."""
+        reported = int(self.report[3]) if self.report is not None else 0
+        return max(reported, int(self.hold[3]) if self.hold is not None else 0)
 
     def view(self) -> AppView:
         """What is joined, read."""
@@ -44,6 +47,8 @@ class AppRows:
             report=orjson.loads(report[2]) if report else None,
             reported=report[4] if report else 0.0,
             policy=state[7] if state else "",
+            held=self.hold[1] if self.hold else "",
+            held_since=self.hold[2] if self.hold else 0.0,
         )
 
 
@@ -59,12 +64,14 @@ def applications(tx: Tx, uids: Sequence[str]) -> dict[str, AppRows]:
         wanted = state[1] if state is not None else ""
         if before is None or (row[1] == wanted, row[3]) > (before[1] == wanted, before[3]):
             reports[row[0]] = row
+    held = {row[0]: row for row in _rows(tx, _HOLDS, uids)}
     confirmed = apps.confirmed(tx)
     out = {}
     for uid in uids:
         state, report = states.get(uid), reports.get(uid)
         if state is not None or report is not None:
-            out[uid] = AppRows(state, report, _revision(state, confirmed) if state else "")
+            revision = _revision(state, confirmed) if state else ""
+            out[uid] = AppRows(state, report, revision, held.get(uid))
     return out
 
 

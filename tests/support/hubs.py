@@ -150,7 +150,7 @@ async def until(true: Callable[[], Any], what: str, *, seconds: float = 20.0) ->
 
 async def settled(hub: Hub) -> None:
     """Runs every loop once by hand, in the order of a change, and so leaves nothing undone that is due now."""
-    for name in ("poller", "expander", "renderer", "roller", "remover"):
+    for name in ("poller", "expander", "renderer", "holder", "roller", "mover", "remover"):
         (loop,) = [loop for loop in hub.loops if loop.name == name]
         await until(lambda loop=loop: not loop.record.running, f"{name} at rest")
         runs = loop.record.runs
