@@ -108,3 +108,53 @@ def conditions(live: Manifest) -> Iterable[tuple[str, str, str, str]]:
     """(type, status, reason, message) of each condition."""
     for item in items(status(live), "conditions"):
         yield text(item, "type"), text(item, "status"), text(item, "reason"), text(item, "message")
+
+
+class Condition(NamedTuple):
+    """One entry of a list of conditions, as far as it is readable: what is no text counts as "". `generation` is the
+    one it speaks of, None where it names none."""
+
+    type: str
+    state: str
+    reason: str = ""
+    message: str = ""
+    generation: int | None = None
+
+
+def told(value: Mapping[str, Any], name: str = "conditions") -> list[Condition]:
+    """The conditions of a custom kind, whose authors keep to no type for each field."""
+    return [
+        Condition(
+            _text_or_nothing(item.get("type")),
+            _text_or_nothing(item.get("status")),
+            _text_or_nothing(item.get("reason")),
+            _text_or_nothing(item.get("message")),
+            _whole(item.get("observedGeneration")),
+        )
+        for item in items(value, name)
+    ]
+
+
+def present(live: Manifest) -> bool:
+    """Whether there is a status at all, be it empty."""
+    return live.get("status") is not None
+
+
+def dig(value: Mapping[str, Any], path: str) -> Any:
+    """What lies at a dotted path, None where nothing does. Raises `Malformed` where the way leads through no object."""
+    *parents, last = path.split(".")
+    for parent in parents:
+        value = mapping(value, parent)
+    return value.get(last)
+
+
+def generation(live: Manifest) -> int | None:
+    return _whole(mapping(live, "metadata").get("generation"))
+
+
+def _text_or_nothing(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

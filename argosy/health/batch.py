@@ -1,8 +1,6 @@
-"""Health of what runs to an end: batch/v1."""
+"""Health of what runs to an end: batch/v1, and Workflows, the one custom kind that Argo CD checks in its own code."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
 
 from argosy.health.base import (
     Found,
@@ -10,11 +8,13 @@ from argosy.health.base import (
     degraded,
     healthy,
     items,
+    present,
     progressing,
     spec,
     status,
     suspended,
     text,
+    unknown,
 )
 from argosy.objects import Manifest
 
@@ -39,26 +39,31 @@ def job(live: Manifest) -> Found:
 
 
 def cron_job(live: Manifest) -> Found:
-    """After Argo CD's script: a suspended one is well, and so is one whose last run did what it should."""
+    """A suspended one is well, and so is one whose last run did what it should, runs, or never did it."""
     if spec(live).get("suspend") is True:
-        return healthy("CronJob is suspended")
-    now = status(live)
-    if not now:
+        return healthy("CronJob is Suspended")
+    if not present(live):
         return progressing("Waiting for CronJob to be scheduled")
-    scheduled, succeeded = text(now, "lastScheduleTime"), text(now, "lastSuccessfulTime")
+    now = status(live)
+    scheduled, succeeded = now.get("lastScheduleTime"), now.get("lastSuccessfulTime")
     if items(now, "active"):
-        return healthy(
-            f"The job is running. Its most recent successful execution was {succeeded or 'never'}."
-        )
-    if scheduled and succeeded and _time(succeeded) < _time(scheduled):
+        return healthy("The job is running. Its last execution may not have been successful")
+    if not scheduled:
+        return healthy("CronJob has not been scheduled yet")
+    if not succeeded:
+        return healthy("The CronJob never completed successfully. It may not be healthy")
+    # Kubernetes writes all times in one form, in which they sort as text.
+    if str(succeeded) < str(scheduled):
         return degraded("CronJob has not completed its last execution successfully")
-    if scheduled and not succeeded:
-        return degraded("CronJob has not completed its last execution successfully")
-    return healthy("The last execution was successful" if scheduled else "CronJob has not been scheduled yet")
+    return healthy("CronJob has completed its last execution successfully")
 
 
-def _time(text_: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text_)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
+def workflow(live: Manifest) -> Found:
+    """The one custom kind that Argo CD checks in its own code."""
+    now = status(live)
+    phase, message = text(now, "phase"), text(now, "message")
+    if phase in ("", "Pending", "Running"):
+        return progressing(message)
+    if phase == "Succeeded":
+        return healthy(message)
+    return degraded(message) if phase in ("Failed", "Error") else unknown(message)

@@ -16,6 +16,7 @@ from argosy.health.base import (
     healthy,
     items,
     mapping,
+    present,
     progressing,
     status,
     text,
@@ -74,24 +75,26 @@ def _scaling(found: Iterable[tuple[str, str, str, str]]) -> Found:
 
 
 def custom_resource_definition(live: Manifest) -> Found:
-    states = {kind: (state, message) for kind, state, _, message in conditions(live)}
-    if not states:
+    """Whatever makes it unusable for good is Degraded; without a status nothing is known."""
+    if not present(live):
+        raise Malformed("CustomResourceDefinition has no status")
+    found = list(conditions(live))
+    states = {kind: (state, reason, message) for kind, state, reason, message in found}
+    nothing = ("", "", "")
+    established = states.get("Established", nothing)
+    if not found:
         return progressing("Status conditions not found")
-    if states.get("Terminating", ("", ""))[0] == "True":
-        return progressing("CRD is terminating")
-    accepted, established = states.get("NamesAccepted"), states.get("Established")
-    if accepted is None or established is None:
+    if states.get("NamesAccepted", nothing)[0] == "False":
+        return degraded(f"CRD names have not been accepted: {states['NamesAccepted'][2]}")
+    if established[:2] == ("False", "InvalidCABundle"):
+        return degraded(f"CRD is not established: {established[2]}")
+    if states.get("NonStructuralSchema", nothing)[0] == "True":
+        return degraded(f"Schema violations found: {states['NonStructuralSchema'][2]}")
+    if states.get("Terminating", nothing)[0] == "True":
+        return progressing(f"CRD is terminating: {states['Terminating'][2]}")
+    if established[1] == "Installing" and established[0] == "False":
         return progressing("CRD is being installed")
-    if accepted[0] == "False":
-        return degraded(f"CRD names have not been accepted: {accepted[1]}")
-    if established[0] == "False":
-        for _, state, reason, message in conditions(live):
-            if reason == "Installing" and state == "False":
-                return progressing(f"CRD is being installed: {message}")
-        return degraded(f"CRD is not established: {established[1]}")
-    if "NonStructuralSchema" in states and states["NonStructuralSchema"][0] == "True":
-        return degraded(f"CRD's schema is not structural: {states['NonStructuralSchema'][1]}")
-    return healthy("CRD is healthy")
+    return healthy("CRD is healthy") if established[0] == "True" else progressing("CRD is not established")
 
 
 def disruption_budget(live: Manifest) -> Found:

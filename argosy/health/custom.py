@@ -1,231 +1,66 @@
-"""The checks of custom kinds that do not come with Kubernetes: one row per kind.
+"""The checks of custom kinds that do not come with Kubernetes: Argo CD 3.6 has one for each of these kinds.
 
 Each row is written from the project's own documentation of its conditions and phases. A project's kinds without a row
-have no health, as in Argo CD: settings, and kinds whose controllers write no status.
+have no health, as in Argo CD: settings, and kinds whose controllers write no status. A theme's file is only loaded
+once an object of its groups is looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 
-from argosy.health import argo, flux, gateway, operators
 from argosy.health.base import Check
-from argosy.health.rules import (
-    DEGRADED,
-    HEALTHY,
-    PROGRESSING,
-    READY,
-    SUSPENDED,
-    When,
-    by_conditions,
-    by_phase,
-    once_observed,
-    suspended_where,
-)
 
-_ready = by_conditions(*READY)
-_knative = once_observed(_ready)
-_certificate = by_conditions(When("Issuing", "True", PROGRESSING), *READY)
-_strimzi = once_observed(
-    by_conditions(
-        When("Ready", "True", HEALTHY),
-        When("NotReady", "True", PROGRESSING, frozenset({"Creating"})),
-        When("NotReady", "True", DEGRADED),
-        When("Ready", "False", DEGRADED),
-    )
-)
-_available = by_conditions(
-    When("Available", "True", HEALTHY),
-    When("Available", "False", PROGRESSING, frozenset({"SomePodsNotReady"})),
-    When("Available", "False", DEGRADED),
-    When("Available", "Degraded", DEGRADED),
-)
-_aws = by_conditions(
-    When("ACK.Terminal", "True", DEGRADED),
-    When("ACK.Recoverable", "True", DEGRADED),
-    When("ACK.ResourceSynced", "True", HEALTHY),
-)
-_config_connector = by_conditions(
-    When("Ready", "True", HEALTHY),
-    When(
-        "Ready",
-        "False",
-        DEGRADED,
-        frozenset({"UpdateFailed", "DependencyInvalid", "DependencyNotFound", "ManagementConflict"}),
-    ),
-)
-_rabbitmq = by_conditions(
-    When("ReconcileSuccess", "False", DEGRADED),
-    When("ClusterAvailable", "False", PROGRESSING),
-    When("AllReplicasReady", "False", PROGRESSING),
-    When("AllReplicasReady", "True", HEALTHY),
-)
-_sealed = by_conditions(When("Synced", "True", HEALTHY), When("Synced", "False", DEGRADED))
-_keycloak = by_conditions(When("HasErrors", "True", DEGRADED), When("Ready", "True", HEALTHY))
-_keycloak_import = by_conditions(When("HasErrors", "True", DEGRADED), When("Done", "True", HEALTHY))
-_metric = by_conditions(
-    When("Error", "True", DEGRADED), When("Active", "True", HEALTHY), When("Active", "False", SUSPENDED)
-)
-_percona = by_phase(
-    "state", {"ready": HEALTHY, "initializing": PROGRESSING, "error": DEGRADED, "paused": SUSPENDED}
-)
-_zalando = by_phase(
-    "PostgresClusterStatus",
-    {
-        "Running": HEALTHY,
-        "Creating": PROGRESSING,
-        "Updating": PROGRESSING,
-        "UpdateFailed": DEGRADED,
-        "SyncFailed": DEGRADED,
-        "CreateFailed": DEGRADED,
-        "Invalid": DEGRADED,
-    },
-)
-_http_proxy = once_observed(
-    by_phase("currentStatus", {"valid": HEALTHY, "invalid": DEGRADED}, message="description")
-)
-_data_volume = by_phase(
-    "phase", {"Succeeded": HEALTHY, "Failed": DEGRADED, "Paused": SUSPENDED, "Unknown": DEGRADED}
-)
-_machine_health = by_conditions(
-    When("RemediationAllowed", "True", HEALTHY), When("RemediationAllowed", "False", DEGRADED)
-)
-_control_plane = by_conditions(
-    When("Available", "True", HEALTHY), When("Ready", "True", HEALTHY), When("Ready", "False", DEGRADED)
-)
-_tekton = by_conditions(When("Succeeded", "True", HEALTHY), When("Succeeded", "False", DEGRADED))
-_tenant = by_phase("currentState", {"Initialized": HEALTHY}, message="currentState")
-_istio = by_phase("status", {"HEALTHY": HEALTHY, "ERROR": DEGRADED}, message="message")
-_managed_certificate = by_phase(
-    "certificateStatus", {"Active": HEALTHY, "ProvisioningFailed": DEGRADED, "RenewalFailed": DEGRADED}
-)
-_spark = by_phase(
-    "applicationState.state",
-    {
-        "COMPLETED": HEALTHY,
-        "RUNNING": HEALTHY,
-        "FAILED": DEGRADED,
-        "SUBMISSION_FAILED": DEGRADED,
-        "UNKNOWN": DEGRADED,
-    },
-)
-
-
-def _rows(group: str, check: Check, *kinds: str) -> dict[tuple[str, str], Check]:
-    return {(group, kind): check for kind in kinds}
-
-
-CHECKS: Mapping[tuple[str, str], Check] = {
-    **_rows("argoproj.io", argo.rollout, "Rollout"),
-    **_rows("argoproj.io", argo.analysis, "AnalysisRun", "Experiment"),
-    **_rows("argoproj.io", argo.application_set, "ApplicationSet"),
-    **_rows("argoproj.io", argo.cron_workflow, "CronWorkflow"),
-    **_rows("argoproj.io", argo.event_bus, "EventBus"),
-    **_rows("flagger.app", operators.canary, "Canary"),
-    **_rows("cert-manager.io", _certificate, "Certificate"),
-    **_rows("cert-manager.io", _ready, "Issuer", "ClusterIssuer"),
-    **_rows("certmanager.k8s.io", _certificate, "Certificate"),
-    **_rows("certmanager.k8s.io", _ready, "Issuer", "ClusterIssuer"),
-    **_rows("acme.cert-manager.io", operators.challenge, "Challenge", "Order"),
-    **_rows(
-        "external-secrets.io",
-        _ready,
-        "ExternalSecret",
-        "ClusterExternalSecret",
-        "PushSecret",
-        "SecretStore",
-        "ClusterSecretStore",
-    ),
-    **_rows("bitnami.com", _sealed, "SealedSecret"),
-    **_rows("helm.toolkit.fluxcd.io", flux.release, "HelmRelease"),
-    **_rows("kustomize.toolkit.fluxcd.io", flux.ready, "Kustomization"),
-    **_rows("source.toolkit.fluxcd.io", flux.source, "GitRepository", "OCIRepository", "Bucket", "HelmChart"),
-    **_rows("source.toolkit.fluxcd.io", flux.helm_repository, "HelmRepository"),
-    **_rows("image.toolkit.fluxcd.io", flux.ready, "ImagePolicy", "ImageRepository", "ImageUpdateAutomation"),
-    **_rows("notification.toolkit.fluxcd.io", flux.ready, "Receiver"),
-    **_rows("notification.toolkit.fluxcd.io", flux.notification, "Alert", "Provider"),
-    **_rows("gateway.networking.k8s.io", gateway.gateway, "Gateway"),
-    **_rows("gateway.networking.k8s.io", gateway.route, "HTTPRoute", "GRPCRoute"),
-    **_rows(
-        "gateway.networking.k8s.io",
-        by_conditions(When("Accepted", "True", HEALTHY), When("Accepted", "False", DEGRADED)),
-        "GatewayClass",
-    ),
-    **_rows(
-        "pkg.crossplane.io",
-        operators.crossplane_package,
-        "Provider",
-        "ProviderRevision",
-        "Function",
-        "FunctionRevision",
-        "Configuration",
-        "ConfigurationRevision",
-    ),
-    **_rows("serving.knative.dev", _knative, "Service", "Configuration", "Revision", "Route"),
-    **_rows("operator.knative.dev", _knative, "KnativeServing", "KnativeEventing"),
-    **_rows("serving.kserve.io", _ready, "InferenceService"),
-    **_rows("keda.sh", operators.scaled_object, "ScaledObject", "ScaledJob"),
-    **_rows("postgresql.cnpg.io", operators.postgres, "Cluster"),
-    **_rows("cluster.x-k8s.io", operators.cluster, "Cluster"),
-    **_rows("cluster.x-k8s.io", operators.machine, "Machine", "MachinePool"),
-    **_rows(
-        "cluster.x-k8s.io", suspended_where("spec.paused", operators.machine_deployment), "MachineDeployment"
-    ),
-    **_rows("cluster.x-k8s.io", _machine_health, "MachineHealthCheck"),
-    **_rows("controlplane.cluster.x-k8s.io", _control_plane, "KubeadmControlPlane", "AWSManagedControlPlane"),
-    **_rows("addons.cluster.x-k8s.io", _ready, "ClusterResourceSet", "HelmChartProxy", "HelmReleaseProxy"),
-    **_rows("tekton.dev", _tekton, "PipelineRun", "TaskRun"),
-    **_rows("karpenter.sh", _ready, "NodePool", "NodeClaim"),
-    **_rows("karpenter.k8s.aws", _ready, "EC2NodeClass"),
-    **_rows("kyverno.io", _ready, "Policy", "ClusterPolicy"),
-    **_rows("monitoring.coreos.com", suspended_where("spec.paused", _available), "Prometheus"),
-    **_rows(
-        "kafka.strimzi.io",
-        _strimzi,
-        "Kafka",
-        "KafkaBridge",
-        "KafkaConnect",
-        "KafkaConnector",
-        "KafkaMirrorMaker2",
-        "KafkaTopic",
-        "KafkaUser",
-    ),
-    **_rows("rabbitmq.com", _rabbitmq, "RabbitmqCluster"),
-    **_rows("acid.zalan.do", _zalando, "postgresql"),
-    **_rows("k8s.mariadb.com", _ready, "MariaDB", "Backup", "Database", "Grant", "SqlJob", "User"),
-    **_rows("pxc.percona.com", _percona, "PerconaXtraDBCluster"),
-    **_rows("psmdb.percona.com", _percona, "PerconaServerMongoDB"),
-    **_rows("pgv2.percona.com", _percona, "PerconaPGCluster"),
-    **_rows("minio.min.io", _tenant, "Tenant"),
-    **_rows("snapshot.storage.k8s.io", operators.volume_snapshot, "VolumeSnapshot", "VolumeSnapshotContent"),
-    **_rows("cdi.kubevirt.io", _data_volume, "DataVolume"),
-    **_rows("elasticsearch.k8s.elastic.co", operators.elastic, "Elasticsearch"),
-    **_rows("beat.k8s.elastic.co", operators.elastic, "Beat"),
-    **_rows("logstash.k8s.elastic.co", operators.elastic, "Logstash"),
-    **_rows("k8s.keycloak.org", _keycloak, "Keycloak"),
-    **_rows("k8s.keycloak.org", _keycloak_import, "KeycloakRealmImport"),
-    **_rows("datadoghq.com", _metric, "DatadogMetric"),
-    **_rows("db.atlasgo.io", _ready, "AtlasSchema", "AtlasMigration"),
-    **_rows("onepassword.com", _ready, "OnePasswordItem"),
-    **_rows("install.istio.io", _istio, "IstioOperator"),
-    **_rows("projectcontour.io", _http_proxy, "HTTPProxy"),
-    **_rows("networking.gke.io", _managed_certificate, "ManagedCertificate"),
-    **_rows("sparkoperator.k8s.io", _spark, "SparkApplication"),
+_THEMES = {
+    "argo": "argoproj.io",
+    "clouds": """*.cnrm.cloud.google.com *.crossplane.io *.services.k8s.aws *.upbound.io kro.run pulumi.com""",
+    "databases": """acid.zalan.do beat.k8s.elastic.co cassandra.rook.io clickhouse-keeper.altinity.com
+        clickhouse.altinity.com db.atlasgo.io elasticsearch.k8s.elastic.co k8s.mariadb.com logstash.k8s.elastic.co
+        mariadb.mmontes.io medusa.k8ssandra.io minio.min.io postgresql.cnpg.io psmdb.percona.com pxc.percona.com
+        solr.apache.org zookeeper.pravega.io""",
+    "flux": """helm.toolkit.fluxcd.io image.toolkit.fluxcd.io kustomize.toolkit.fluxcd.io
+        notification.toolkit.fluxcd.io source.toolkit.fluxcd.io""",
+    "gateway": "gateway.envoyproxy.io gateway.networking.k8s.io microgateway.airlock.com",
+    "messaging": "kafka.banzaicloud.io kafka.strimzi.io platform.confluent.io rabbitmq.com",
+    "networking": """gateway.solo.io gloo.solo.io install.istio.io kiali.io networking.gke.io nmstate.io
+        operator.openshift.io proclaim.dogmatiq.io projectcontour.io route.openshift.io""",
+    "observability": """core.humio.com coralogix.com datadoghq.com grafana-org-operator.kubitus-project.gitlab.io
+        grafana.integreatly.org jaegertracing.io lifecycle.keptn.sh metrics.keptn.sh monitoring.coreos.com
+        opentelemetry.io operator.victoriametrics.com""",
+    "platform": """addons.cluster.x-k8s.io apps.3scale.net capabilities.3scale.net cluster.x-k8s.io
+        controlplane.cluster.x-k8s.io core.gardener.cloud karpenter.k8s.aws karpenter.sh operators.coreos.com
+        services.cloud.sap.com tower.ansible.com work.karmada.io""",
+    "promoter": "promoter.argoproj.io",
+    "security": """acme.cert-manager.io addons.projectcapsule.dev bitnami.com capsule.clastix.io cert-manager.io
+        certmanager.k8s.io external-secrets.io iammanager.keikoproj.io k8s.keycloak.org kubernetes-client.io kyverno.io
+        onepassword.com policies.kyverno.io policy.open-cluster-management.io trust.cert-manager.io""",
+    "storage": """astra.netapp.io cdi.kubevirt.io ceph.rook.io kubevirt.io objectbucket.io ocs.openshift.io
+        snapshot.storage.k8s.io trident.netapp.io velero.io""",
+    "workloads": """apps.kruise.io apps.openshift.io camel.apache.org core.spinkube.dev flagger.app flink.apache.org
+        game.kruise.io keda.sh numaflow.numaproj.io numaplane.numaproj.io openfaas.com operator.knative.dev
+        rollouts.kruise.io serving.knative.dev serving.kserve.io sparkoperator.k8s.io spot.io tekton.dev""",
 }
-"""(group, kind) -> check, at every version."""
-
-FAMILIES: tuple[tuple[str, Check], ...] = (
-    (".crossplane.io", operators.crossplane),
-    (".upbound.io", operators.crossplane),
-    (".services.k8s.aws", _aws),
-    (".cnrm.cloud.google.com", _config_connector),
-)
-"""(ending of the group, check): projects that bring hundreds of kinds of one form. Exact rows come first."""
+THEMES: Mapping[str, str] = {group: theme for theme, groups in _THEMES.items() for group in groups.split()}
+"""group -> file in `argosy.health.kinds` that has its rows; `*` stands for any beginning of a group."""
 
 
 def check_for(group: str, kind: str) -> Check | None:
     """The check of a custom kind, None where it has none."""
-    exact = CHECKS.get((group, kind))
-    if exact is not None:
-        return exact
-    return next((check for ending, check in FAMILIES if group.endswith(ending)), None)
+    beginning, _, family = group.partition(".")
+    while beginning and family and f"*.{family}" not in THEMES:
+        _, _, family = family.partition(".")
+    family = f"*.{family}" if family else ""
+    theme = THEMES.get(group) or THEMES.get(family)
+    if theme is None:
+        return None
+    rows, groups = load(theme)
+    return rows.get((group, kind)) or groups.get(group) or groups.get(family)
+
+
+@cache
+def load(theme: str) -> tuple[Mapping[tuple[str, str], Check], Mapping[str, Check]]:
+    """((group, kind) -> check, group -> check of all its other kinds) of one file, at every version."""
+    module = import_module(f"argosy.health.kinds.{theme}")
+    return module.CHECKS, getattr(module, "GROUPS", {})

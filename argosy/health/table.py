@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from argosy.health import apps, argo, batch, cluster, core, custom
+from argosy.health import apps, batch, cluster, core, custom
 from argosy.health.base import NONE, Check, Found, Malformed, progressing, unknown
 from argosy.health.user import Answer, Failed, UserChecks
 from argosy.kinds import Gvk, gvk_of
@@ -27,7 +27,7 @@ CHECKS: Mapping[tuple[str, str], tuple[frozenset[str], Check]] = {
     ("networking.k8s.io", "Ingress"): (frozenset({"v1", "v1beta1"}), cluster.ingress),
     ("extensions", "Ingress"): (frozenset({"v1beta1"}), cluster.ingress),
     ("apiregistration.k8s.io", "APIService"): (frozenset({"v1", "v1beta1"}), cluster.api_service),
-    ("argoproj.io", "Workflow"): (frozenset({"v1alpha1"}), argo.workflow),
+    ("argoproj.io", "Workflow"): (frozenset({"v1alpha1"}), batch.workflow),
 }
 """(group, kind) -> (versions it knows, check). Other versions of these kinds are Unknown, as in Argo CD."""
 

@@ -17,7 +17,6 @@ from argosy.health.base import (
     status,
     suspended,
     text,
-    unknown,
 )
 from argosy.health.rules import (
     DEGRADED,
@@ -25,16 +24,18 @@ from argosy.health.rules import (
     PROGRESSING,
     SUSPENDED,
     UNKNOWN,
+    Rows,
     When,
     by_conditions,
     by_phase,
+    rows,
 )
 from argosy.objects import Manifest
 
 WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
 _PHASES = {"Healthy": HEALTHY, "Progressing": PROGRESSING, "Degraded": DEGRADED, "Paused": SUSPENDED}
 
-analysis = by_phase(
+_analysis = by_phase(
     "phase",
     {
         "Pending": PROGRESSING,
@@ -44,39 +45,32 @@ analysis = by_phase(
         "Error": DEGRADED,
         "Inconclusive": UNKNOWN,
     },
+    otherwise=None,
+    absent=None,
 )
-"""AnalysisRun and Experiment."""
+"""AnalysisRun and Experiment: no health where the phase is none of the documented ones."""
 
-application_set = by_conditions(
-    When("ErrorOccurred", "True", DEGRADED),
-    When("RolloutProgressing", "True", PROGRESSING),
-    When("ResourcesUpToDate", "True", HEALTHY),
+_application_set = by_conditions(
+    before=(
+        When("ErrorOccurred", "True", DEGRADED),
+        When("ResourcesUpToDate", "False", DEGRADED),
+        When("RolloutProgressing", "True", PROGRESSING),
+        When("ResourcesUpToDate", "True", HEALTHY),
+    )
 )
-cron_workflow = by_conditions(
+_cron_workflow = by_conditions(
     When("SpecError", "True", DEGRADED),
     When("SubmissionError", "True", DEGRADED),
     otherwise=HEALTHY,
     without=HEALTHY,
 )
-event_bus = by_conditions(
-    When("Configured", "False", DEGRADED),
+_event_bus = by_conditions(
     When("Deployed", "False", DEGRADED),
     When("Deployed", "True", HEALTHY),
 )
 
 
-def workflow(live: Manifest) -> Found:
-    """The one custom kind that Argo CD checks in its own code."""
-    now = status(live)
-    phase, message = text(now, "phase"), text(now, "message")
-    if phase in ("", "Pending", "Running"):
-        return progressing(message)
-    if phase == "Succeeded":
-        return healthy(message)
-    return degraded(message) if phase in ("Failed", "Error") else unknown(message)
-
-
-def rollout(live: Manifest) -> Found:
+def _rollout(live: Manifest) -> Found:
     """The phase that Rollouts 1.0 and newer report, else what older ones leave to be seen from their fields."""
     now = status(live)
     if not now or not _observed(live):
@@ -138,3 +132,12 @@ def _switched(live: Manifest) -> Found | None:
     if stable and stable == newest:
         return None
     return progressing("Waiting for rollout to finish steps")
+
+
+CHECKS: Rows = {
+    **rows("argoproj.io", _rollout, "Rollout"),
+    **rows("argoproj.io", _analysis, "AnalysisRun", "Experiment"),
+    **rows("argoproj.io", _application_set, "ApplicationSet"),
+    **rows("argoproj.io", _cron_workflow, "CronWorkflow"),
+    **rows("argoproj.io", _event_bus, "EventBus"),
+}

@@ -1,0 +1,165 @@
+"""Health of what stands for something in a cloud: Crossplane, AWS Controllers, Config Connector, Pulumi, kro."""
+
+from __future__ import annotations
+
+from argosy.health.base import (
+    Found,
+    degraded,
+    generation,
+    healthy,
+    progressing,
+    spec,
+    status,
+    suspended,
+    told,
+)
+from argosy.health.rules import (
+    DEGRADED,
+    HEALTHY,
+    PROGRESSING,
+    READY,
+    SUSPENDED,
+    Rows,
+    When,
+    by_conditions,
+    exact,
+    find,
+    once_condition_observed,
+    once_observed,
+    only,
+    rows,
+    waiting,
+)
+from argosy.objects import Manifest
+
+_INACTIVE = "InactiveManagedResource"
+_SETTINGS = frozenset(
+    {
+        "ClusterProviderConfig",
+        "ClusterProviderConfigUsage",
+        "Composition",
+        "CompositionRevision",
+        "ControllerConfig",
+        "DeploymentRuntimeConfig",
+        "EnvironmentConfig",
+        "ImageConfig",
+        "ProviderConfig",
+        "ProviderConfigUsage",
+        "StoreConfig",
+    }
+)
+_crossplane_conditions = by_conditions(
+    When("Ready", "True", HEALTHY),
+    When("Healthy", "True", HEALTHY),
+    When("Offered", "True", HEALTHY),
+    When("Established", "True", HEALTHY),
+    When("Established", "False", HEALTHY, only(_INACTIVE)),
+    When("ValidPipeline", "True", HEALTHY),
+    When("RevisionHealthy", "True", HEALTHY),
+    before=(When("LastAsyncOperation", "False", DEGRADED), When("Synced", "False", DEGRADED)),
+)
+
+
+def _crossplane(live: Manifest) -> Found:
+    """Crossplane's guide for Argo CD: settings are in order without a status, resources when synced and ready."""
+    now = status(live)
+    if not told(now) and live["kind"] in _SETTINGS:
+        return healthy("Resource is in use." if now.get("users") else "Resource is up-to-date.")
+    found = _crossplane_conditions(live)
+    idle = any((item.reason, item.state) == (_INACTIVE, "False") for item in told(now))
+    if found.status is HEALTHY and idle and spec(live).get("state") == "Active":
+        return progressing("Provisioning ...")
+    return found
+
+
+def _managed(live: Manifest) -> Found:
+    """Managed resources of the older providers: Synced, which may be paused, then Ready."""
+    if status(live).get("conditions") is None:
+        return waiting(live)
+    found = {item.type: item for item in told(status(live))}
+    synced = found.get("Synced")
+    if synced is None or synced.state != "True":
+        if synced is not None and synced.reason == "ReconcilePaused":
+            return suspended(synced.reason)
+        return degraded(synced.message if synced is not None else "")
+    ready = found.get("Ready")
+    if ready is not None and ready.state == "True":
+        return healthy(ready.reason)
+    return progressing(f"Waiting for the {live['kind']} to be available")
+
+
+def _package(live: Manifest) -> Found:
+    """A Provider is installed, then healthy."""
+    found = {item.type: item for item in told(status(live)) if item.type in ("Installed", "Healthy")}
+    if not found:
+        return progressing("Waiting for provider to be installed")
+    said = " ".join(item.reason for item in found.values())
+    return healthy(said) if [item.state for item in found.values()] == ["True", "True"] else degraded(said)
+
+
+_stack = by_conditions(When("Ready", "True", HEALTHY), at="status.conditionedStatus")
+
+_aws = by_conditions(
+    When("ACK.Terminal", "True", DEGRADED),
+    When("Ready", "True", HEALTHY),
+    When("Ready", "", PROGRESSING),
+)
+
+_cnrm_conditions = by_conditions(
+    When("", "True", HEALTHY, only("UpToDate")),
+    When("", "", DEGRADED, only("UpdateFailed", "DependencyNotFound", "DependencyInvalid")),
+    When("", "", SUSPENDED, only("DependencyNotReady")),
+)
+
+
+def _config_connector(live: Manifest) -> Found:
+    """Google's: its own parts have a truth value, resources a condition whose reason counts."""
+    now, kind = status(live), live["kind"]
+    observed = now.get("observedGeneration")
+    reconciler = kind.endswith("ControllerReconciler")
+    if observed is not None and observed != generation(live) and not (reconciler and observed == 0):
+        return progressing("Update in progress")
+    if reconciler or kind in ("ConfigConnector", "ConfigConnectorContext"):
+        if now.get("healthy") is True:
+            return healthy(f"{kind} is healthy")
+        well = now.get("healthy") is not False
+        return progressing("Update in progress") if well else degraded(f"{kind} is not healthy")
+    return _cnrm_conditions(live)
+
+
+_pulumi = by_conditions(When("Stalled", "True", DEGRADED), When("Ready", "True", HEALTHY))
+
+
+def _kro_instance(live: Manifest) -> Found:
+    """kro: a state of the whole, and Ready of this generation."""
+    now, ready = status(live), find(live, "Ready")
+    if ready is None or ready.generation is None or ready.generation != generation(live):
+        return waiting(live)
+    if ready.state == "True":
+        return healthy("Instance is active and running")
+    if now.get("state") in ("ERROR", "FAILED"):
+        return degraded(ready.message)
+    return progressing(ready.message)
+
+
+CHECKS: Rows = {
+    **rows("cloudfront.aws.crossplane.io", _managed, "Distribution"),
+    **rows("iam.aws.crossplane.io", _managed, "Policy", "Role", "RolePolicyAttachment"),
+    **rows("rds.aws.crossplane.io", _managed, "DBCluster", "DBInstance"),
+    **rows("route53.aws.crossplane.io", _managed, "ResourceRecordSet"),
+    **rows("s3.aws.crossplane.io", _managed, "Bucket"),
+    **rows("pkg.crossplane.io", _package, "Provider"),
+    **rows("stacks.crossplane.io", _stack, "ClusterStackInstall"),
+    **rows("pulumi.com", once_observed(_pulumi, exact), "Stack"),
+    **rows(
+        "kro.run", once_condition_observed(by_conditions(*READY), "Ready", exact), "ResourceGraphDefinition"
+    ),
+}
+GROUPS = {
+    "*.cnrm.cloud.google.com": _config_connector,
+    "*.crossplane.io": _crossplane,
+    "*.services.k8s.aws": _aws,
+    "*.upbound.io": _crossplane,
+    "kro.run": _kro_instance,
+}
+"""group -> check of all its kinds that have no row; `*` stands for any beginning."""

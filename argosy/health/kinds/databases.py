@@ -1,0 +1,290 @@
+"""Health of databases, search engines and caches under their operators."""
+
+from __future__ import annotations
+
+from argosy.health.base import (
+    Found,
+    Malformed,
+    degraded,
+    healthy,
+    items,
+    mapping,
+    number,
+    present,
+    progressing,
+    spec,
+    status,
+    suspended,
+    text,
+    told,
+    unknown,
+)
+from argosy.health.rules import (
+    DEGRADED,
+    HEALTHY,
+    PROGRESSING,
+    SUSPENDED,
+    UNKNOWN,
+    Rows,
+    When,
+    by_conditions,
+    by_phase,
+    find,
+    once_observed,
+    only,
+    rows,
+    state,
+    waiting,
+)
+from argosy.objects import Manifest
+
+_POSTGRES = by_phase(
+    "phase",
+    {
+        "Cluster in healthy state": HEALTHY,
+        "Setting up primary": PROGRESSING,
+        "Creating a new replica": PROGRESSING,
+        "Upgrading cluster": PROGRESSING,
+        "Upgrading Postgres major version": PROGRESSING,
+        "Cluster upgrade delayed": PROGRESSING,
+        "Waiting for the instances to become active": PROGRESSING,
+        "Promoting to primary cluster": PROGRESSING,
+        "Primary instance is being restarted in-place": PROGRESSING,
+        "Primary instance is being restarted without a switchover": PROGRESSING,
+        "Online upgrade in progress": PROGRESSING,
+        "Applying configuration": PROGRESSING,
+        "Switchover in progress": DEGRADED,
+        "Failing over": DEGRADED,
+        "Waiting for user action": SUSPENDED,
+        "Unable to create required cluster objects": DEGRADED,
+        "Cluster is unrecoverable and needs manual intervention": DEGRADED,
+        "Cluster cannot execute instance online upgrade due to missing architecture binary": DEGRADED,
+        "Cluster has incomplete or invalid image catalog": DEGRADED,
+        "Cluster cannot proceed to reconciliation due to an unknown plugin being required": DEGRADED,
+        "Cluster cannot proceed to reconciliation due to an interruption while loading a plugin": DEGRADED,
+        "Not enough disk space": DEGRADED,
+    },
+    otherwise=UNKNOWN,
+    message="phaseReason",
+)
+HIBERNATION = "cnpg.io/hibernation"
+RECONCILIATION = "cnpg.io/reconciliationLoop"
+
+
+def _postgres(live: Manifest) -> Found:
+    """CloudNativePG's phases are stable sentences; a hibernated cluster keeps its last one."""
+    now, notes = status(live), mapping(mapping(live, "metadata"), "annotations")
+    if notes.get(RECONCILIATION) == "disabled":
+        return suspended("Cluster reconciliation is suspended")
+    if state(live, HIBERNATION) == "True":
+        return suspended("Cluster has been hibernated")
+    if not present(live) or (now.get("phase") is None and now.get("conditions") is not None):
+        raise Malformed("the Cluster has no phase")
+    return _POSTGRES(live)
+
+
+_BACKUP = {
+    "completed": HEALTHY,
+    "failed": DEGRADED,
+    "walArchivingFailing": DEGRADED,
+    "invalid backup definition": DEGRADED,
+}
+
+
+def _postgres_database(live: Manifest) -> Found:
+    now = status(live)
+    said = text(now, "message")
+    if now.get("observedGeneration") is None or not isinstance(now.get("applied"), bool):
+        return progressing(said or "Waiting for CloudNativePG to reconcile the Database")
+    return healthy(said) if now["applied"] else degraded(said)
+
+
+_zalando = by_phase(
+    "PostgresClusterStatus",
+    {"Running": HEALTHY, "Creating": PROGRESSING, "Updating": PROGRESSING},
+    otherwise=DEGRADED,
+)
+
+_mariadb_part = by_conditions(When("Ready", "True", HEALTHY), When("Ready", "", DEGRADED))
+
+
+def _mariadb(live: Manifest) -> Found:
+    """Ready, and what else the operator lists; what fails says so as its reason."""
+    if status(live).get("conditions") is None:
+        return waiting(live)
+    found = told(status(live))
+    bad = next((item for item in found if item.state == "False"), None)
+    if bad is None:
+        return healthy(next((item.message for item in found if item.type == "Ready"), ""))
+    return degraded(bad.message) if bad.reason == "Failed" else progressing(bad.message)
+
+
+def _mariadb_backup(live: Manifest) -> Found:
+    if status(live).get("conditions") is None:
+        return waiting(live)
+    for item in told(status(live)):
+        if item.state == "False":
+            failed = (item.reason, item.message) == ("CronJobScheduled", "Failed")
+            said = f"{item.reason} {item.message}"
+            return degraded(said) if failed else progressing(said)
+    return healthy(" ".join(f"{item.reason} {item.message}" for item in told(status(live))))
+
+
+_mariadb_job = by_conditions(
+    When("", "True", HEALTHY, only("JobComplete")), When("", "True", DEGRADED, only("JobFailed"))
+)
+
+_XTRADB = {"ready": HEALTHY, "initializing": PROGRESSING, "stopping": DEGRADED, "error": DEGRADED}
+_xtradb = by_phase("state", _XTRADB, otherwise=UNKNOWN, absent=UNKNOWN, without=UNKNOWN)
+_MONGODB = {
+    "ready": HEALTHY,
+    "initializing": PROGRESSING,
+    "stopping": PROGRESSING,
+    "paused": SUSPENDED,
+    "error": DEGRADED,
+}
+_mongodb = by_phase("state", _MONGODB, otherwise=UNKNOWN, absent=UNKNOWN, without=UNKNOWN)
+
+
+def _cassandra(live: Manifest) -> Found:
+    """Rook: every rack has as many members that are ready as it has members, and as were asked for."""
+    racks = mapping(status(live), "racks")
+    wanted = {
+        text(rack, "name"): number(rack, "members")
+        for rack in items(mapping(spec(live), "datacenter"), "racks")
+    }
+    if not racks or any(
+        mapping(racks, name).get("members") != mapping(racks, name).get("readyMembers")
+        or wanted.get(name, mapping(racks, name).get("members")) != mapping(racks, name).get("members")
+        for name in racks
+    ):
+        return progressing("Waiting for the Cassandra cluster")
+    return healthy()
+
+
+def _medusa(live: Manifest) -> Found:
+    now, metadata = status(live), mapping(live, "metadata")
+    observed = now.get("observedGeneration")
+    if observed is None:
+        return unknown("No observedGeneration")
+    if observed != metadata.get("generation"):
+        return progressing(f"Waiting for generation {metadata.get('generation')} to be observed")
+    if now.get("failed"):
+        return degraded("Failed nodes exist")
+    return healthy() if now.get("finished") else progressing("Status not known yet")
+
+
+def _clickhouse(live: Manifest) -> Found:
+    word = status(live).get("status")
+    if word is None:
+        return progressing("ClickHouse status not yet available")
+    answers = {"Completed": healthy, "InProgress": progressing}
+    return answers.get(word, degraded)(f"ClickHouse status: {word}")
+
+
+_BUSY = frozenset({"ApplyingChanges", "MigratingData"})
+
+
+def _elasticsearch(live: Manifest) -> Found:
+    """Elastic Cloud on Kubernetes: the nodes that there are, the phase, then the colour."""
+    now = status(live)
+    wanted = sum(number(each, "count") for each in items(spec(live), "nodeSets"))
+    there, phase, colour = now.get("availableNodes"), now.get("phase"), now.get("health")
+    if isinstance(there, int) and there < wanted:
+        return progressing(
+            f"The desired amount of availableNodes is {wanted} but the current amount is {there}"
+        )
+    if there == wanted and phase in _BUSY:
+        return progressing(f"Elasticsearch phase is {phase}")
+    if there == wanted and phase in ("Invalid", "ResourceInvalid"):
+        return degraded(f"Elasticsearch phase is {phase}")
+    answers = {"green": healthy, "yellow": progressing, "red": degraded}
+    if there == wanted and phase == "Ready" and colour in answers:
+        return answers[colour](f"Elasticsearch Cluster status is {colour.capitalize()}")
+    return unknown("Elasticsearch Cluster status is unknown")
+
+
+def _beat(live: Manifest) -> Found:
+    now = status(live)
+    colour = now.get("health")
+    if colour is None and now.get("expectedNodes") is not None:
+        return progressing("Elastic Beat phase is progressing")
+    if colour == "green":
+        return healthy("Elastic Beat status is Green")
+    if colour == "red":
+        return degraded("Elastic Beat status is Red")
+    return progressing("Elastic Beat is deploying") if colour == "yellow" else unknown("status is unknown")
+
+
+_logstash = by_phase("health", {"green": HEALTHY, "yellow": PROGRESSING, "red": DEGRADED})
+
+
+def _solr(live: Manifest) -> Found:
+    nodes = items(status(live), "solrNodes")
+    if not nodes:
+        return waiting(live)
+    well = all(node.get("ready") is True for node in nodes)
+    return healthy("Solr is ready") if well else progressing("Not all replicas are ready")
+
+
+def _zookeeper(live: Manifest) -> Found:
+    now = status(live)
+    if present(live) and now.get("replicas") == now.get("readyReplicas") != 0:
+        return healthy("All ZK Nodes have joined the ensemble")
+    return progressing("Waiting for ZK Nodes to join the ensemble")
+
+
+_MINIO = {
+    "Initialized": HEALTHY,
+    "Different versions across MinIO Pools": DEGRADED,
+    "Pool Decommissioning Not Allowed": DEGRADED,
+    "Another MinIO Tenant already exists in the namespace": DEGRADED,
+    "Tenant credentials are not set properly": DEGRADED,
+    "Statefulset not controlled by operator": DEGRADED,
+}
+_minio = by_phase("currentState", _MINIO)
+
+_atlas = by_conditions(
+    When("Ready", "True", HEALTHY),
+    When("Ready", "", PROGRESSING, only("Reconciling")),
+    When("Ready", "", DEGRADED),
+)
+
+
+def _atlas_schema(live: Manifest) -> Found:
+    """Atlas says in the message of a schema that it is at work."""
+    ready = find(live, "Ready")
+    if ready is not None and ready.state != "True":
+        return (
+            progressing("Reconciling")
+            if ready.message in ("Reconciling", "GettingDevDB")
+            else degraded(ready.message)
+        )
+    return _atlas(live)
+
+
+CHECKS: Rows = {
+    **rows("postgresql.cnpg.io", _postgres, "Cluster"),
+    **rows("postgresql.cnpg.io", once_observed(_postgres_database), "Database"),
+    **rows("postgresql.cnpg.io", by_phase("phase", _BACKUP), "Backup"),
+    **rows("acid.zalan.do", _zalando, "postgresql"),
+    **rows("k8s.mariadb.com", _mariadb, "MariaDB"),
+    **rows("k8s.mariadb.com", _mariadb_part, "Database", "Grant", "User"),
+    **rows("k8s.mariadb.com", _mariadb_backup, "Backup"),
+    **rows("k8s.mariadb.com", _mariadb_job, "SqlJob"),
+    **rows("mariadb.mmontes.io", _mariadb, "MariaDB"),
+    **rows("pxc.percona.com", _xtradb, "PerconaXtraDBCluster"),
+    **rows("psmdb.percona.com", _mongodb, "PerconaServerMongoDB"),
+    **rows("cassandra.rook.io", _cassandra, "Cluster"),
+    **rows("medusa.k8ssandra.io", _medusa, "MedusaBackupJob", "MedusaTask"),
+    **rows("clickhouse.altinity.com", _clickhouse, "ClickHouseInstallation"),
+    **rows("clickhouse-keeper.altinity.com", _clickhouse, "ClickHouseKeeperInstallation"),
+    **rows("elasticsearch.k8s.elastic.co", _elasticsearch, "Elasticsearch"),
+    **rows("beat.k8s.elastic.co", _beat, "Beat"),
+    **rows("logstash.k8s.elastic.co", _logstash, "Logstash"),
+    **rows("solr.apache.org", _solr, "SolrCloud"),
+    **rows("zookeeper.pravega.io", _zookeeper, "ZookeeperCluster"),
+    **rows("minio.min.io", _minio, "Tenant"),
+    **rows("db.atlasgo.io", _atlas, "AtlasMigration"),
+    **rows("db.atlasgo.io", _atlas_schema, "AtlasSchema"),
+}
