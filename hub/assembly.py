@@ -22,7 +22,7 @@ from argosy.loop import Loop, Wake, run_loops
 from argosy.objects import Manifest
 from argosy.token import JoinToken
 from hub import config
-from hub.api import actions, app_actions, plans, server
+from hub.api import actions, app_actions, plans, rollout_actions, server
 from hub.api.app import Api
 from hub.api.app import Hub as ApiHub
 from hub.ca import authority
@@ -231,6 +231,7 @@ class Hub:
                     *actions.cluster_actions(self.store),
                     *app_actions.application_actions(self.store, self.resources),
                     *plans.set_actions(self.planner),
+                    *rollout_actions.rollout_actions(self.store, self.mover.act),
                 ],
                 pages=plans.pages(self.planner, self.executor),
             )

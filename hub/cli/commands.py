@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from hub.cli import app_sync, apps, appsets, clusters, fleet_commands, join, offline, plan, releases, wait
+from hub.cli import (
+    app_sync,
+    apps,
+    appsets,
+    clusters,
+    fleet_commands,
+    join,
+    offline,
+    plan,
+    releases,
+    rollouts,
+    wait,
+)
 from hub.cli.kubeconfig import Choice
 
 app = typer.Typer(
@@ -59,6 +71,7 @@ apps.commands.command("sync")(app_sync.sync)
 apps.commands.command("terminate-op")(app_sync.terminate)
 app.add_typer(appsets.commands, name="appset")
 app.add_typer(releases.commands, name="release")
+app.add_typer(rollouts.commands, name="rollout")
 
 
 def _show(command: offline.Command, beside: typer.Typer) -> None:
@@ -70,9 +83,12 @@ def _show(command: offline.Command, beside: typer.Typer) -> None:
         raise typer.Exit(offline.run(command, ctx.args))
 
 
-_nouns = {"app": apps.commands, "appset": appsets.commands}
-for _noun, _help in (("project", "What AppProjects permit."), ("rollout", "How changes go over the fleet.")):
-    _nouns[_noun] = typer.Typer(help=_help, no_args_is_help=True)
-    app.add_typer(_nouns[_noun], name=_noun)
+_nouns = {
+    "app": apps.commands,
+    "appset": appsets.commands,
+    "rollout": rollouts.commands,
+    "project": typer.Typer(help="What AppProjects permit.", no_args_is_help=True),
+}
+app.add_typer(_nouns["project"], name="project")
 for _command in offline.COMMANDS:
     _show(_command, _nouns[_command.noun])

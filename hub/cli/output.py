@@ -27,7 +27,7 @@ class Output(StrEnum):
 
 
 _COLOURS = {
-    "green": {"Synced", "Healthy", "Succeeded", "done", "runs it", "Ready"},
+    "green": {"Synced", "Healthy", "Succeeded", "done", "runs it", "Ready", "Completed", "Passed", "Done"},
     "yellow": {
         "OutOfSync",
         "Progressing",
@@ -37,6 +37,12 @@ _COLOURS = {
         "waiting",
         "Unknown",
         "stale",
+        "Rolling",
+        "Paused",
+        "Moving",
+        "Soaking",
+        "Deferred",
+        "Superseded",
     },
     "red": {
         "Degraded",
@@ -47,6 +53,10 @@ _COLOURS = {
         "still on another",
         "offline",
         "revoked",
+        "Halted",
+        "RollingBack",
+        "RolledBack",
+        "Aborted",
     },
 }
 

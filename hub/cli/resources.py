@@ -34,6 +34,7 @@ class Resource:
 CLUSTERS = Resource("argosy.dev", "clusters", "Cluster", False, ("cluster", "clusters"))
 JOIN_TOKENS = Resource("argosy.dev", "jointokens", "JoinToken", False, ("jointoken", "jointokens"))
 RELEASES = Resource("argosy.dev", "releases", "Release", True, ("release", "releases"))
+ROLLOUTS = Resource("argosy.dev", "rollouts", "Rollout", True, ("rollout", "rollouts"))
 APPS = Resource(
     "argoproj.io", "applications", "Application", True, ("app", "apps", "application", "applications")
 )

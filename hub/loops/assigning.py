@@ -47,14 +47,16 @@ class Assigning:
     ) -> None:
         """Assigns an app a version; what its policy says now comes with it.
 
-        `places` is what it has, by cluster. `sync` names a sync that is asked for where the app does not sync by itself;
-        `cause` is why objects go that the version lacks, the release where nothing else is said.
+        `places` is what it has, by cluster. `sync` names a sync that is asked for where the app does not sync by itself
+        or has this very version already. `cause` is why objects go that the version lacks: the release where nothing
+        else is said.
         """
         change = self._of(state.cluster)
         given = releases.assigned(wanted(state), version)
-        if sync and not given.policy.automated:
-            given = replace(given, policy=replace(given.policy, sync_request=sync))
         current = places.get(state.cluster)
+        again = current is not None and current.release == version.release
+        if sync and (again or not given.policy.automated):
+            given = replace(given, policy=replace(given.policy, sync_request=sync))
         if current is not None and current.bundle != version.bundle:
             change.left[state.app] = (current.bundle, cause or f"release {version.release}")
         change.put.append(given)
@@ -63,7 +65,7 @@ class Assigning:
     def refresh(self, state: AppState, current: Assignment) -> None:
         """Gives an app its present policy with the content that it has."""
         given = releases.assigned(wanted(state), releases.version_of(current))
-        if not given.policy.automated and not given.policy.sync_request:
+        if not given.policy.sync_request:
             # What a rollout asked to be synced stays asked for.
             given = replace(given, policy=replace(given.policy, sync_request=current.policy.sync_request))
         self._of(state.cluster).put.append(given)

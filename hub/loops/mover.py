@@ -193,10 +193,13 @@ class Mover:
             self._answers[rollout] = {**answers, **self._answers.get(rollout, {})}
             self._due.add(rollout)
             raise
-        if found is None or not found.row.under_way:
+        if found is None:
             self._known.pop(rollout, None)
             return
-        self._known[rollout] = found
+        if moving.at_work(found.row.rollout, found.members):
+            self._known[rollout] = found
+        else:
+            self._known.pop(rollout, None)
         for key, gate in ask:
             self._begin(found, key, gate)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from hub.core.rollout import deciding, showing
-from hub.core.rollout.model import Decision, Member, Phase, Rollout, State
+from hub.core.rollout.model import ASSIGNED, OUTSIDE, Decision, Member, Phase, Rollout, State
 from hub.core.served import table
 from hub.loops.assigning import Assigning
 from hub.store import apps, desired, rollouts
@@ -42,6 +42,18 @@ def store(tx: Tx, row: Row, members: Mapping[str, Member], now: float) -> Row:
     row = replace(row, version=row.version + 1, shown=shown)
     rollouts.put(tx, row)
     return row
+
+
+def at_work(rollout: Rollout, members: Mapping[str, Member]) -> bool:
+    """Whether anything may still follow by itself: from what is reported, or because time has come."""
+    synced = (m.stage == OUTSIDE and m.state in ASSIGNED for m in members.values())
+    return not deciding.over(rollout, members.values()) or any(synced)
+
+
+def _by_hand(rollout: Rollout, members: Mapping[str, Member]) -> bool:
+    """Whether members of no stage still wait for somebody to sync them."""
+    waits = (m.stage == OUTSIDE and m.state is State.PENDING for m in members.values())
+    return rollout.phase is Phase.COMPLETED and any(waits)
 
 
 def tell(tx: Tx, resources: Resources, row: Row, reason: str, message: str, now: float) -> None:
@@ -78,7 +90,7 @@ class Step:
             self._refusals(decision.rollout, after)
         self._assign(decision, after)
         rollouts.put_members(self.tx, before.id, changed.values())
-        under_way = not deciding.over(decision.rollout, after.values())
+        under_way = at_work(decision.rollout, after) or _by_hand(decision.rollout, after)
         if not under_way and self.row.under_way:
             apps.let_go(self.tx, before.owner)
         self.row = store(
@@ -145,7 +157,9 @@ class Step:
                 "kind": table.APPLICATION.kind.kind,
                 "metadata": {"name": member.name, "namespace": self.row.namespace, "uid": member.app},
             }
-            words = f"{self.row.name}, stage {where}" + (f": {member.blocker}" if member.blocker else "")
+            words = f"{self.row.name}, stage {where}"
+            if member.state is not State.MOVING and member.blocker:
+                words += f": {member.blocker}"
             kind = "Warning" if member.state in (State.FAILED, State.REVERTING) else "Normal"
             self.resources.event(
                 self.tx, about, kind=kind, reason=reason, message=words, now=self.now, component=MANAGER

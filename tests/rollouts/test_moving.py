@@ -2,112 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any
-
 import hubs
 import obedient
 import pytest
+import rolling
 from hubs import Repo, config_map
 from obedient import Obedient
+from rolling import STAGES, appset, policy, push, reaches, stage
 
-from argosy.objects import Manifest
+from argosy.machinery.failure import ApiFailure
 from hub.assembly import Hub
 from hub.core.served import table
 from hub.store import desired
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        repo.commit({"apps/web/web.yaml": config_map("web")})
-        yield repo
-
-
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    async with hubs.running(tmp_path / "hub") as hub:
-        yield hub
-
-
-@pytest.fixture
-async def fleet(hub: Hub) -> AsyncIterator[Obedient]:
-    """Six clusters: one canary, two early, three late."""
-    fleet = Obedient(hub)
-    for name, ring in (
-        *(("c1", "canary"), ("e1", "early"), ("e2", "early")),
-        *((f"z{n}", "late") for n in (1, 2, 3)),
-    ):
-        await fleet.join(name, env="prod", ring=ring)
-    fleet.start()
-    yield fleet
-    await fleet.stop()
-
-
-def policy(*stages: dict[str, Any], name: str = "careful", **spec: Any) -> Manifest:
-    return {
-        "apiVersion": "argosy.dev/v1alpha1",
-        "kind": "RolloutPolicy",
-        "metadata": {"name": name, "namespace": "argocd"},
-        "spec": {"stages": list(stages), **spec},
-    }
-
-
-def stage(name: str, ring: str = "", **more: Any) -> dict[str, Any]:
-    chosen = {"selector": {"matchLabels": {"ring": ring}}} if ring else {}
-    return {"name": name, **chosen, **more}
-
-
-STAGES = (stage("canary", "canary"), stage("early", "early"), stage("rest", maxConcurrent=1))
-
-
-def appset(repo: Repo, **strategy: Any) -> Manifest:
-    made = hubs.appset(repo)
-    made["spec"]["strategy"] = strategy or {"type": "Rollout", "rollout": {"policy": "careful"}}
-    return made
-
-
-async def push(hub: Hub, repo: Repo, value: str) -> str:
-    commit = repo.commit({"apps/web/web.yaml": config_map("web", value)})
-    hub.poller.ask(lambda url: True)
-    return commit
-
-
-async def rollout(hub: Hub, name: str) -> Manifest:
-    """A Rollout as clients see it."""
-    from hub.api.show import Viewer
-    from hub.store import objects
-
-    def read(tx: Any) -> Manifest:
-        row = objects.get(tx, table.ROLLOUT.resource, "argocd", name)
-        return Viewer(hub.resources).one(tx, table.ROLLOUT, row, 0.0) if row else {}
-
-    return await hub.store.read(read)
-
-
-async def is_phase(hub: Hub, name: str, phase: str, seconds: float = 20.0) -> Manifest:
-    async def reached() -> bool:
-        return ((await rollout(hub, name)).get("status") or {}).get("phase") == phase
-
-    try:
-        await hubs.until(reached, f"{name} is {phase}", seconds=seconds)
-    except AssertionError as error:
-        raise AssertionError(f"{error}; it is {(await rollout(hub, name)).get('status')}") from None
-    return await rollout(hub, name)
-
-
-async def running(hub: Hub, fleet: Obedient) -> dict[str, str]:
-    """cluster -> the bundle of its one application, by the order in which bundles appeared."""
-
-    def read(tx: Any) -> dict[str, str]:
-        return {
-            name: given[0].bundle
-            for name, uid in fleet.clusters.items()
-            if (given := desired.assignments(tx, uid))
-        }
-
-    return await hub.store.read(read)
 
 
 async def test_a_release_goes_from_stage_to_stage_and_no_stage_begins_before_the_one_before_is_well(
@@ -115,39 +21,45 @@ async def test_a_release_goes_from_stage_to_stage_and_no_stage_begins_before_the
 ) -> None:
     await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES))
     await hubs.add(hub, table.APPLICATION_SET, appset(repo))
-    first = await is_phase(hub, "fleet-1", "Completed")
-    assert first["status"]["done"] == first["status"]["total"] == 6
-    assert [one["name"] for one in first["status"]["stages"]] == ["canary", "early", "rest"]
-    before = await running(hub, fleet)
+    first = await reaches(hub, "fleet-1", phase="Completed")
+    assert first["done"] == first["total"] == 6
+    assert [one["name"] for one in first["stages"]] == ["canary", "early", "rest"]
+    before = await rolling.bundles(hub, fleet)
 
     slow = {"c1"}
     fleet.behaviour = lambda cluster, given: None if cluster in slow else obedient.well(cluster, given)
     await push(hub, repo, "2")
-    await is_phase(hub, "fleet-2", "Progressing")
+    await reaches(hub, "fleet-2", phase="Progressing")
     await hubs.until(lambda: len(fleet.given["c1", "web-c1"]) == 2, "the canary is assigned")
     await hubs.settled(hub)
-    now = await running(hub, fleet)
+    now = await rolling.bundles(hub, fleet)
     assert [name for name in now if now[name] != before[name]] == ["c1"]
-    status = (await rollout(hub, "fleet-2"))["status"]
+    status = await rolling.status(hub, "fleet-2")
     assert status["stage"] == "canary"
     assert status["blockers"][0]["reason"] == "not applied and healthy yet"
+    release = await rolling.shown(hub, table.RELEASE, "fleet-2")
+    assert release["status"]["phase"] == "Progressing"
+    assert release["spec"]["applications"][0]["previousBundle"] in before.values()
 
     slow.clear()
     fleet.speak()
-    await is_phase(hub, "fleet-2", "Completed")
-    after = await running(hub, fleet)
+    await reaches(hub, "fleet-2", phase="Completed")
+    after = await rolling.bundles(hub, fleet)
     assert not set(after.values()) & set(before.values())
     assert all(len(given) == 2 for given in fleet.given.values()), "each is assigned each release once"
+    story = [reason for reason, _ in await rolling.stories(hub, "fleet-2")]
+    assert story == ["RolloutStarted", "StageStarted", "StageStarted", "Completed"]
+    assert [one for one in await rolling.stories(hub, "web-z1") if one[1].startswith("fleet-2")] == [
+        ("RolloutAssigned", "fleet-2, stage rest"),
+        ("RolloutDone", "fleet-2, stage rest"),
+    ]
 
 
-async def test_a_set_without_strategy_and_a_lone_application_have_no_rollout(
-    hub: Hub, repo: Repo, fleet: Obedient
-) -> None:
-    made = hubs.appset(repo)
-    await hubs.add(hub, table.APPLICATION_SET, made)
+async def test_a_set_without_strategy_has_no_rollout(hub: Hub, repo: Repo, fleet: Obedient) -> None:
+    await hubs.add(hub, table.APPLICATION_SET, hubs.appset(repo))
 
     async def everybody() -> bool:
-        return len(await running(hub, fleet)) == 6
+        return len(await rolling.bundles(hub, fleet)) == 6
 
     await hubs.until(everybody, "everybody has it")
     assert await hubs.listed(hub, table.ROLLOUT) == {}
@@ -157,40 +69,52 @@ async def test_a_set_without_strategy_and_a_lone_application_have_no_rollout(
 async def test_a_failing_canary_rolls_back_by_itself_and_nobody_else_ever_sees_the_release(
     hub: Hub, repo: Repo, fleet: Obedient
 ) -> None:
-    await hubs.add(
-        hub,
-        table.ROLLOUT_POLICY,
-        policy(stage("canary", "canary", deadline="1s"), stage("rest"), onFailure="rollback"),
-    )
+    stages = (stage("canary", "canary", deadline="1s"), stage("rest"))
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*stages, onFailure="rollback"))
     await hubs.add(hub, table.APPLICATION_SET, appset(repo))
-    await is_phase(hub, "fleet-1", "Completed")
-    before = await running(hub, fleet)
+    await reaches(hub, "fleet-1", phase="Completed")
+    before = await rolling.bundles(hub, fleet)
     good = before["c1"]
     fleet.behaviour = lambda cluster, given: (
         obedient.well(cluster, given) if given.bundle == good else obedient.ill(cluster, given)
     )
     await push(hub, repo, "bad")
-    over = await is_phase(hub, "fleet-2", "RolledBack")
-    assert over["status"]["bad"]
-    assert await running(hub, fleet) == before
+    over = await reaches(hub, "fleet-2", phase="RolledBack")
+    assert over["bad"]
+    assert await rolling.bundles(hub, fleet) == before
     assert {name: len(given) for (name, _), given in fleet.given.items() if len(given) > 1} == {"c1": 3}
     # What was rolled back is not chosen again, whatever is looked at.
-    await hubs.patch(
-        hub,
-        table.APPLICATION_SET,
-        "fleet",
-        {"spec": {"template": {"spec": {"syncPolicy": {"automated": {"prune": False}}}}}},
-    )
+    automated = {"spec": {"template": {"spec": {"syncPolicy": {"automated": {"prune": False}}}}}}
+    await hubs.patch(hub, table.APPLICATION_SET, "fleet", automated)
     await hubs.settled(hub)
     await hubs.settled(hub)
-    assert await running(hub, fleet) == before
+    assert await rolling.bundles(hub, fleet) == before
     given = await hub.store.read(lambda tx: desired.assignments(tx, fleet.clusters["c1"]))
     assert not given[0].policy.prune, "what the policy says goes at once"
     # Git moves past it.
     fleet.behaviour = obedient.well
     await push(hub, repo, "better")
-    await is_phase(hub, "fleet-3", "Completed")
-    assert not set((await running(hub, fleet)).values()) & {good}
+    await reaches(hub, "fleet-3", phase="Completed")
+    assert good not in (await rolling.bundles(hub, fleet)).values()
+
+
+async def test_a_rolled_back_release_is_chosen_again_when_somebody_retries_it(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+    await reaches(hub, "fleet-1", phase="Completed")
+    before = await rolling.bundles(hub, fleet)
+    await push(hub, repo, "2")
+    await reaches(hub, "fleet-2", phase="Completed")
+    after = await rolling.bundles(hub, fleet)
+    await rolling.act(hub, "fleet-2", "rollback")
+    await reaches(hub, "fleet-2", phase="RolledBack")
+    assert await rolling.bundles(hub, fleet) == before
+    await rolling.act(hub, "fleet-2", "retry")
+    await reaches(hub, "fleet-2", phase="Completed")
+    assert await rolling.bundles(hub, fleet) == after
+    assert await hub.store.read(lambda tx: tx.all("SELECT * FROM refused")) == []
 
 
 async def test_an_offline_cluster_delays_nobody_and_catches_up_alone(
@@ -198,14 +122,143 @@ async def test_an_offline_cluster_delays_nobody_and_catches_up_alone(
 ) -> None:
     await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES, offlineAfter="0s"))
     await hubs.add(hub, table.APPLICATION_SET, appset(repo))
-    await is_phase(hub, "fleet-1", "Completed")
+    await reaches(hub, "fleet-1", phase="Completed")
     await fleet.leave("e1")
     await push(hub, repo, "2")
-    done = await is_phase(hub, "fleet-2", "Completed")
-    assert done["status"]["counts"] == {"done": 5, "deferred": 1}
+    done = await reaches(hub, "fleet-2", phase="Completed")
+    assert done["counts"] == {"done": 5, "deferred": 1}
     await fleet.come_back("e1")
+    await reaches(hub, "fleet-2", counts={"done": 6})
 
-    async def caught_up() -> bool:
-        return (await rollout(hub, "fleet-2"))["status"]["counts"] == {"done": 6}
 
-    await hubs.until(caught_up, "e1 caught up")
+async def test_a_newer_release_takes_over_whom_the_older_had_not_reached(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+    await reaches(hub, "fleet-1", phase="Completed")
+    before = await rolling.bundles(hub, fleet)
+    fleet.behaviour = lambda cluster, given: None if cluster == "c1" else obedient.well(cluster, given)
+    await push(hub, repo, "2")
+    await reaches(hub, "fleet-2", phase="Progressing", counts={"moving": 1, "pending": 5})
+    await push(hub, repo, "3")
+    await reaches(hub, "fleet-3", phase="Progressing", counts={"moving": 1, "pending": 5})
+    assert (await rolling.status(hub, "fleet-2"))["phase"] == "Superseded"
+    # Back to what the others still run: only the canary has to move.
+    await push(hub, repo, "1")
+    await reaches(hub, "fleet-4", phase="Progressing", total=1)
+    fleet.behaviour = obedient.well
+    fleet.speak()
+    await reaches(hub, "fleet-4", phase="Completed")
+    assert await rolling.bundles(hub, fleet) == before
+
+
+async def test_a_release_may_wait_for_the_one_before(hub: Hub, repo: Repo, fleet: Obedient) -> None:
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES, onNewRelease="queue"))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+    await reaches(hub, "fleet-1", phase="Completed")
+    fleet.behaviour = lambda cluster, given: None if cluster == "c1" else obedient.well(cluster, given)
+    await push(hub, repo, "2")
+    await reaches(hub, "fleet-2", phase="Progressing")
+    for value in ("3", "4"):
+        await push(hub, repo, value)
+        await hubs.settled(hub)
+        await hubs.settled(hub)
+    assert await rolling.status(hub, "fleet-3") == {}
+    fleet.behaviour = obedient.well
+    fleet.speak()
+    await reaches(hub, "fleet-2", phase="Completed")
+    await reaches(hub, "fleet-3", phase="Completed")
+    assert "fleet-4" not in await hubs.listed(hub, table.RELEASE), "what waited goes together"
+
+
+async def test_a_set_whose_policy_is_not_there_waits_for_it_and_says_so(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+
+    async def told() -> bool:
+        return any("careful is not there" in message for _, message in await rolling.stories(hub, "fleet"))
+
+    await hubs.until(told, "an event says what lacks")
+    assert await rolling.bundles(hub, fleet) == {}
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES))
+    await reaches(hub, "fleet-1", phase="Completed")
+
+
+async def test_argo_cds_rolling_sync_goes_by_labels_of_applications_and_leaves_the_others_alone(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    def step(ring: str, **more: object) -> dict[str, object]:
+        return {"matchExpressions": [{"key": "ring", "operator": "In", "values": [ring]}], **more}
+
+    steps = [step("canary"), step("early", maxUpdate="50%")]
+    made = appset(repo, type="RollingSync", rollingSync={"steps": steps})
+    made["spec"]["template"]["metadata"]["labels"] = {"ring": "{{.metadata.labels.ring}}"}
+    await hubs.add(hub, table.APPLICATION_SET, made)
+    over = await reaches(hub, "fleet-1", phase="Completed")
+    assert over["outside"] == 3
+    assert sorted(await rolling.bundles(hub, fleet)) == ["c1", "e1", "e2"]
+    # One of no step moves when somebody syncs it.
+    await hubs.patch(hub, table.APPLICATION, "web-z1", {"operation": {"sync": {}}})
+    await hubs.until(lambda: fleet.given["z1", "web-z1"], "z1 is given the release")
+    await hubs.settled(hub)
+    assert sorted(await rolling.bundles(hub, fleet)) == ["c1", "e1", "e2", "z1"]
+
+
+async def test_a_member_that_goes_holds_nobody_up(hub: Hub, repo: Repo, fleet: Obedient) -> None:
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo, type="Rollout", rollout={"policy": "careful"}))
+    await reaches(hub, "fleet-1", phase="Completed")
+    fleet.behaviour = lambda cluster, given: None if cluster == "c1" else obedient.well(cluster, given)
+    await push(hub, repo, "2")
+    await reaches(hub, "fleet-2", phase="Progressing", counts={"moving": 1, "pending": 5})
+    await hubs.patch(hub, table.CLUSTER, "c1", {"metadata": {"labels": {"env": "test"}}}, "")
+    await reaches(hub, "fleet-2", phase="Completed", total=5)
+
+
+async def test_what_cannot_be_understood_is_refused_by_its_field(hub: Hub) -> None:
+    with pytest.raises(ApiFailure, match=r"spec\.stages\[0\]\.soak"):
+        await hubs.add(hub, table.ROLLOUT_POLICY, policy(stage("all", soak="soon")))
+    with pytest.raises(ApiFailure, match=r"spec\.strategy\.rollout\.policy"):
+        await hubs.add(hub, table.APPLICATION_SET, _unnamed())
+
+
+def _unnamed() -> dict[str, object]:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": {"name": "x", "namespace": "argocd"},
+        "spec": {
+            "generators": [],
+            "strategy": {"type": "Rollout"},
+            "template": {
+                "metadata": {"name": "x"},
+                "spec": {"project": "default", "destination": {}, "source": {"repoURL": "x"}},
+            },
+        },
+    }
+
+
+async def test_a_lone_application_may_follow_a_policy(hub: Hub, repo: Repo, fleet: Obedient) -> None:
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(stage("all", soak="1s")))
+    repo.commit({"lone/lone.yaml": config_map("lone")})
+    made = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {
+            "name": "lone",
+            "namespace": "argocd",
+            "annotations": {"argosy.dev/rollout-policy": "careful"},
+        },
+        "spec": {
+            "project": "default",
+            "source": {"repoURL": repo.url, "targetRevision": "main", "path": "lone"},
+            "destination": {"name": "z1", "namespace": "default"},
+        },
+    }
+    await hubs.add(hub, table.APPLICATION, made)
+    await reaches(hub, "lone-1", counts={"soaking": 1})
+    await reaches(hub, "lone-1", phase="Completed")
+    given = await hub.store.read(lambda tx: desired.assignments(tx, fleet.clusters["z1"]))
+    assert given[0].policy.sync_request, "a rollout syncs what does not sync by itself"
