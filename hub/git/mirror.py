@@ -29,6 +29,7 @@ from hub.git import command, revision, tree
 from hub.git.batch import Batch
 from hub.git.command import Settings
 from hub.git.credentials import Access, Keyring
+from hub.git.listing import Lister
 from hub.git.revision import HighestTag
 from hub.git.tree import GitTree, Objects
 
@@ -159,6 +160,7 @@ class Mirrors:
         self._highest = highest
         self._mirrors: dict[str, _Mirror] = {}
         self._turns = Turns()
+        self._lister = Lister(settings)
         self._slots = asyncio.Semaphore(_AT_ONCE)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in (*folder.glob("*.new-*"), *folder.glob("*.old-*")):
@@ -260,6 +262,7 @@ class Mirrors:
     async def close(self) -> None:
         """Ends every command and every reader."""
         await self._turns.close()
+        await self._lister.close()
         for mirror in self._mirrors.values():
             mirror.changed()
 
@@ -276,6 +279,10 @@ class Mirrors:
 
     async def _list(self, url: str) -> Mapping[str, str]:
         self.counters.listings += 1
+        async with self._slots:
+            listed = await self._lister.refs(url, self.keyring.access(url))
+        if listed is not None:
+            return listed
         text = await self._run(
             ["ls-remote", repos.bare(url)], url, self._settings.list_seconds, self._settings.listing_bytes
         )

@@ -173,8 +173,8 @@ async def test_one_commit_for_many_sets_and_clusters_is_one_fetch_and_renders_wh
                 await push(hub)
             assert (file.evaluated, file.fetches, file.rendered) == (0, 1, members[7])
             assert len(file.told) == len(set(file.told)) == members[7]
-            # At the server, in protocol 2: the listing asks for refs, the fetch for refs and then for objects.
-            assert repo.server.requests["fetch"] - fetched == 3
+            # At the server, in protocol 2: the fetch asks for refs and then for objects; the listing takes neither.
+            assert repo.server.requests["fetch"] - fetched == 2
 
             repo.commit({"teams/8/db/cm.yaml": config_map("db-8")})
             with counted(hub, repo) as folder:
