@@ -13,7 +13,6 @@ from argosy.health.base import (
     spec,
     status,
     suspended,
-    text,
     unknown,
 )
 from argosy.objects import Manifest
@@ -61,7 +60,9 @@ def cron_job(live: Manifest) -> Found:
 def workflow(live: Manifest) -> Found:
     """The one custom kind that Argo CD checks in its own code."""
     now = status(live)
-    phase, message = text(now, "phase"), text(now, "message")
+    phase, message = (
+        word if isinstance(word, str) else "" for word in (now.get("phase"), now.get("message"))
+    )
     if phase in ("", "Pending", "Running"):
         return progressing(message)
     if phase == "Succeeded":

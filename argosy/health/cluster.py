@@ -14,12 +14,12 @@ from argosy.health.base import (
     conditions,
     degraded,
     healthy,
-    items,
     mapping,
     present,
     progressing,
     status,
     text,
+    told,
 )
 from argosy.objects import Manifest
 
@@ -38,7 +38,8 @@ _INACTIVE = frozenset(
 
 
 def ingress(live: Manifest) -> Found:
-    return healthy() if items(mapping(status(live), "loadBalancer"), "ingress") else progressing()
+    balancer = status(live).get("loadBalancer")
+    return healthy() if isinstance(balancer, dict) and balancer.get("ingress") else progressing()
 
 
 def api_service(live: Manifest) -> Found:
@@ -65,18 +66,20 @@ def autoscaler_v1(live: Manifest) -> Found:
 
 
 def _scaling(found: Iterable[tuple[str, str, str, str]]) -> Found:
-    able = ""
+    able: str | None = None
     for kind, state, reason, message in found:
         if (kind == "AbleToScale" and reason in _UNABLE) or (kind == "ScalingActive" and reason in _INACTIVE):
             return degraded(message)
-        if kind in ("AbleToScale", "ScalingLimited") and state == "True":
-            able = message or kind
-    return healthy(able) if able else progressing("Waiting to Autoscale")
+        if kind in ("AbleToScale", "ScalingLimited") and state == "True" and able is None:
+            able = message
+    return progressing("Waiting to Autoscale") if able is None else healthy(able)
 
 
 def custom_resource_definition(live: Manifest) -> Found:
     """Whatever makes it unusable for good is Degraded; without a status nothing is known."""
     if not present(live):
+        if mapping(live, "metadata").get("deletionTimestamp"):
+            return progressing("CRD is terminating")
         raise Malformed("CustomResourceDefinition has no status")
     found = list(conditions(live))
     states = {kind: (state, reason, message) for kind, state, reason, message in found}
@@ -98,10 +101,11 @@ def custom_resource_definition(live: Manifest) -> Found:
 
 
 def disruption_budget(live: Manifest) -> Found:
-    found = list(conditions(live))
+    """Too few pods to evict one is no fault of the budget's."""
+    found = told(status(live))
     if not found:
         return progressing("Waiting for status")
-    for kind, state, reason, message in found:
-        if state == "False" and reason != "InsufficientPods":
-            return degraded(f"PodDisruptionBudget has {kind}: {reason}: {message}")
-    return healthy("PodDisruptionBudget has SufficientPods")
+    for item in found:
+        if item.state == "False" and item.reason != "InsufficientPods":
+            return degraded(f"PodDisruptionBudget has {item.reason}")
+    return healthy(f"PodDisruptionBudget has {found[-1].reason}")

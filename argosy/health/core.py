@@ -44,18 +44,20 @@ def pod(live: Manifest) -> Found:
     if phase == "Failed":
         return degraded(text(now, "message") or _end(now))
     if phase == "Running":
-        return _running(live, policy)
+        return _running(live, policy, lasting=lasting)
     return unknown(text(now, "message"))
 
 
-def _running(live: Manifest, policy: str) -> Found:
+def _running(live: Manifest, policy: str, *, lasting: bool) -> Found:
     now = status(live)
-    if policy != "Always":
+    if not lasting:
         # A Pod that is meant to end is not done while it runs, whether it is ready or not.
         return progressing(text(now, "message")) if policy in ("OnFailure", "Never") else unknown()
     if any(kind == "Ready" and state == "True" for kind, state, _, _ in conditions(live)):
         return healthy(text(now, "message"))
-    if any(mapping(item, "lastState").get("terminated") for item in items(now, "containerStatuses")):
+    if any(
+        mapping(item, "lastState").get("terminated") is not None for item in items(now, "containerStatuses")
+    ):
         return degraded(text(now, "message"))
     return progressing(text(now, "message"))
 
@@ -65,7 +67,7 @@ def _stuck(containers: Iterable[Mapping[str, Any]]) -> Iterable[str]:
         waiting = mapping(mapping(container, "state"), "waiting")
         reason = text(waiting, "reason")
         if reason.startswith("Err") or reason.endswith(("Error", "BackOff")):
-            yield text(waiting, "message") or reason
+            yield text(waiting, "message")
 
 
 def _end(now: Mapping[str, Any]) -> str:

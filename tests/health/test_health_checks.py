@@ -155,3 +155,75 @@ def test_what_is_being_deleted_is_progressing_unless_a_hook() -> None:
 def test_nonsense_is_unknown_and_never_an_exception(status: Any) -> None:
     looked_at = {"observedGeneration": 2, **status} if isinstance(status, dict) else status
     assert table.assess(live("apps/v1", "Deployment", status=looked_at)).status is U
+
+
+@pytest.mark.parametrize(
+    ("manifest", "where"),
+    [
+        (
+            live("apps/v1", "Deployment", spec={"paused": "yes"}),
+            "spec.paused is 'yes', expected true or false",
+        ),
+        (
+            live("apps/v1", "Deployment", spec={"replicas": 1.5}),
+            "spec.replicas is 1.5, expected a whole number",
+        ),
+        (
+            live("batch/v1", "Job", status={"startTime": "soon"}),
+            "status.startTime is 'soon', expected a time",
+        ),
+        (
+            live("v1", "Pod", status={"containerStatuses": [{"name": 1}]}),
+            "status.containerStatuses[0].name is 1, expected text",
+        ),
+        (
+            live("v1", "PersistentVolumeClaim", status={"phase": "Bound", "capacity": {"storage": "much"}}),
+            "status.capacity.storage is 'much', expected a quantity",
+        ),
+        (live("v1", "Service", spec={"ports": {"port": 80}}), "expected a list"),
+        (live("autoscaling/v2", "HorizontalPodAutoscaler", spec=[]), "spec is [], expected an object"),
+    ],
+)
+def test_what_no_api_server_would_take_is_unknown_and_says_where(manifest: Manifest, where: str) -> None:
+    found = table.assess(manifest, unverified=True)
+    assert found.status is U
+    assert found.message.startswith("failed to convert unstructured ")
+    assert where in found.message
+
+
+def test_what_fits_its_type_is_judged_as_if_an_api_server_vouched_for_it() -> None:
+    fits = live(
+        "v1",
+        "Pod",
+        spec={"restartPolicy": "Always", "containers": [{"name": "c", "unheardOf": 1}]},
+        status={
+            "phase": "Running",
+            "startTime": "2026-01-01T00:00:00.5+02:00",
+            "podIP": None,
+            **condition("Ready"),
+        },
+    )
+    assert table.assess(fits, unverified=True) == table.assess(fits)
+    assert table.assess(fits).status is H
+
+
+def test_a_version_that_argo_cd_does_not_know_is_unknown_even_while_it_goes() -> None:
+    going = live("apps/v1beta1", "Deployment")
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert table.assess(going) == (U, "unsupported Deployment GVK: apps/v1beta1, Kind=Deployment")
+    ingress = live(
+        "networking.k8s.io/v7", "Ingress", status={"loadBalancer": {"ingress": [{"ip": "10.0.0.1"}]}}
+    )
+    assert table.assess(ingress).status is H
+
+
+@pytest.mark.parametrize(
+    ("policy", "note", "expected"),
+    [("Never", "true", H), ("Never", "false", P), ("", "", U), ("Always", "", H)],
+)
+def test_a_running_pod_is_well_when_ready_where_it_is_meant_to_last(
+    policy: str, note: str, expected: Health
+) -> None:
+    pod = live("v1", "Pod", spec={"restartPolicy": policy}, status={"phase": "Running", **condition("Ready")})
+    pod["metadata"]["annotations"] = {"argocd.argoproj.io/ignore-restart-policy": note}
+    assert table.assess(pod).status is expected
