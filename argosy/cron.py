@@ -133,9 +133,15 @@ def zone_of(name: str) -> zoneinfo.ZoneInfo | None:
 
 def _expression(sets: Sequence[frozenset[int] | None]) -> str:
     """The five fields for cronsim, None is every value; "" where no day fits."""
+    days, months, weekdays = sets[2:]
+    if days and weekdays == frozenset():
+        # Either of the two is enough, and one of them never comes.
+        weekdays = None
+    elif weekdays and days == frozenset():
+        days = None
+    sets = [*sets[:2], days, months, weekdays]
     if any(numbers is not None and not numbers for numbers in sets):
         return ""
-    days, months, weekdays = sets[2:]
     if days is not None and weekdays is None:
         # With a day of week beside it, a day of month that never comes is no hindrance: either is enough.
         longest = max(_LONGEST[month - 1] for month in months or range(1, 13))

@@ -208,12 +208,29 @@ def _shell(pattern: str, text: str) -> bool:
     return matcher is not None and matcher(text)
 
 
+_CLASSES = {"L": "a-zA-Z", "Ll": "a-z", "Lu": "A-Z", "N": "0-9", "Nd": "0-9"}
+"""Classes of letters as far as the names of namespaces have any."""
+
+
 def _expression(pattern: str, text: str) -> bool:
-    """A pattern between slashes is a regular expression of .NET's kind that may match anywhere."""
-    if len(pattern) < 2 or not (pattern.startswith("/") and pattern.endswith("/")):
+    """A pattern between slashes is a regular expression of .NET's kind that may match anywhere; an empty one is none."""
+    if len(pattern) < 3 or not (pattern.startswith("/") and pattern.endswith("/")):
         return False
-    inner = re.sub(r"\(\?<(?![=!])", "(?P<", pattern[1:-1]).replace(r"\z", r"\Z")
     try:
-        return re.search(inner, text) is not None
+        return re.search(_dialect(pattern[1:-1]), text) is not None
     except (re.error, RecursionError):
         return False
+
+
+def _dialect(expression: str) -> str:
+    """What .NET writes differently, as Python writes it."""
+    named = re.sub(r"\(\?<(?![=!])", "(?P<", expression).replace(r"\z", r"\Z")
+    named = re.sub(r"\\k<(\w+)>", r"(?P=\1)", named)
+
+    def letters(found: re.Match[str]) -> str:
+        inside = named.rfind("[", 0, found.start()) > named.rfind("]", 0, found.start())
+        if found[1] == "L" and not inside:
+            return r"[^\W\d_]"
+        return _CLASSES[found[1]] if inside else f"[{_CLASSES[found[1]]}]"
+
+    return re.sub(r"\\p\{(Ll|Lu|L|Nd|N)\}", letters, named)

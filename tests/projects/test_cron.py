@@ -53,6 +53,10 @@ def test_what_argo_cd_refuses_is_refused_by_name(schedule: str) -> None:
         ("0 0 1 * 1", "2026-03-08T12:00:00", "2026-03-09T12:00:00", True),
         ("0 0 */9 * 1", "2026-03-18T12:00:00", "2026-03-19T12:00:00", True),
         ("0 0 */1 * 1", "2026-03-09T12:00:00", "2026-03-15T12:00:00", False),
+        # A field of nothing but commas never comes; beside the other day field it is no hindrance.
+        ("0 0 7 * ,", "2026-03-06T12:00:00", "2026-03-07T12:00:00", True),
+        ("0 0 , * 6", "2026-03-06T12:00:00", "2026-03-07T12:00:00", True),
+        ("0 0 , * 6", "2026-03-07T12:00:00", "2026-03-08T12:00:00", False),
         ("0 0 29 2 *", "2026-01-01T00:00:00", "2028-02-28T00:00:00", False),
         ("0 0 31 2 1", "2026-02-01T00:00:00", "2026-02-03T00:00:00", True),
     ],
@@ -61,7 +65,7 @@ def test_times_in_an_interval(schedule: str, after: str, before: str, answer: bo
     assert fires(schedule, after, before) is answer
 
 
-@pytest.mark.parametrize("schedule", ["0 0 30 2 *", "0 0 31 4,6 *", ", * * * *"])
+@pytest.mark.parametrize("schedule", ["0 0 30 2 *", "0 0 31 4,6 *", ", * * * *", "0 0 * * ,", "0 0 , * *", "0 0 , * ,"])
 def test_a_schedule_without_any_day_never_fires(schedule: str) -> None:
     assert not fires(schedule, "2026-01-01T00:00:00", "2036-01-01T00:00:00")
 

@@ -161,6 +161,11 @@ def test_kinds(spec: dict[str, Any], namespaced: bool, answer: bool) -> None:
         (["/(?<n>t)eam\\z/"], "team", True),
         (["/(/"], "(", False),
         (["/"], "a", False),
+        (["//"], "a", False),
+        (["/^\\p{L}+$/"], "team", True),
+        (["/^[\\p{L}-]+$/"], "team-a", True),
+        (["/^\\p{Lu}/"], "team", False),
+        (["/^(?<n>t)e.*\\k<n>$/"], "test", True),
     ],
 )
 def test_where_applications_may_live(patterns: list[str], namespace: str, answer: bool) -> None:
