@@ -12,6 +12,7 @@ from hub.cli import (
     appsets,
     clusters,
     fleet_commands,
+    freezes,
     join,
     offline,
     plan,
@@ -72,6 +73,8 @@ apps.commands.command("terminate-op")(app_sync.terminate)
 app.add_typer(appsets.commands, name="appset")
 app.add_typer(releases.commands, name="release")
 app.add_typer(rollouts.commands, name="rollout")
+app.add_typer(freezes.commands, name="freeze")
+app.command("unfreeze")(freezes.unfreeze)
 
 
 def _show(command: offline.Command, beside: typer.Typer) -> None:

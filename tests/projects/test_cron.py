@@ -65,7 +65,9 @@ def test_times_in_an_interval(schedule: str, after: str, before: str, answer: bo
     assert fires(schedule, after, before) is answer
 
 
-@pytest.mark.parametrize("schedule", ["0 0 30 2 *", "0 0 31 4,6 *", ", * * * *", "0 0 * * ,", "0 0 , * *", "0 0 , * ,"])
+@pytest.mark.parametrize(
+    "schedule", ["0 0 30 2 *", "0 0 31 4,6 *", ", * * * *", "0 0 * * ,", "0 0 , * *", "0 0 , * ,"]
+)
 def test_a_schedule_without_any_day_never_fires(schedule: str) -> None:
     assert not fires(schedule, "2026-01-01T00:00:00", "2036-01-01T00:00:00")
 
