@@ -413,6 +413,20 @@ def test_a_rolled_back_release_stays_back_until_somebody_clears_it() -> None:
     assert not bench.rollout.bad
 
 
+def test_a_rollout_that_begins_again_asks_its_gates_again() -> None:
+    bench = Bench(policy({"gates": {"before": [{"name": "go", "approval": {}}]}}), "a")
+    bench.look()
+    bench.press("approve")
+    bench.look()
+    bench.press("rollback")
+    bench.look()
+    bench.look(1, a=Seen("r1", "old", synced=True))
+    bench.press("retry")
+    bench.look()
+    assert bench.assigned == ["a"]
+    assert bench.rollout.reason == "gate go: 0 of 1 approvals"
+
+
 def test_the_gates_of_a_stage_without_members_are_not_asked() -> None:
     bench = Bench(policy({**CANARY, "gates": {"before": [APPROVAL]}}, {}), "", "b")
     bench.look()

@@ -172,8 +172,11 @@ def _retry(rollout: Rollout, members: Mapping[str, Member], asked: Act) -> Resul
     said = f"retried by {asked.by}"
     if again:
         first = min((member.stage for member in retried if member.stage != OUTSIDE), default=rollout.stage)
+        stage = min(first, rollout.stage)
+        # What was true before it was given up need not be true now: the gates from there on are asked again.
+        gates = {key: state for key, state in rollout.gates.items() if int(key.partition("/")[0]) < stage}
         going = replace(
-            _into(rollout, Phase.PROGRESSING, asked.now, said), stage=min(first, rollout.stage), bad=False
+            _into(rollout, Phase.PROGRESSING, asked.now, said), stage=stage, gates=gates, bad=False
         )
         return Result(going, retried, said)
     if rollout.phase is Phase.HALTED and retried:
