@@ -22,7 +22,7 @@ from argosy.loop import Loop, Wake, run_loops
 from argosy.objects import Manifest
 from argosy.token import JoinToken
 from hub import config
-from hub.api import actions, app_actions, plans, rollout_actions, server
+from hub.api import actions, app_actions, insight, plans, rollout_actions, server
 from hub.api.app import Api
 from hub.api.app import Hub as ApiHub
 from hub.ca import authority
@@ -46,6 +46,7 @@ from hub.loops.holding import Holding
 from hub.loops.kitchen import Kitchen
 from hub.loops.mover import Mover
 from hub.loops.poller import Poller
+from hub.loops.recorder import Recorder
 from hub.loops.remover import Remover
 from hub.loops.renderer import Renderer
 from hub.loops.roller import Roller
@@ -54,6 +55,7 @@ from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.planning.dishes import Dishes
 from hub.planning.execution import Executor
+from hub.planning.locator import Locator
 from hub.planning.planner import Parts, Planner
 from hub.providers import oci
 from hub.providers import table as providers
@@ -167,6 +169,7 @@ class Hub:
         parts = self._planning()
         self.planner = Planner(parts)
         self.executor = Executor(parts, self.planner, self._moved)
+        self.locator = Locator(self.store, self.trees, self.mirrors)
         known = Holding(objects)
         self.roller = Roller(store, objects, self._clock, known.holds)
         self._roll = Loop("roller", self.roller.run, every=60)
@@ -177,6 +180,9 @@ class Hub:
         holding = Wake()
         self.holder = Holder(store, known, holding, self._held_otherwise, self._clock)
         self._hold = Loop("holder", self.holder.run, every=600, wake=holding)
+        recording = Wake()
+        self.recorder = Recorder(store, self.mirrors.committed, recording, self._clock)
+        self._record = Loop("recorder", self.recorder.run, every=60, wake=recording)
         sweeper = Sweeper(store, objects, self._tidy, self.trees, self._clock)
         sweep = Loop("sweeper", sweeper.run, every=3600)
         self.loops = [
@@ -188,6 +194,7 @@ class Hub:
             self._move,
             self._remove,
             self._hold,
+            self._record,
             sweep,
         ]
         self.link = LinkServer(store, self.ca, self._link_config(), clock=self._clock)
@@ -197,6 +204,7 @@ class Hub:
             ("left:", self.mover.left),
             ("report:", self.mover.reported),
             ("desired:", self.holder.assigned),
+            ("report:", self.recorder.reported),
             ("waiting", lambda topic: self._roll.wake.set()),
         ):
             self._open.callback(store.on_touch(topic, heard))
@@ -233,7 +241,7 @@ class Hub:
                     *plans.set_actions(self.planner),
                     *rollout_actions.rollout_actions(self.store, self.mover.act),
                 ],
-                pages=plans.pages(self.planner, self.executor),
+                pages=[*plans.pages(self.planner, self.executor), insight.where_page(self.locator)],
             )
         )
 

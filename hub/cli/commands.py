@@ -19,6 +19,7 @@ from hub.cli import (
     releases,
     rollouts,
     wait,
+    where,
 )
 from hub.cli.kubeconfig import Choice
 
@@ -62,7 +63,7 @@ def argosy(
 
 app.command("plan")(plan.plan)
 app.command("status")(fleet_commands.status)
-app.command("where")(fleet_commands.where_is)
+app.command("where")(where.where_is)
 app.command("wait")(wait.wait)
 app.command("join")(join.join)
 app.command("kubeconfig")(fleet_commands.show_kubeconfig)

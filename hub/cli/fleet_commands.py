@@ -1,22 +1,17 @@
-"""`argosy status`, `where` and `kubeconfig`: the fleet as one thing."""
+"""`argosy status` and `kubeconfig`: the fleet as one thing."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from argosy.errors import NotFound
-from hub.cli import fleet, kubeconfig, output, session, where
-from hub.cli.errors import Usage
+from hub.cli import fleet, kubeconfig, output, session
 from hub.cli.output import Output
-from hub.cli.resources import APPS, APPSETS, CLUSTERS, RELEASES
-
-SHORTEST = 4
-"""Digits of a commit that are enough to ask for it: what Git itself takes."""
+from hub.cli.resources import APPS, APPSETS, CLUSTERS
 
 
 def status(
@@ -53,48 +48,6 @@ def status(
         output.table(["PROBLEM", "WHY"], shown)
         if len(shown) < len(troubles):
             print(f"… and {len(troubles) - len(shown)} more: argosy status -o wide")
-
-
-def where_is(
-    ctx: typer.Context,
-    commit: Annotated[str, typer.Argument(metavar="COMMIT", help="A commit; may be shortened.")],
-    namespace: session.NamespaceOption = "",
-    form: session.OutputOption = Output.TABLE,
-) -> None:
-    """Where a commit is: every cluster accounted for.
-
-    Which clusters run it, which are on their way or still on another, and why.
-    """
-    if len(commit) < SHORTEST or not all(digit in "0123456789abcdef" for digit in commit.lower()):
-        raise Usage(f'expected at least {SHORTEST} hexadecimal digits of a commit, found "{commit}"')
-    hub = session.connect(ctx)
-    inside = namespace or hub.access.namespace
-    short = commit.lower()
-    apps, releases = hub.items(APPS.path(inside)), hub.items(RELEASES.path(inside))
-    if not where.known(short, apps, releases):
-        raise NotFound(f"no application and no release knows a commit {commit}")
-    rows = where.account(short, hub.items(CLUSTERS.path()), apps, releases)
-    if form in (Output.JSON, Output.YAML):
-        output.document([asdict(row) for row in rows], form)
-    elif form is Output.NAME:
-        for row in rows:
-            if row.state == where.RUNS:
-                print(f"cluster/{row.cluster}")
-    else:
-        columns = ["CLUSTER", "STATE", "APPS", "OTHER COMMITS", "WHY"]
-        output.table(
-            columns,
-            [
-                [
-                    row.cluster,
-                    row.state,
-                    f"{row.running}/{row.concerned}",
-                    ",".join(row.others) or "-",
-                    row.why,
-                ]
-                for row in rows
-            ],
-        )
 
 
 def show_kubeconfig(

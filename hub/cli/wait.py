@@ -1,4 +1,4 @@
-"""`argosy wait`: blocks until clusters, applications or sets are done or have failed."""
+"""`argosy wait`: blocks until clusters, applications, sets or a whole commit are done or have failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from argosy.objects import Manifest
-from hub.cli import follow, resources, session, waiting
+from hub.cli import commit_wait, follow, resources, session, waiting, where
 from hub.cli.errors import Usage
 from hub.cli.follow import Selection
 from hub.cli.kubeconfig import Access
@@ -34,21 +34,32 @@ def duration(text: str) -> float:
 def wait(
     ctx: typer.Context,
     things: Annotated[
-        list[str], typer.Argument(metavar="KIND/NAME…", help="cluster/NAME, app/NAME or appset/NAME.")
+        list[str],
+        typer.Argument(metavar="KIND/NAME…|COMMIT", help="cluster/NAME, app/NAME, appset/NAME, or a commit."),
     ],
     revision: Annotated[
         str, typer.Option(metavar="COMMIT", help="Applications must run this commit; may be shortened.")
     ] = "",
     namespace: session.NamespaceOption = "",
+    repo: Annotated[
+        str, typer.Option(metavar="URL", help="The commit's repository, where several have it.")
+    ] = "",
+    ignore_offline: Annotated[
+        bool, typer.Option(help="With a commit: do not wait for clusters that are offline.")
+    ] = False,
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="When to give up: 90s, 5m, 1h.")] = "5m",
 ) -> None:
-    """Block until all are done. Clusters: Ready. Applications: Synced and Healthy. Sets: all their
-    applications.
+    """Block until all are done. Clusters: Ready. Applications: Synced and Healthy. Sets: all their applications. A commit:
+    every cluster that it is for runs it, or something newer.
 
     Exit 0 done, 1 failed, 2 usage, 3 timed out.
     """
-    wanted = [_thing(text) for text in things]
     seconds = duration(timeout)
+    if len(things) == 1 and where.is_commit(things[0]):
+        raise typer.Exit(
+            commit_wait.until(session.connect(ctx), things[0], repo, seconds, ignore_offline=ignore_offline)
+        )
+    wanted = [_thing(text) for text in things]
     access = session.access(ctx)
     raise typer.Exit(_until(access, wanted, namespace or access.namespace, revision, seconds))
 

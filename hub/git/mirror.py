@@ -37,6 +37,7 @@ T = TypeVar("T")
 
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _AT_ONCE = 32
+_DESCENDANTS = 200_000
 _COMMITS_KEPT = 64
 _SETTINGS = Settings()
 _NO_KEYS = Keyring()
@@ -244,6 +245,33 @@ class Mirrors:
             raise Unavailable(f"git merge-tree: {outcome.err.decode('utf-8', 'replace').strip()[:300]}")
         mirror.changed()
         return GitTree(mirror.objects, theirs, root)
+
+    async def known(self, url: str, shortened: str) -> str | None:
+        """The full id of a commit that is here already; None where it is not. Raises `Invalid` where several begin so."""
+        return await asyncio.to_thread(_full, self._mirror(url), shortened)
+
+    async def committed(self, url: str, commit: str) -> float:
+        """When a commit that is here was made, Unix seconds; -1.0 where it is not here."""
+        mirror = self._mirror(url)
+
+        def look() -> float:
+            if not mirror.path.is_dir():
+                return -1.0
+            try:
+                return tree.committed(mirror.objects.batch.read(f"{commit}^{{commit}}").data)
+            except (NotFound, Unavailable, Invalid):
+                return -1.0
+
+        return await asyncio.to_thread(look)
+
+    async def descendants(self, url: str, commit: str) -> frozenset[str]:
+        """The commits of branches and tags here that contain `commit`, without itself: at most `_DESCENDANTS`, the newest."""
+        mirror = self._mirror(url)
+        args = ["--git-dir", str(mirror.path), "rev-list", f"--max-count={_DESCENDANTS}", "--ancestry-path"]
+        outcome = await command.ask([*args, "--all", f"^{commit}"], self._settings, 42 * _DESCENDANTS)
+        if outcome.code:
+            raise Unavailable(f"git rev-list: {outcome.err.decode('utf-8', 'replace').strip()[:300]}")
+        return frozenset(outcome.out.decode("ascii").split())
 
     async def tidy(self, used: Iterable[str]) -> None:
         """Packs the mirrors of the addresses in use, and removes those of all others."""

@@ -209,3 +209,12 @@ def at_commit(objects: Objects, revision: str) -> GitTree:
     if found.kind != "commit" or not first.startswith(b"tree "):
         raise NotFound(f"{revision} is no commit")
     return GitTree(objects, found.id, first[5:].decode())
+
+
+def committed(commit: bytes) -> float:
+    """When a commit was made (its committer's time), Unix seconds, from the content of its object; -1.0 where it says not."""
+    for line in commit.partition(b"\n\n")[0].splitlines():
+        if line.startswith(b"committer "):
+            seconds = line.split()[-2]
+            return float(seconds) if seconds.isdigit() else -1.0
+    return -1.0

@@ -9,7 +9,7 @@ from argosy.objects import Manifest
 from hub.core import releases
 from hub.core.rollout.model import Version
 from hub.core.served import table
-from hub.store import history, rollouts
+from hub.store import deliveries, history, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Tx
 from hub.store.history import Changed, Release
@@ -46,6 +46,7 @@ def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
         for s, before in news.changed
     ]
     history.add(tx, Release(news.release, owner, number, namespace, name, now), changed)
+    deliveries.begin(tx, news.release, owner, [state for state, _ in news.changed], now)
     spec = {
         "owner": {"kind": news.owner["kind"], "name": metadata["name"], "uid": owner},
         "number": number,

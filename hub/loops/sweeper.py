@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from hub.core.served import table
 from hub.loops.trees import Trees
+from hub.store import deliveries
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
 DAY = 86400.0
 EVENT_LIFE = 3600.0
 AUDIT_LIFE = 90 * DAY
+DELIVERY_LIFE = 90 * DAY
 
 
 class Sweeper:
@@ -57,6 +59,7 @@ class Sweeper:
             (now - DAY,),
         )
         tx.run("DELETE FROM audit WHERE time < ?", (now - AUDIT_LIFE,))
+        deliveries.sweep(tx, now - DELIVERY_LIFE)
         self._old_events(tx, now)
 
     def _old_events(self, tx: Tx, now: float) -> None:

@@ -29,6 +29,12 @@ def _freezes(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@history(name="0004_deliveries")
+def _deliveries(db: sqlite_utils.Database) -> None:
+    for statement in schema.DELIVERY_TABLES:
+        db.execute(statement)
+
+
 def apply(db: sqlite_utils.Database) -> None:
     """Brings the schema up to date. Raises `Invalid` where a newer Argosy wrote the database."""
     known = {migration.name for migration in history._migrations}

@@ -169,3 +169,25 @@ ROLLOUT_TABLES = [
     "ALTER TABLE release_changes ADD COLUMN name TEXT NOT NULL DEFAULT ''",
     "CREATE INDEX release_changes_app ON release_changes (app)",
 ]
+
+DELIVERY_TABLES = [
+    # What each release brought to each application, kept longer than the release: one row for every application that it
+    # changed. Times are Unix seconds, 0 while there is none: `committed` is the commit's own, `done` when it was first
+    # Synced and Healthy with it, `failed` when it first was not well with it, `restored` when it was well again after
+    # that, whatever with. `settled` is 1 once nothing of it can change any more.
+    """CREATE TABLE deliveries (
+        release TEXT NOT NULL, app TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL, cluster TEXT NOT NULL,
+        repo TEXT NOT NULL, bundle TEXT NOT NULL, revision TEXT NOT NULL, created REAL NOT NULL,
+        committed REAL NOT NULL DEFAULT 0, done REAL NOT NULL DEFAULT 0, failed REAL NOT NULL DEFAULT 0,
+        restored REAL NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (release, app)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX deliveries_created ON deliveries (created)",
+    "CREATE INDEX deliveries_revision ON deliveries (revision)",
+    "CREATE INDEX deliveries_open ON deliveries (cluster, app) WHERE settled = 0",
+    "CREATE INDEX deliveries_undated ON deliveries (repo, revision) WHERE committed = 0",
+    # What each application was last well with on its cluster.
+    """CREATE TABLE deployed (
+        cluster TEXT NOT NULL, app TEXT NOT NULL, release TEXT NOT NULL, bundle TEXT NOT NULL, revision TEXT NOT NULL,
+        since REAL NOT NULL, PRIMARY KEY (cluster, app)
+    ) WITHOUT ROWID""",
+]

@@ -1,4 +1,4 @@
-"""What objects of the API mean for `wait`, `where` and `status`: pure readings."""
+"""What objects of the API mean for `wait` and `status`: pure readings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from argosy.objects import Manifest
-from hub.cli import fleet, main, waiting, where
+from hub.cli import fleet, main, waiting
 from hub.cli.errors import Usage
 from hub.cli.labels import changes
 from hub.cli.wait import duration
@@ -74,53 +74,6 @@ def release(revision: str, *names: str, number: int = 1) -> Manifest:
             "applications": [{"name": name} for name in names],
         },
     }
-
-
-def test_every_cluster_is_accounted_for() -> None:
-    clusters = [cluster("on"), cluster("away", "False", "Disconnected"), cluster("moving"), cluster("idle")]
-    apps = [
-        app("web-on", "on", NEW),
-        app("web-away", "away", NEW, "OutOfSync", deployed=OLD),
-        app("web-moving", "moving", NEW, "OutOfSync", "Progressing"),
-    ]
-    rows = where.account(NEW[:7], clusters, apps, [release(NEW, "web-on", "web-away", "web-moving")])
-    found = {row.cluster: row.state for row in rows}
-    assert found == {
-        "on": where.RUNS,
-        "away": where.BEHIND,
-        "moving": where.MOVING,
-        "idle": where.UNCONCERNED,
-    }
-    away = next(row for row in rows if row.cluster == "away")
-    assert "offline" in away.why
-    assert away.others == (OLD[:12],)
-
-
-def test_a_failing_app_makes_its_cluster_failed_and_says_why() -> None:
-    apps = [app("web-on", "on", NEW, "OutOfSync", "Degraded", "Failed"), app("api-on", "on", NEW)]
-    row = where.account(NEW, [cluster("on")], apps, [release(NEW, "web-on", "api-on")])[0]
-    assert (row.state, row.running, row.concerned) == (where.FAILED, 1, 2)
-    assert "web-on: sync Failed" in row.why
-
-
-def test_an_unknown_commit_is_told_from_one_that_runs_nowhere_yet() -> None:
-    apps = [app("web-on", "on", OLD)]
-    assert not where.known(NEW, apps, [])
-    assert where.known(NEW, apps, [release(NEW, "web-on")])
-    assert where.known(OLD, apps, [])
-
-
-def test_what_has_the_content_of_a_commit_runs_it_also_at_a_later_one() -> None:
-    """A later commit that does not concern an application makes no release of it and takes nothing away."""
-    apps = [app("web-on", "on", NEW, release="id-1", deployed=OLD)]
-    assert where.account(OLD, [cluster("on")], apps, [release(OLD, "web-on")])[0].state == where.RUNS
-
-
-def test_a_cluster_that_went_on_to_a_later_release_is_not_behind() -> None:
-    releases = [release(OLD, "web-on"), release(NEW, "web-on", number=2)]
-    apps = [app("web-on", "on", NEW, release="id-2")]
-    assert where.account(OLD, [cluster("on")], apps, releases)[0].state == where.PASSED
-    assert where.account(NEW, [cluster("on")], apps, releases)[0].state == where.RUNS
 
 
 def test_waiting_for_an_app_ends_at_the_commit_that_was_named() -> None:

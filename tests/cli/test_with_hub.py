@@ -167,12 +167,25 @@ def test_where_knows_the_commit_and_refuses_another(argosy: Run, fleet: Fleet) -
     said = argosy("where", fleet.commit[:8])
     assert said.code == 0, said.err
     row = next(line for line in said.out.splitlines() if line.startswith(NAME))
-    assert "runs it" in row
+    assert "running it" in row
     assert "3/3" in row
     assert argosy("where", fleet.commit, "-o", "name").out.strip() == f"cluster/{NAME}"
     unknown = argosy("where", "0123456789")
     assert unknown.code == 1
     assert "0123456789" in unknown.err
+
+
+def test_wait_blocks_on_a_commit(argosy: Run, fleet: Fleet) -> None:
+    said = argosy("wait", fleet.commit[:10], "--timeout", "20s")
+    assert said.code == 0, said.err
+    assert "1 running it" in said.out
+    late = argosy("wait", "0123456789", "--timeout", "1s")
+    assert late.code == 3
+    assert "no repository in use has the commit 0123456789" in late.err
+    counts = orjson.loads(argosy("where", fleet.commit, "-o", "json").out)
+    assert counts["clusters"] == sum(counts["counts"].values()) == 1
+    assert argosy("where", fleet.commit, "--state", "waiting", "-o", "name").out == ""
+    assert argosy("where", fleet.commit, "--state", "nowhere").code == 1
 
 
 def test_labels_are_set_and_removed(argosy: Run, fleet: Fleet) -> None:

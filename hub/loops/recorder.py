@@ -1,0 +1,105 @@
+"""Records what becomes of releases: when each application got well with one, failed with it, was mended.
+
+Looks at clusters whose agents said something new, and only at what is not settled there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from argosy.loop import Wake
+from hub.core import delivery
+from hub.core.delivery import Seen
+from hub.store import deliveries
+from hub.store.base import Store, Tx
+from hub.store.deliveries import Open
+
+TOGETHER = 200
+"""Clusters looked at in one go."""
+SETTLED_EVERY = 60.0
+DATED = 50
+"""Commits whose time is asked for in one run."""
+
+CommittedAt = Callable[[str, str], Awaitable[float]]
+"""(repository, commit) -> when it was made, Unix seconds; -1 where nobody knows."""
+
+
+class Recorder:
+    """`now` tells the time in Unix seconds; `wake` is this loop's own."""
+
+    def __init__(self, store: Store, committed: CommittedAt, wake: Wake, now: Callable[[], float]) -> None:
+        self._store = store
+        self._committed = committed
+        self._wake = wake
+        self._now = now
+        self._heard: set[str] = set()
+        self._all = True
+        self._settled = 0.0
+
+    def reported(self, topic: str) -> None:
+        """The agent of a cluster said something new."""
+        self._heard.add(topic.partition(":")[2])
+        self._wake.set()
+
+    async def run(self) -> None:
+        heard, self._heard = self._heard, set()
+        if self._all:
+            heard |= set(await self._store.read(_clusters))
+        try:
+            due = sorted(heard)
+            for start in range(0, len(due), TOGETHER):
+                part = due[start : start + TOGETHER]
+                await self._record(part)
+            self._all = False
+            await self._settle()
+            await self._date()
+        except BaseException:
+            self._heard |= heard
+            raise
+
+    async def _record(self, clusters: Sequence[str]) -> None:
+        now = self._now()
+        changed, well = [], []
+        for one in await self._store.read(lambda tx: deliveries.unsettled(tx, clusters)):
+            seen = _seen(one, now)
+            found = delivery.advanced(one.delivery, seen, now, current=one.assigned == one.delivery.release)
+            if found != one.delivery:
+                changed.append(found)
+            if seen.well and seen.release == one.delivery.release:
+                place = (one.delivery.cluster, one.delivery.app, one.delivery.release)
+                well.append((*place, one.bundle, one.revision, seen.time))
+
+        def write(tx: Tx) -> None:
+            deliveries.settle(tx, changed)
+            deliveries.well(tx, well)
+
+        if changed:
+            await self._store.write(write)
+
+    async def _settle(self) -> None:
+        """Now and then what is over by time alone."""
+        now = self._now()
+        if now - self._settled < SETTLED_EVERY:
+            return
+        self._settled = now
+        await self._store.write(lambda tx: deliveries.settle_by_time(tx, now - delivery.PROBATION))
+
+    async def _date(self) -> None:
+        for repo, revision in await self._store.read(lambda tx: deliveries.undated(tx, DATED)):
+            found = await self._committed(repo, revision)
+            await self._store.write(
+                lambda tx, repo=repo, revision=revision, found=found: deliveries.date(
+                    tx, repo, revision, found
+                )  # type: ignore[misc]
+            )
+
+
+def _clusters(tx: Tx) -> list[str]:
+    return [row[0] for row in tx.all("SELECT DISTINCT cluster FROM deliveries WHERE settled = 0")]
+
+
+def _seen(one: Open, now: float) -> Seen:
+    well = one.sync == "Synced" and one.health == "Healthy"
+    failing = one.health == "Degraded" or one.phase in ("Failed", "Error")
+    reverted = 0 < one.assigned_created < one.delivery.created
+    return Seen(one.release, well, failing, one.time or now, reverted)
