@@ -392,7 +392,7 @@ def _written_float(value: float) -> str:
 def dump(value: Any) -> str:
     """One value as block YAML with sorted keys, as `kubectl -o yaml` writes it. Text is read back as text."""
     text = str(yaml.serialize(_node(value), Dumper=_Writer, allow_unicode=True, width=80))
-    return text.removesuffix("...\n")
+    return text.removesuffix("...\n") if text.endswith("\n...\n") else text
 
 
 def dump_all(values: Sequence[Any]) -> str:

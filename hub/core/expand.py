@@ -277,6 +277,7 @@ class Renderer:
 
     def _patched(self, app: Manifest, text: str, scope: Scope) -> Manifest:
         try:
+            self._engine.check()
             template = self._engine.compile(text)
             rendered = text if template is None else template.render(scope)
             patched = patch.apply(app, rendered, strict=self._strict)

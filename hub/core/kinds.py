@@ -24,8 +24,11 @@ from hub.core.schema import (
     choice,
     held,
     hinted,
+    keeping,
     loose,
+    omitted_when_zero,
     struct,
+    text_with,
 )
 
 GROUP_VERSION = "argoproj.io/v1alpha1"
@@ -86,7 +89,7 @@ KUSTOMIZE = struct(
 )
 DIRECTORY = struct(
     recurse=FLAG,
-    jsonnet=held(struct(extVars=ListOf(_JSONNET_VAR), tlas=ListOf(_JSONNET_VAR), libs=TEXTS)),
+    jsonnet=omitted_when_zero(struct(extVars=ListOf(_JSONNET_VAR), tlas=ListOf(_JSONNET_VAR), libs=TEXTS)),
     exclude=TEXT,
     include=TEXT,
     disableExtensionFilter=FLAG,
@@ -96,11 +99,14 @@ PLUGIN = struct(
     env=ListOf(_NAME_VALUE),
     parameters=ListOf(
         hinted(
-            struct(
-                name=TEXT,
-                string=OPTIONAL_TEXT,
-                map=TEXT_MAP,
-                array=TEXTS,
+            keeping(
+                struct(
+                    name=TEXT,
+                    string=OPTIONAL_TEXT,
+                    map=MapOf(TEXT, pointer=True),
+                    array=ListOf(TEXT, pointer=True),
+                ),
+                "name",
             ),
             value="a plugin parameter has string, array or map",
         )
@@ -131,7 +137,7 @@ _HYDRATOR = struct(
             plugin=PLUGIN,
         )
     ),
-    syncSource__=held(struct(targetBranch__=TEXT, path__=TEXT, repoURL=TEXT)),
+    syncSource__=held(struct(targetBranch__=TEXT, path__=text_with("^.{2,}|[^./]$"), repoURL=TEXT)),
     hydrateTo=struct(targetBranch__=TEXT),
 )
 _RETRY = struct(

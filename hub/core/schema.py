@@ -8,6 +8,7 @@ left out). The tables of shapes are in `hub/core/kinds.py`.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -27,6 +28,8 @@ class Scalar:
     pointer: bool = False
     """A pointer in Go: present means present, also when it is false or 0."""
     choices: tuple[str, ...] = ()
+    pattern: str = ""
+    """What is found in every text that is admitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,15 @@ class Free:
 @dataclass(frozen=True, slots=True)
 class ListOf:
     item: Shape
+    pointer: bool = False
+    """Behind a pointer in Go: written also when empty, as long as it is there."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapOf:
     item: Shape
+    pointer: bool = False
+    """As for lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ class Struct:
     fields: Mapping[str, Field]
     value: bool = False
     """Held by value in Go and not by pointer: always written."""
+    omit_zero: bool = False
+    """Go's tag has `omitzero`: left out when nothing of it would be written."""
     hints: Mapping[str, str] = field(default_factory=dict)
     """What to tell people who write a field here that belongs elsewhere."""
     loose: bool = False
@@ -93,9 +102,25 @@ def struct(**shapes: Shape) -> Struct:
     return Struct(fields)
 
 
+def text_with(pattern: str) -> Scalar:
+    """Text in which a pattern is found."""
+    return Scalar("string", (str,), pattern=pattern)
+
+
+def keeping(shape: Struct, *names: str) -> Struct:
+    """The struct that writes some fields also when they are empty."""
+    kept = {name: replace(shape.fields[name], kept=True) for name in names}
+    return replace(shape, fields={**shape.fields, **kept})
+
+
 def held(shape: Struct) -> Struct:
     """The struct held by value."""
     return replace(shape, value=True)
+
+
+def omitted_when_zero(shape: Struct) -> Struct:
+    """The struct that is left out when nothing of it would be written."""
+    return replace(shape, omit_zero=True)
 
 
 def loose(shape: Struct) -> Struct:
@@ -109,7 +134,10 @@ def hinted(shape: Struct, **hints: str) -> Struct:
 
 
 def check(shape: Shape, value: Any, path: str) -> list[Problem]:
-    """Everything that the API server (with strict field validation) would refuse, by path."""
+    """Everything that the API server (with strict field validation) would refuse, by path.
+
+    A null under a name is nothing: the API server drops it before it looks.
+    """
     found: list[Problem] = []
     _check(shape, value, path, lambda where, message: found.append(Problem(where, message)))
     return found
@@ -131,7 +159,8 @@ def _check(shape: Shape, value: Any, path: str, say: Say) -> None:
         say(path, f"expected an object, found {described(value)}")
     elif isinstance(shape, MapOf):
         for key, item in value.items():
-            _check(shape.item, item, f"{path}.{key}", say)
+            if item is not None:
+                _check(shape.item, item, f"{path}.{key}", say)
     else:
         _check_struct(shape, value, path, say)
 
@@ -150,11 +179,13 @@ def _check_scalar(shape: Scalar, value: Any, path: str, say: Say) -> None:
         )
     elif shape.choices and value not in shape.choices:
         say(path, f"expected one of {', '.join(shape.choices)}, found {value!r}")
+    elif shape.pattern and not re.search(shape.pattern, value):
+        say(path, f"expected text that matches {shape.pattern}, found {value!r}")
 
 
 def _check_struct(shape: Struct, value: dict[str, Any], path: str, say: Say) -> None:
     for name, entry in shape.fields.items():
-        if name in value:
+        if value.get(name) is not None:
             _check(entry.shape, value[name], f"{path}.{name}", say)
         elif entry.required:
             say(f"{path}.{name}", "required field is missing")
@@ -191,7 +222,7 @@ def described(value: Any) -> str:
 
 
 def decode(shape: Shape, value: Any) -> Any:
-    """What Go's types keep of a checked value: unknown fields and nulls of fields are gone."""
+    """What Go's types keep of a checked value: unknown fields and nulls under a name are gone."""
     if isinstance(shape, Struct):
         return {
             name: decode(entry.shape, value[name])
@@ -199,7 +230,7 @@ def decode(shape: Shape, value: Any) -> Any:
             if name in value and value[name] is not None
         }
     if isinstance(shape, MapOf) and isinstance(value, dict):
-        return {key: decode(shape.item, item) for key, item in value.items()}
+        return {key: decode(shape.item, item) for key, item in value.items() if item is not None}
     if isinstance(shape, ListOf) and isinstance(value, list):
         return [decode(shape.item, item) for item in value]
     return value
@@ -232,7 +263,9 @@ def _zero(shape: Shape) -> Any:
 
 
 def _written(shape: Shape, item: Any) -> bool:
-    if isinstance(shape, (Struct, Free)) or (isinstance(shape, Scalar) and shape.pointer):
+    if isinstance(shape, Struct) and shape.omit_zero:
+        return bool(item)
+    if isinstance(shape, (Struct, Free)) or shape.pointer:
         return item is not None
     return bool(item)
 

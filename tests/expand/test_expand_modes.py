@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -10,34 +9,10 @@ import pytest
 from argosy.errors import Invalid
 from hub.core import advice, parse
 from hub.core.expand import Settings, expand
-from hub.core.generators.base import ProviderRequest, TreeRequest
-from hub.core.tree import MemoryTree, Tree
-from hub.core.types import Answer, ClusterFacts, Complete, Failed, Partial
-
-
-class World:
-    """A `Sources` made of what a test says; what it does not say has not been fetched yet."""
-
-    def __init__(
-        self,
-        clusters: Sequence[ClusterFacts] = (),
-        trees: Mapping[str, Answer[Tree]] | None = None,
-        provided: Answer[Any] | None = None,
-        objects: Sequence[Mapping[str, Any]] = (),
-    ) -> None:
-        self._clusters, self._trees, self._provided, self._objects = clusters, trees or {}, provided, objects
-
-    def clusters(self) -> Sequence[ClusterFacts]:
-        return self._clusters
-
-    def tree(self, request: TreeRequest) -> Answer[Tree] | None:
-        return self._trees.get(request.repo_url)
-
-    def provided(self, request: ProviderRequest) -> Answer[Any] | None:
-        return self._provided
-
-    def objects(self, group: str, resource: str, namespace: str) -> Sequence[Any]:
-        return [item for item in self._objects if f"{item['kind'].lower()}s" == resource]
+from hub.core.generators.base import TreeRequest
+from hub.core.tree import MemoryTree
+from hub.core.types import ClusterFacts, Complete, Failed, Partial
+from tests.support.worlds import World
 
 
 def appset(generators: list[Any], *, name: str = "{{.name}}", go: bool = True, **spec: Any) -> parse.AppSet:
@@ -202,7 +177,11 @@ def test_a_provider_that_cannot_be_asked_is_a_clear_failure(spec: Any, message: 
     ("change", "message"),
     [
         ({"generators": [{"lists": {}}]}, "spec.generators[0].lists: unknown field, did you mean list?"),
-        ({"generators": [{"clusters": None}]}, "spec.generators[0].clusters: expected an object, found null"),
+        ({"generators": [None]}, "spec.generators[0]: expected an object, found null"),
+        (
+            {"generators": [{"git": {"repoURL": "x", "revision": None}}]},
+            "spec.generators[0].git.revision: required field is missing",
+        ),
         (
             {"generators": [{"git": {"repoURL": "x"}}]},
             "spec.generators[0].git.revision: required field is missing",
@@ -373,12 +352,6 @@ KIND = {"apiVersion": "x.io/v1", "kind": "placements"}
         (KIND, {"name": "gone"}, {}, "no clusterDecisionResources found"),
         (KIND, {"labelSelector": {"matchLabels": {"a": "b"}}}, {}, "no clusterDecisionResources found"),
         ({**KIND, "matchKey": "c"}, {"name": "web"}, {"other": []}, "web: status.clusters: expected a list"),
-        (
-            {**KIND, "matchKey": "c"},
-            {"name": "web"},
-            {"clusters": [{"c": 1}]},
-            "c: expected the name of a cluster",
-        ),
     ],
 )
 def test_a_cluster_decision_that_cannot_be_used_says_why(

@@ -196,7 +196,7 @@ def test_gos_encoder_leaves_out_what_is_empty_and_keeps_pointers() -> None:
     assert schema.encode(kinds.APPLICATION_SPEC, spec) == {
         "project": "",
         "destination": {},
-        "source": {"repoURL": "r", "directory": {"jsonnet": {}}, "helm": {}},
+        "source": {"repoURL": "r", "directory": {}, "helm": {}},
         "syncPolicy": {"automated": {"prune": False}},
         "revisionHistoryLimit": 0,
     }

@@ -54,6 +54,36 @@ def test_the_golden_texts_are_what_go_gives_now() -> None:
             assert (done.stdout if done.returncode == 0 else FAILS) == GOLDEN["templates"][text][mode], text
 
 
+SPRIG = {
+    '{{regexFindAll "x" "abc" -1}}': "[]",
+    '{{mustRegexFindAll "b" "abb" 1}}': "[b]",
+    '{{toDate "2006-01-02" "2020-03-01"}}': "2020-03-01 00:00:00 +0000 UTC",
+    '{{toDate "2006-01-02" "no date"}}': "0001-01-01 00:00:00 +0000 UTC",
+    "{{mulf -7 0}}": "0",
+    '{{trunc 2 "日本"}}': "\ufffd\ufffd",
+    '{{trunc -3 "日本"}}': "本",
+    '{{merge (dict "a" "x") (dict "b" .z)}}': "map[a:x]",
+    '{{mergeOverwrite (dict "a" "x") (dict "b" .z)}}': "map[a:x b:<nil>]",
+    '{{html .z "<" 1 2}}': "&lt;no value&gt;&lt;1 2",
+    "{{js .z true}}": "\\u003Cno value\\u003Etrue",
+    "{{urlquery .z .l}}": "%3Cno+value%3E%5B3+1+2%5D",
+    '{{"a/..." | toYaml}}': "a/...",
+    '{{dig "a" 1 "d" (dict)}}': FAILS,
+    "{{deepCopy .z}}": FAILS,
+}
+"""Texts and what Argo CD 3.6.1 makes of them."""
+
+
+@pytest.mark.parametrize("text", list(SPRIG))
+def test_functions_give_what_they_give_in_argo_cd(text: str) -> None:
+    values = params.from_json(GOLDEN["data"])
+    if SPRIG[text] is FAILS:
+        with pytest.raises(TemplateFailed):
+            render(text, values)
+    else:
+        assert render(text, values) == SPRIG[text]
+
+
 LABELS = {"labels": StringMap({"a.b/c": "1"}), "segments": StringList(["apps", "web"])}
 
 

@@ -41,9 +41,7 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
 
 def _matched(decision: Mapping[str, Any], key: str) -> str:
     value = decision.get(key)
-    if value is not None and not isinstance(value, str):
-        raise GeneratorFailed(f"{key}: expected the name of a cluster, found {described(value)}")
-    return value or ""
+    return "" if value is None else params.text(value)
 
 
 def _resources(spec: dict[str, Any], config: dict[str, str], group: str, context: Context) -> list[Manifest]:
@@ -51,6 +49,8 @@ def _resources(spec: dict[str, Any], config: dict[str, str], group: str, context
     chosen_by_label = wanted.get("matchLabels") is not None or wanted.get("matchExpressions") is not None
     if bool(name) == chosen_by_label:
         raise GeneratorFailed("exactly one of name and labelSelector must be given", "labelSelector")
+    if not name and not any(wanted.values()):
+        raise GeneratorFailed("the selector is empty", "labelSelector")
     try:
         selector = labels.compile_selector(wanted, any_value=False)
     except Invalid as error:

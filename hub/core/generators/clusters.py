@@ -13,13 +13,15 @@ from hub.core.params import Params
 from hub.core.template import render
 from hub.core.types import ClusterFacts
 
+SECRET_TYPE = "argocd.argoproj.io/secret-type"  # noqa: S105 - a label
+
 
 def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     """Clusters in name order; the local cluster comes last, and only without a selector and a Secret of its
     own.
     """
     try:
-        selector = labels.compile_selector(spec.get("selector"), any_value=False)
+        selector = labels.compile_selector(_wanted(spec.get("selector") or {}), any_value=False)
     except Invalid as error:
         raise GeneratorFailed(error.message, "selector") from None
     context.inputs.clusters = True
@@ -29,13 +31,19 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     values = spec.get("values") or {}
     chosen = clusters.select(selector)
     found = _with_values(chosen, values, clusters, context) if values else _plain(chosen, clusters, context)
-    if not selector.requirements and not clusters.has_local:
+    if not any((spec.get("selector") or {}).values()) and not clusters.has_local:
         local = fleet.local_params()
         render.append_values(values, local, context.engine, "values")
         found.append(local)
     if spec.get("flatList"):
         return [{"clusters": found or None}]
     return found
+
+
+def _wanted(selector: dict[str, Any]) -> dict[str, Any]:
+    """The selector without a value for the label that makes a Secret a cluster: Argo CD puts its own there."""
+    named = {key: text for key, text in (selector.get("matchLabels") or {}).items() if key != SECRET_TYPE}
+    return {**selector, "matchLabels": named}
 
 
 def _plain(chosen: list[ClusterFacts], clusters: Fleet, context: Context) -> list[Params]:

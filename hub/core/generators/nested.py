@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from hub.core import kinds
@@ -53,46 +54,73 @@ class Interpolated:
         self._element = element
         self._context = context
         self._path = f"generators[{index}]"
-        self._kind, self._selector = _opened(element, self._path, context)
-        spec = element[self._kind]
-        self._values: dict[str, str] = spec.get("values") or {}
-        self._fixed = {name: item for name, item in spec.items() if name != "values"}
-        self._shape = kinds.NESTED_GENERATOR.fields[self._kind].shape
-        self._node: Node | None = None
-        self._failure: FieldFailed | None = None
-        try:
-            self._node = render.compile_value(self._shape, self._fixed, context.engine, self._kind)
-        except FieldFailed as failure:
-            self._failure = failure
-        self._constant = not render.has_template(spec)
+        self._constant = not render.has_template(element)
         self._known: list[Params] | None = None
 
     def evaluate(self, first: Params) -> list[Params]:
-        """Parameter sets for one set of the first child; not to be changed, since they may be shared."""
-        if self._constant or not first:
-            if self._known is None:
-                self._known = self._run(self._element[self._kind])
-            return self._known
-        if self._failure is not None:
-            raise GeneratorFailed(self._failure.message, f"{self._path}.{self._failure.path}")
-        scope = Scope(first)
-        try:
-            spec = self._fixed if self._node is None else self._node(scope)
-            if self._values:
-                spec = {**spec, "values": self._deferred(scope)}
-        except FieldFailed as failure:
-            raise GeneratorFailed(failure.message, f"{self._path}.{failure.path}") from None
-        return self._run(spec)
+        """Parameter sets for one set of the first child; not to be changed, since they may be shared.
 
-    def _run(self, spec: dict[str, Any]) -> list[Params]:
+        A child without a template is evaluated once. Nothing is wrong with a child that is never evaluated.
+        """
+        if not self._constant:
+            return self._run(first)
+        if self._known is None:
+            self._known = self._run(first)
+        return self._known
+
+    def _run(self, first: Params) -> list[Params]:
+        spec = self._spec
+        if first:
+            self._check_options()
+            spec = self._rendered(Scope(first))
         return _filtered(self._kind, spec, self._selector, self._path, self._context)
 
-    def _deferred(self, scope: Scope) -> dict[str, str]:
+    @cached_property
+    def _opened(self) -> tuple[str, PostSelector]:
+        return _opened(self._element, self._path, self._context)
+
+    @property
+    def _kind(self) -> str:
+        return self._opened[0]
+
+    @property
+    def _selector(self) -> PostSelector:
+        return self._opened[1]
+
+    @property
+    def _spec(self) -> dict[str, Any]:
+        spec: dict[str, Any] = self._element[self._kind]
+        return spec
+
+    @cached_property
+    def _fixed(self) -> dict[str, Any]:
+        """Everything but `values`, which have a rule of their own."""
+        return {name: item for name, item in self._spec.items() if name != "values"}
+
+    @cached_property
+    def _node(self) -> Node | None:
+        shape = kinds.NESTED_GENERATOR.fields[self._kind].shape
+        return render.compile_value(shape, self._fixed, self._context.engine, self._kind)
+
+    def _rendered(self, scope: Scope) -> dict[str, Any]:
+        try:
+            spec = self._fixed if self._node is None else self._node(scope)
+            values = self._spec.get("values")
+            return {**spec, "values": self._deferred(values, scope)} if values else spec
+        except FieldFailed as failure:
+            raise GeneratorFailed(failure.message, f"{self._path}.{failure.path}") from None
+
+    def _check_options(self) -> None:
+        """Go refuses unknown options at the first text that it looks at, templated or not."""
+        try:
+            self._context.engine.check()
+        except TemplateFailed as failure:
+            raise GeneratorFailed(failure.message, self._path) from None
+
+    def _deferred(self, values: dict[str, str], scope: Scope) -> dict[str, str]:
         engine, deferring = self._context.engine, self._context.engine.deferring()
-        keys = render.compile_value(
-            MapOf(Scalar("none", (int,))), self._values, engine, f"{self._kind}.values"
-        )
-        renamed = keys(scope) if keys is not None else self._values
+        keys = render.compile_value(MapOf(Scalar("none", (int,))), values, engine, f"{self._kind}.values")
+        renamed = keys(scope) if keys is not None else values
         rendered = {}
         for key, text in renamed.items():
             try:

@@ -23,11 +23,11 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     config = context.config_map(spec["configMapRef"]["name"], context.namespace)
     if not config.get("baseUrl"):
         raise GeneratorFailed(f"ConfigMap {spec['configMapRef']['name']} has no baseUrl", "configMapRef")
-    given = (spec.get("input") or {}).get("parameters") or {}
+    given = (spec.get("input") or {}).get("parameters")
     question = {
         "url": config["baseUrl"],
         "timeout": _timeout(config),
-        "body": {"applicationSetName": context.appset, "input": {"parameters": given}},
+        "body": {"applicationSetName": context.appset, "input": {"parameters": given or {}}},
     }
     secrets = (("token", _token(config.get("token", ""), context)),)
     answer = context.provided(ProviderRequest("plugin", canonical(question).decode(), secrets))
@@ -55,10 +55,12 @@ def _token(reference: str, context: Context) -> str:
     return context.secret_texts(secret, context.namespace).get(key, f"${key}").strip()
 
 
-def _of_object(item: dict[str, Any], given: dict[str, Any], spec: dict[str, Any], context: Context) -> Params:
+def _of_object(
+    item: dict[str, Any], given: dict[str, Any] | None, spec: dict[str, Any], context: Context
+) -> Params:
     content = params.from_json(item)
     found: Params = content if context.go else dict(params.flatten(content))
-    raw = {key: _raw(value) for key, value in given.items()}
+    raw = None if given is None else {key: _raw(value) for key, value in given.items()}
     found["generator"] = {"input": {"parameters": raw}}
     render.append_values(spec.get("values") or {}, found, context.engine, "values")
     return found

@@ -10,11 +10,12 @@ library counts output only.
 
 from __future__ import annotations
 
+import copy
+import datetime
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from gotpl import TypedMap
 from gotpl.funcs.sprig import generic_func_map
 from gotpl.runtime.gofmt import sprintf
 from gotpl.runtime.sync_vm import _builtin_functions, format_value
@@ -23,7 +24,7 @@ from gotpl.runtime.values import INVALID, UNTYPED_NIL
 from argosy import yamlio
 from argosy.errors import ArgosyError
 from hub.core import params, semver
-from hub.core.template import bounds, gojson, names
+from hub.core.template import bounds, dictionaries, gojson, names
 
 Function = bounds.Function
 
@@ -114,6 +115,12 @@ def _kind(value: object) -> str:
     )
 
 
+def _deep_copy(value: object) -> object:
+    if value is None:
+        raise ValueError("deepCopy: there is nothing to copy")
+    return copy.deepcopy(value)
+
+
 def _normalize(text: str) -> str:
     return names.normalize(text)
 
@@ -158,99 +165,6 @@ def _not_equal(one: object, other: object) -> bool:
     return not _equal_pair(one, other)
 
 
-def _untyped(name: str, value: Any, *, nil: bool = True) -> dict[str, Any]:
-    if value is None and nil:
-        return {}
-    if type(value) is dict:
-        return value
-    what = "map[string]string" if isinstance(value, TypedMap) else type(value).__name__
-    raise TypeError(f"{name}: wrong type for value; expected map[string]interface {{}}; got {what}")
-
-
-def _dig(*arguments: Any) -> object:
-    if len(arguments) < 3:
-        raise TypeError("dig needs at least three arguments")
-    *keys, fallback, value = arguments
-    current = _untyped("dig", value, nil=False)
-    for index, key in enumerate(keys):
-        if key not in current:
-            return fallback
-        if index == len(keys) - 1:
-            return current[key]
-        current = _untyped("dig", current[key], nil=False)
-    return current
-
-
-def _get(value: object, key: str) -> object:
-    return _untyped("get", value).get(key, "")
-
-
-def _has_key(value: object, key: str) -> bool:
-    return key in _untyped("hasKey", value)
-
-
-def _keys(*values: object) -> list[str]:
-    return [key for value in values for key in sorted(_untyped("keys", value))]
-
-
-def _values(value: object) -> list[object]:
-    found = _untyped("values", value)
-    return [found[key] for key in sorted(found)]
-
-
-def _pick(value: object, *wanted: str) -> dict[str, Any]:
-    found = _untyped("pick", value)
-    return {key: found[key] for key in wanted if key in found}
-
-
-def _omit(value: object, *unwanted: str) -> dict[str, Any]:
-    return {key: item for key, item in _untyped("omit", value).items() if key not in unwanted}
-
-
-def _pluck(key: str, *values: object) -> list[object]:
-    return [found[key] for found in (_untyped("pluck", value) for value in values) if key in found]
-
-
-def _set(value: object, key: str, item: object) -> dict[str, Any]:
-    found = _untyped("set", value, nil=False)
-    found[key] = item
-    return found
-
-
-def _unset(value: object, key: str) -> dict[str, Any]:
-    found = _untyped("unset", value)
-    found.pop(key, None)
-    return found
-
-
-def _merging(name: str, *, overwrite: bool) -> Function:
-    def merge(target: object, *sources: object) -> dict[str, Any]:
-        into = _untyped(name, target)
-        for source in sources:
-            _merge_into(into, _untyped(name, source), overwrite)
-        return into
-
-    return merge
-
-
-def _merge_into(target: dict[str, Any], source: dict[str, Any], overwrite: bool) -> None:
-    for key, item in source.items():
-        present = target.get(key)
-        if type(present) is dict and type(item) is dict:
-            _merge_into(present, item, overwrite)
-        elif _empty(present) or (overwrite and not _empty(item)):
-            target[key] = item
-
-
-def _empty(value: object) -> bool:
-    return (
-        value is None
-        or value is False
-        or (isinstance(value, (int, float)) and value == 0)
-        or value in ("", [], {})
-    )
-
-
 def _print(*values: object) -> str:
     out: list[str] = []
     previous: object = ""
@@ -268,6 +182,70 @@ def _println(*values: object) -> str:
 
 def _printed(value: object) -> str:
     return "<nil>" if value is None else format_value(value)
+
+
+def _escaping(name: str) -> Function:
+    """`html`, `js` or `urlquery` of what `print` makes of the values, where nil prints as an absent key."""
+
+    def escape(*values: object) -> object:
+        return _builtin_functions("go")[name](
+            _print(*("<no value>" if one is None else one for one in values))
+        )
+
+    return escape
+
+
+def _all_found(name: str) -> Function:
+    """The library's function with an empty list where it finds nothing."""
+    find = generic_func_map()[name.removeprefix("must").replace("Regex", "regex")]
+
+    def found(*arguments: Any) -> object:
+        return find(*arguments) or []
+
+    return found
+
+
+def _mulf(*arguments: Any) -> object:
+    """The library's, whose decimal numbers know no minus zero in Go."""
+    product: Any = generic_func_map()["mulf"](*arguments)
+    return product + 0.0
+
+
+class Moment(datetime.datetime):
+    """A time that prints as Go prints one."""
+
+    def __str__(self) -> str:
+        fraction = f".{self.microsecond:06}".rstrip("0") if self.microsecond else ""
+        zone = self.tzname() or "UTC"
+        return f"{self.year:04}-{self:%m-%d %H:%M:%S}{fraction} {self:%z} {zone}"
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, datetime.datetime):
+        return value
+    clock = (value.hour, value.minute, value.second, value.microsecond)
+    return Moment(value.year, value.month, value.day, *clock, value.tzinfo or datetime.UTC)
+
+
+def _to_date(*arguments: Any) -> object:
+    return _moment(generic_func_map()["toDate"](*arguments))
+
+
+def _must_to_date(*arguments: Any) -> object:
+    found: Any = generic_func_map()["mustToDate"](*arguments)
+    return found if found.error is not None else _moment(found.value)
+
+
+def _trunc(length: int, text: str) -> str:
+    """Counts bytes, from the end where the length is negative; half a sign is a replacement mark a byte."""
+    raw = text.encode()
+    return _of_bytes(raw[length:] if length < 0 else raw[:length]) if abs(length) < len(raw) else text
+
+
+def _of_bytes(raw: bytes) -> str:
+    return "".join(
+        "\ufffd" if "\udc80" <= sign <= "\udcff" else sign for sign in raw.decode("utf-8", "surrogateescape")
+    )
 
 
 _VERB = re.compile(r"%([-+# 0]*\d*(?:\.\d*)?)([a-zA-Z%])")
@@ -311,6 +289,7 @@ def _spread(verb: str, value: object) -> str:
 
 
 _OWN: dict[str, Function] = {
+    **dictionaries.TABLE,
     "toJson": _to_json,
     "toRawJson": _to_raw_json,
     "toPrettyJson": _to_pretty_json,
@@ -322,22 +301,19 @@ _OWN: dict[str, Function] = {
     "fromYamlArray": _from_yaml_array,
     "normalize": _normalize,
     "slugify": _slugify,
-    "dig": _dig,
-    "get": _get,
-    "hasKey": _has_key,
-    "keys": _keys,
-    "values": _values,
-    "pick": _pick,
-    "omit": _omit,
-    "pluck": _pluck,
-    "set": _set,
-    "unset": _unset,
-    "merge": _merging("merge", overwrite=False),
-    "mustMerge": _merging("mustMerge", overwrite=False),
-    "mergeOverwrite": _merging("mergeOverwrite", overwrite=True),
-    "mustMergeOverwrite": _merging("mustMergeOverwrite", overwrite=True),
+    "deepCopy": _deep_copy,
+    "mustDeepCopy": _deep_copy,
     "print": _print,
     "println": _println,
+    "html": _escaping("html"),
+    "js": _escaping("js"),
+    "urlquery": _escaping("urlquery"),
+    "trunc": _trunc,
+    "regexFindAll": _all_found("regexFindAll"),
+    "mustRegexFindAll": _all_found("mustRegexFindAll"),
+    "mulf": _mulf,
+    "toDate": _to_date,
+    "mustToDate": _must_to_date,
     "printf": _printf,
     "eq": _equal,
     "ne": _not_equal,

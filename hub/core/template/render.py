@@ -132,6 +132,10 @@ def has_template(value: Any) -> bool:
 
 def render_values(values: dict[str, str], scope: Scope, engine: Engine, path: str) -> dict[str, str]:
     """A generator's `values` against the parameters of that generator. Raises `FieldFailed`."""
+    try:
+        engine.check()
+    except TemplateFailed as failure:
+        raise FieldFailed(path, failure) from None
     rendered = {}
     for key, text in values.items():
         node = _text(text, engine, f"{path}.{key}")

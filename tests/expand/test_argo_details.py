@@ -1,0 +1,196 @@
+"""Details in which Argo CD 3.6.1 surprises, each found by running its own code next to ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from argosy.errors import Invalid
+from hub.core import parse
+from hub.core.expand import Evaluation, Settings, expand
+from hub.core.types import ClusterFacts, Failed
+from tests.support.worlds import World
+
+FAST = "{{name}}"
+CLUSTER = ClusterFacts(
+    "eu", "https://eu.example.com", {"env": "prod", "argocd.argoproj.io/secret-type": "cluster"}, {}
+)
+
+
+def app_spec(**changes: Any) -> dict[str, Any]:
+    spec = {"project": "default", "source": {"repoURL": "r"}, "destination": {"name": "in-cluster"}}
+    return {**spec, **changes}
+
+
+def evaluated(
+    generators: list[Any], *, metadata: Any = None, spec: Any = None, world: Any = None, **more: Any
+) -> Evaluation:
+    manifest = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": {"name": "s"},
+        "spec": {
+            "generators": generators,
+            "template": {"metadata": metadata or {"name": FAST}, "spec": spec or app_spec()},
+            **more,
+        },
+    }
+    found = parse.application_set(manifest)
+    return expand(found, world or World((CLUSTER,)), Settings(strict=True))
+
+
+ONE = [{"list": {"elements": [{"name": "a"}]}}]
+
+
+def test_jsonnet_without_settings_is_left_out_and_plugin_parameters_keep_what_is_empty() -> None:
+    parameters = [{"map": {}}, {"name": "l", "array": []}, {"name": "s", "string": ""}]
+    source = {"repoURL": "r", "directory": {"recurse": True, "jsonnet": {"libs": []}}}
+    sources = [source, {"repoURL": "r", "plugin": {"parameters": parameters}}]
+    found = evaluated(ONE, spec=app_spec(sources=sources))
+    assert found.applications[0]["spec"]["sources"] == [
+        {"repoURL": "r", "directory": {"recurse": True}},
+        {
+            "repoURL": "r",
+            "plugin": {
+                "parameters": [
+                    {"name": "", "map": {}},
+                    {"name": "l", "array": []},
+                    {"name": "s", "string": ""},
+                ]
+            },
+        },
+    ]
+
+
+def test_a_null_under_a_name_is_dropped_as_the_api_server_does() -> None:
+    found = evaluated(
+        [*ONE, {"clusters": None}],
+        metadata={"name": FAST, "labels": {"x": None, "y": "z"}},
+        spec=app_spec(syncPolicy={"automated": None}),
+    )
+    assert found.applications[0]["metadata"]["labels"] == {"y": "z"}
+    assert found.applications[0]["spec"]["syncPolicy"] == {}
+
+
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_hydrator_path_that_is_no_folder_is_refused_by_its_field(path: str) -> None:
+    hydrator = {
+        "drySource": {"repoURL": "r", "targetRevision": "HEAD", "path": "p"},
+        "syncSource": {"targetBranch": "b", "path": path},
+    }
+    with pytest.raises(Invalid, match=r"sourceHydrator\.syncSource\.path: expected text that matches"):
+        evaluated(ONE, spec=app_spec(sourceHydrator=hydrator))
+
+
+def test_the_label_that_makes_a_cluster_can_have_no_other_value() -> None:
+    selector = {"matchLabels": {"argocd.argoproj.io/secret-type": "any thing"}}
+    found = evaluated([{"clusters": {"selector": selector}}])
+    assert [app["metadata"]["name"] for app in found.applications] == ["eu"]
+
+
+def test_a_second_child_is_not_looked_at_before_the_first_has_parameters() -> None:
+    none = {"list": {"elements": []}}
+    wrong = {"list": {"elements": [{}]}, "selector": {"matchExpressions": [{"key": "a", "operator": "Bad"}]}}
+    assert evaluated([{"matrix": {"generators": [none, wrong]}}]).problems == ()
+    found = evaluated([{"matrix": {"generators": [ONE[0], wrong]}}])
+    assert "'Bad' is not a valid label selector operator" in found.problems[0].message
+
+
+def test_nulls_of_a_second_child_are_dropped_even_if_it_holds_no_template() -> None:
+    second = {"list": {"elements": [{"x": None, "y": {"z": None}}]}}
+    found = evaluated(
+        [{"matrix": {"generators": [*ONE, second]}}],
+        metadata={"name": "{{.name}}", "annotations": {"all": "{{toJson .}}"}},
+        goTemplate=True,
+    )
+    assert found.applications[0]["metadata"]["annotations"] == {"all": '{"name":"a","y":{}}'}
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        {"matrix": {"generators": [ONE[0], {"list": {"elements": []}}]}},
+        {"clusters": {"values": {"a": "b"}}, "selector": {"matchLabels": {"no": "match"}}},
+    ],
+)
+def test_unknown_template_options_are_met_before_there_is_an_application(generator: Any) -> None:
+    found = evaluated([generator], goTemplate=True, goTemplateOptions=["missingkey=bad"])
+    assert "unrecognized option 'missingkey=bad'" in found.problems[0].message
+
+
+DUCK = {"configMapRef": "placement"}
+
+
+def duck_world(decision: Any) -> World:
+    config = {"apiVersion": "x.example.com/v1", "kind": "places", "matchKey": "cluster"}
+    clusters = (CLUSTER, ClusterFacts("5", "https://five.example.com", {}, {}))
+    place = {
+        "apiVersion": "x.example.com/v1",
+        "kind": "Place",
+        "metadata": {"name": "p", "labels": {"a": "b"}},
+        "status": {"clusters": [decision]},
+    }
+    placement = {"kind": "ConfigMap", "metadata": {"name": "placement"}, "data": config}
+    return World(clusters, objects=[placement, place])
+
+
+def test_a_decision_may_name_its_cluster_by_a_number() -> None:
+    found = evaluated(
+        [{"clusterDecisionResource": {**DUCK, "name": "p"}}], world=duck_world({"cluster": 5, "n": 1234567})
+    )
+    assert [app["metadata"]["name"] for app in found.applications] == ["5"]
+
+
+def test_an_empty_selector_for_decisions_is_an_error() -> None:
+    spec = {**DUCK, "labelSelector": {"matchLabels": {}}}
+    found = evaluated([{"clusterDecisionResource": spec}], world=duck_world({"cluster": "eu"}))
+    assert isinstance(found.completeness, Failed)
+
+
+@pytest.mark.parametrize(
+    ("patch", "wanted"),
+    [
+        ('{"metadata": {"annotations": {"$patch": "replace", "only": "this"}}}', {}),
+        ('{"metadata": {"labels": {"$patch": "replace", "only": "this"}}}', {"labels": {"only": "this"}}),
+        ('{"metadata": {"labels": {"$patch": "delete"}}}', {}),
+        ('{"metadata": {"annotations": {"a": null, "b": "c"}}}', {"annotations": {"b": "c"}}),
+        (
+            '{"metadata": {"finalizers": ["second", "third"]}}',
+            {"finalizers": ["first", "second", "third"]},
+        ),
+        ('{"metadata": {"finalizers": ["second", "first"]}}', {"finalizers": ["second", "first"]}),
+    ],
+)
+def test_patches_follow_kubernetes_directives(patch: str, wanted: dict[str, Any]) -> None:
+    metadata = {"name": FAST, "labels": {"x": "y"}, "finalizers": ["first", "second"]}
+    found = evaluated(ONE, metadata=metadata, templatePatch=patch)
+    plain = {"name": "a", "namespace": "argocd", "labels": {"x": "y"}, "finalizers": ["first", "second"]}
+    if "labels" in patch:
+        del plain["labels"]
+    assert found.applications[0]["metadata"] == {**plain, **wanted}
+
+
+@pytest.mark.parametrize(
+    ("patch", "message"),
+    [
+        ('{"$patch": "merge", "spec": {}}', "unknown patch type"),
+        ('{"spec": {"source": {"$retainKeys": ["path"], "repoURL": "x"}}}', "$retainKeys"),
+        (
+            '{"spec": {"sourceHydrator": {"drySource": {"helm": {"valuesObject": {"a": {"b": 1}}}}}}}',
+            "unable to find api field",
+        ),
+    ],
+)
+def test_patches_that_kubernetes_refuses(patch: str, message: str) -> None:
+    hydrator = {
+        "drySource": {
+            "repoURL": "r",
+            "targetRevision": "HEAD",
+            "path": "p",
+            "helm": {"valuesObject": {"a": {"c": 1}}},
+        },
+        "syncSource": {"targetBranch": "b", "path": "ab"},
+    }
+    found = evaluated(ONE, spec=app_spec(sourceHydrator=hydrator), templatePatch=patch)
+    assert message in found.problems[0].message
