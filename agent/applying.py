@@ -12,18 +12,18 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from agent import execute
-from agent.cluster.base import ClusterApi, Refused
+from agent.cluster.base import ClusterApi
 from agent.cluster.reflector import Watcher
 from agent.core import drift, marks, operations, plan, prepare, removals
 from agent.core import options as sync_options
-from agent.core.inventory import Inventory, Operation
+from agent.core.inventory import Entry, Inventory, Operation
 from agent.core.marks import Seen, Wanted
 from agent.core.plan import Applied, Checked, Failed, Outcome, Reason, Situation, Step, Verdict, Why
 from agent.core.prepare import Prepared
+from agent.hooking import Hooks
 from agent.memory import Memory
-from argosy import stages
 from argosy.bundle import STAGE_TIMEOUT, Assignment
-from argosy.errors import ArgosyError, Unavailable
+from argosy.errors import ArgosyError
 from argosy.health import table, waiting
 from argosy.health.base import Found
 from argosy.kinds import CRD, gvk_of, served
@@ -61,19 +61,26 @@ class Application:
     memory: Memory
     inventory: Inventory
     due: operations.Due
-    operation: Operation
     verdicts: dict[ObjectKey, Verdict] = field(default_factory=dict)
-    created: dict[ObjectKey, Wanted] = field(default_factory=dict)
-    """Hooks of this operation, under their final keys."""
-    hook_live: dict[ObjectKey, tuple[Seen | None, str]] = field(default_factory=dict)
-    phases: dict[ObjectKey, str] = field(default_factory=dict)
-    """Of hooks: the phase they ran in last."""
     blocked: str = ""
     waiting: bool = False
     """True where `blocked` is only a matter of time."""
     patience: float = 0.0
     """Seconds that are left of the time a stage may take, 0 where there is no such limit."""
     _namespace: asyncio.Task[str] | None = None
+
+    def __post_init__(self) -> None:
+        around = self.around
+        self.hooks = Hooks(around.api, around.watcher, self._made, self._carry_out, self.due.operation)
+
+    def _made(self, task: Task, operation: Operation) -> Wanted:
+        mark, started = operations.hook_mark(operation), operation.started
+        return self.memory.opener(prepare.hook(task, self.assignment, mark, started))
+
+    @property
+    def operation(self) -> Operation:
+        """The operation as far as it has come."""
+        return self.hooks.operation
 
     async def run(self) -> None:
         """All stages, as far as they may go now."""
@@ -89,7 +96,7 @@ class Application:
             await self._stage(stage, last=number >= last)
         if self.blocked and not self.waiting and self.due.runs_hooks:
             for task in self.prepared.after_failure:
-                await self._hook(task)
+                await self.hooks.run(task)
 
     def _last_stage(self) -> int:
         """The number of the last stage that the sync is about."""
@@ -127,7 +134,7 @@ class Application:
                 await self._establish(tasks)
         plain = [task for task in plain if self.due.request.concerns(task.key)]
         bad = [task for task in plain if self._bad(self.verdicts[task.key])]
-        outcomes = [await self._hook(task) for task in hooks]
+        outcomes = [await self.hooks.run(task) for task in hooks]
         place = f"{stage[0].phase.word} wave {stage[0].wave}"
         if bad:
             named = ", ".join(f"{task.key}" for task in bad[:3])
@@ -257,11 +264,15 @@ class Application:
             respect_ignored=self._respect,
             dry_run=self.due.pending and self.due.request.dry_run,
             holder=other if other and await self.around.holder(other, key) else "",
-            protected=self._protected(seen) if wanted.how.recreate and seen is not None else "",
+            protected=self._protected(entry, seen) if wanted.how.recreate and seen is not None else "",
         )
 
-    def _protected(self, live: Seen) -> str:
-        return removals.protected(live.body, "Delete", self.assignment.policy.sync_options)
+    def _protected(self, entry: Entry | None, live: Seen) -> str:
+        """Why an object may not be deleted, though it is only to be made anew; "" where it may."""
+        known = entry or Entry(live.key, live.gvk.version, live.uid)
+        options = self.assignment.policy.sync_options
+        reason = removals.judge(known, live, self.assignment.id, "Delete", options)
+        return reason.detail if reason is not None else ""
 
     async def _carry_out(self, todo: Step) -> Outcome:
         """One step; where its namespace or its kind lacks and is on its way, that is brought about first."""
@@ -346,78 +357,3 @@ class Application:
             kinds = await self.around.api.kinds(refresh=True)
             used = (served(kinds, gvk) for gvk in self.prepared.gvks)
             await self.around.watcher.ensure(kind for kind in used if kind is not None)
-
-    async def _hook(self, task: Task) -> bool | None:
-        """Runs a hook once per operation and try. True succeeded, False failed, None still running."""
-        mark, started = operations.hook_mark(self.operation), self.operation.started
-        wanted = self.memory.opener(prepare.hook(task, self.assignment, mark, started))
-        name = f"{task.phase.word}/{wanted.key}"
-        self.created[wanted.key] = wanted
-        self.phases[wanted.key] = task.phase.word
-        if name in self.operation.hooks:
-            return self.operation.hooks[name]
-        try:
-            live = await self._hook_live(task, wanted)
-        except ArgosyError as error:
-            self.hook_live[wanted.key] = (None, error.message)
-            failed = execute.failure(error)
-            return False if failed.permanent else None
-        if live is None:
-            self.hook_live[wanted.key] = (None, "waiting for the end of its previous run")
-            return None
-        found = table.assess(live.body)
-        self.hook_live[wanted.key] = (live, found.message)
-        good = operations.hook_outcome(found.status)
-        if good and waiting.stale(live.body):
-            return None
-        if good is not None:
-            self.operation = replace(self.operation, hooks={**self.operation.hooks, name: good})
-        return good
-
-    async def _hook_live(self, task: Task, wanted: Wanted) -> Seen | None:
-        """The hook's object of this operation, created where there is none; None while an older one goes away."""
-        around, mark = self.around, operations.hook_mark(self.operation)
-        live = await execute.observe(around.api, wanted.gvk, wanted.key)
-        if live is not None and live.operation == mark:
-            return live
-        if live is not None and "BeforeHookCreation" in stages.delete_policies(task.manifest):
-            gone, problem = await execute.delete(around.api, live)
-            if problem or not gone:
-                return None
-            around.watcher.forget(wanted.key)
-        created = await self._carry_out(plan.Apply(wanted, wanted.manifest))
-        if isinstance(created, Applied):
-            around.watcher.keep(created.live)
-            return created.live
-        message = getattr(created, "message", "the hook was not created")
-        if isinstance(created, Failed) and not created.permanent:
-            raise Unavailable(message)
-        raise Refused(message)
-
-    async def stop_hooks(self) -> None:
-        """Deletes the hooks of this operation that have not come to their end."""
-        mark = operations.hook_mark(self.operation)
-        for key, entry in self.inventory.entries.items():
-            if not entry.hook:
-                continue
-            live = await execute.observe(self.around.api, entry.gvk, key)
-            if (
-                live is None
-                or live.operation != mark
-                or operations.hook_outcome(table.assess(live.body).status)
-            ):
-                continue
-            gone, _ = await execute.delete(self.around.api, live)
-            if gone:
-                self.around.watcher.forget(key)
-
-    async def clear_hooks(self, *, succeeded: bool) -> None:
-        """Deletes the hooks whose policy says so after the whole sync's outcome."""
-        policy = "HookSucceeded" if succeeded else "HookFailed"
-        for key, wanted in self.created.items():
-            if policy in stages.delete_policies(wanted.manifest):
-                live = await execute.observe(self.around.api, wanted.gvk, key)
-                if live is not None and live.operation == operations.hook_mark(self.operation):
-                    gone, _ = await execute.delete(self.around.api, live)
-                    if gone:
-                        self.around.watcher.forget(key)

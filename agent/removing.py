@@ -111,22 +111,25 @@ async def prune(
     return out
 
 
-async def whole(site: Site, removal: Removal) -> Removed:
-    """A whole app, to be called only for a removal that is not refused: its objects where it cascades (protected ones,
-    CRDs and what other apps want stay), then the inventory itself."""
-    memory = site.memory
-    out = Removed(await memories.read(site.own, memory, site.watcher))
-    if removal.cascade and out.inventory.entries:
+async def objects(site: Site, removal: Removal, kept: frozenset[ObjectKey] = frozenset()) -> Removed:
+    """The objects of a whole app, to be called only for a removal that is not refused: where it cascades they go, but
+    for protected ones, CRDs, what other apps want, and what is `kept`. Nothing is left to do unless `waiting`."""
+    out = Removed(await memories.read(site.own, site.memory, site.watcher))
+    entries = {key: entry for key, entry in out.inventory.entries.items() if key not in kept}
+    if removal.cascade and entries:
         if removal.approved:
-            out.confirmed.update(out.inventory.entries)
-        await _delete(site, out, dict(out.inventory.entries), "Delete", out.inventory.options)
+            out.confirmed.update(entries)
+        await _delete(site, out, entries, "Delete", out.inventory.options)
         shielded = {key for key, reason in out.reasons.items() if reason.why in _STAY}
-        if out.inventory.entries.keys() - shielded:
-            return out
-    await memories.erase(site.own, memory)
-    out.inventory = Inventory(memory.assignment)
-    out.done = [removal.id]
+        out.waiting = bool(out.inventory.entries.keys() - shielded - kept)
     return out
+
+
+async def erase(site: Site, removal: Removal, out: Removed) -> None:
+    """The inventory itself, once nothing is left to be done with what is in it."""
+    await memories.erase(site.own, site.memory)
+    out.inventory = Inventory(site.memory.assignment)
+    out.done = [removal.id]
 
 
 async def _delete(

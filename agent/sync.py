@@ -26,6 +26,7 @@ from agent.core.marks import Wanted
 from agent.core.prepare import Prepared
 from agent.core.requests import AUTOMATIC
 from agent.core.restraint import Left
+from agent.ending import Ending
 from agent.memory import Memory, closed
 from agent.notes import Notes
 from agent.removing import Removed
@@ -166,7 +167,22 @@ class Syncer:
                 inventory = await memories.search(self._api, memory)
             await self._watch({entry.gvk for entry in inventory.entries.values()}, await self._api.kinds())
         inventory = await memories.read(self._api, memory, self.watcher)
-        return await removing.whole(self._site(memory, inventory.account), removal)
+        manifests: Sequence[Manifest] = ()
+        opener = closed
+        if removal.hooks and removal.bundle:
+            manifests = self._loaded(removal.bundle)
+            if any(map(sealed.is_sealed, manifests)):
+                from agent.sops.opening import Opener
+
+                opener = Opener(self._keys, manifests).opened
+        site = self._site(memory, inventory.account)
+        return await Ending(site, removal, manifests, opener, self._clock()).run()
+
+    def _loaded(self, digest: str) -> Sequence[Manifest]:
+        manifests = self._bundles.load(digest)
+        if manifests is None:
+            raise ArgosyError(f"bundle {digest} has not arrived yet")
+        return manifests
 
     async def _sync(
         self, assignment: Assignment, memory: Memory, listed: Sequence[Removal], holding: str
@@ -189,7 +205,7 @@ class Syncer:
             inventory = await self._begin(assignment, memory, prepared, inventory, due)
         account = assignment.policy.account
         around = replace(self._around, api=self._door(account))
-        run = Application(around, assignment, prepared, memory, inventory, due, due.operation)
+        run = Application(around, assignment, prepared, memory, inventory, due)
         await run.run()
         operation = self._operation(run)
         await self._end_hooks(run, operation)
@@ -224,7 +240,7 @@ class Syncer:
             self._site(run.memory, run.assignment.policy.account),
             run.assignment,
             listed,
-            frozenset(run.prepared.wanted) | frozenset(run.created),
+            frozenset(run.prepared.wanted) | frozenset(run.hooks.created),
             leave,
             ready=ready and (left.frozen or not left.reason),
             holding=holding,
@@ -235,9 +251,9 @@ class Syncer:
     async def _end_hooks(run: Application, operation: Operation) -> None:
         """Clears what hooks leave behind, at the end of their operation."""
         if run.due.terminated:
-            await run.stop_hooks()
+            await run.hooks.stop(run.inventory.entries.values())
         elif operation.finished and not run.due.operation.finished:
-            await run.clear_hooks(succeeded=operation.succeeded)
+            await run.hooks.clear(succeeded=operation.succeeded)
 
     async def _prepared(self, assignment: Assignment, memory: Memory) -> tuple[Prepared, Kinds]:
         kinds = await self._api.kinds()
@@ -248,9 +264,7 @@ class Syncer:
             id(kinds),
         )
         if memory.prepared is None or memory.prepared_for != asked:
-            manifests = self._bundles.load(assignment.bundle)
-            if manifests is None:
-                raise ArgosyError(f"bundle {assignment.bundle} has not arrived yet")
+            manifests = self._loaded(assignment.bundle)
             prepared = prepare.prepare(manifests, assignment, kinds)
             memory.opener = closed
             if any(map(sealed.is_sealed, manifests)):
@@ -341,12 +355,12 @@ class Syncer:
             for verdict in run.verdicts.values()
             if verdict.live is not None and verdict.sync is Sync.SYNCED
         ]
-        hooks = [live for live, _ in run.hook_live.values() if live is not None]
+        hooks = [live for live, _ in run.hooks.live.values() if live is not None]
         ended = [
             key
             for key, entry in run.inventory.entries.items()
             if entry.hook
-            and key not in run.created
+            and key not in run.hooks.created
             and self.watcher.listed(key.group, key.kind)
             and self.watcher.get(key) is None
         ]

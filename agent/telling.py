@@ -32,15 +32,15 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
                 known=verdict.reason.why not in (Why.FAILED, Why.BACKOFF, Why.CONFLICT),
             )
         )
-    for key, wanted in run.created.items():
-        live, message = run.hook_live.get(key, (None, ""))
+    for key, wanted in run.hooks.created.items():
+        live, message = run.hooks.live.get(key, (None, ""))
         found.append(
             report.object_status(
-                key, wanted.gvk, Sync.SYNCED, message, live, hook=True, phase=run.phases.get(key, "")
+                key, wanted.gvk, Sync.SYNCED, message, live, hook=True, phase=run.hooks.phases.get(key, "")
             )
         )
     for key, entry in removed.inventory.entries.items():
-        if key in run.verdicts or key in run.created or entry.hook:
+        if key in run.verdicts or key in run.hooks.created or entry.hook:
             continue
         live = removed.live.get(key) or run.around.watcher.get(key)
         if live is None and run.around.watcher.listed(key.group, key.kind):

@@ -62,6 +62,8 @@ class Removal:
 
     `cascade` False removes the app from Argosy's care and leaves its objects in the cluster. Times are Unix seconds;
     an agent refuses a removal after `expires`. `approved`: a person approved what asks for it (`Delete=confirm`).
+    Of a whole app, `bundle` has the hooks of its removal ("" for none), `hooks` are the phases that still count
+    ("PreDelete,PostDelete"), `namespace` is the app's destination.
     """
 
     id: str
@@ -73,6 +75,9 @@ class Removal:
     created: float
     expires: float
     approved: bool = False
+    bundle: str = ""
+    hooks: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

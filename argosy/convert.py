@@ -121,6 +121,9 @@ def removal_from(item: pb.Removal) -> Removal:
         created=item.created,
         expires=item.expires,
         approved=item.approved,
+        bundle=item.bundle,
+        hooks=item.hooks,
+        namespace=item.namespace,
     )
 
 

@@ -42,10 +42,14 @@ def split_api_version(api_version: str) -> tuple[str, str]:
 
 
 def key_of(manifest: Manifest) -> ObjectKey:
-    """The key of a manifest that has `apiVersion`, `kind` and `metadata.name`; raises `KeyError` where one lacks."""
+    """The key of a manifest that has `apiVersion`, `kind` and `metadata.name`; raises `KeyError` where one lacks.
+
+    A hook may have `generateName` instead, which stands for the name then.
+    """
     metadata = manifest["metadata"]
     group, _ = split_api_version(manifest["apiVersion"])
-    return ObjectKey(group, manifest["kind"], metadata.get("namespace") or "", metadata["name"])
+    name = metadata.get("name") or metadata.get("generateName") or metadata["name"]
+    return ObjectKey(group, manifest["kind"], metadata.get("namespace") or "", name)
 
 
 def canonical(value: Any) -> bytes:

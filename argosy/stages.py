@@ -27,12 +27,14 @@ SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 
 
 class Phase(IntEnum):
-    """Phases of a sync in their order."""
+    """Phases of a sync in their order, and those of an app's removal, which no sync has."""
 
     PRE_SYNC = 0
     SYNC = 1
     POST_SYNC = 2
     SYNC_FAIL = 3
+    PRE_DELETE = 4
+    POST_DELETE = 5
 
     @property
     def word(self) -> str:
@@ -45,9 +47,14 @@ _WORDS = {
     Phase.SYNC: "Sync",
     Phase.POST_SYNC: "PostSync",
     Phase.SYNC_FAIL: "SyncFail",
+    Phase.PRE_DELETE: "PreDelete",
+    Phase.POST_DELETE: "PostDelete",
 }
-_PHASES = {word: phase for phase, word in _WORDS.items()}
+_PHASES = {word: phase for phase, word in _WORDS.items() if phase <= Phase.SYNC_FAIL}
 _OTHER_HOOKS = frozenset({"Skip", "PreDelete", "PostDelete"})
+_HELM_ENDINGS = {Phase.PRE_DELETE: "pre-delete", Phase.POST_DELETE: "post-delete"}
+ENDINGS = (Phase.PRE_DELETE, Phase.POST_DELETE)
+"""Phases of an app's removal: before and after its objects go."""
 _HELM_PHASES = {
     "pre-install": Phase.PRE_SYNC,
     "pre-upgrade": Phase.PRE_SYNC,
@@ -138,6 +145,39 @@ def role(manifest: Manifest) -> Role:
     if phases:
         return Role(tuple(sorted(phases)), True)
     return Role((), True) if HOOK in notes or helm else Role((Phase.SYNC,), False)
+
+
+def is_hook(manifest: Manifest) -> bool:
+    """Whether an object is a hook of a sync or of a removal, and so made anew each time."""
+    part = role(manifest)
+    return bool((part.hook and part.phases) or ends(manifest))
+
+
+def ends(manifest: Manifest) -> tuple[Phase, ...]:
+    """The phases of an app's removal that an object is a hook of; either annotation says so (Argo CD's
+    `controller/hook.go`)."""
+    notes = annotations_of(manifest)
+    if HOOK not in notes and HELM_HOOK not in notes:
+        return ()
+    ours, helm = listed(notes.get(HOOK, "")), listed(notes.get(HELM_HOOK, ""))
+    return tuple(phase for phase in ENDINGS if phase.word in ours or _HELM_ENDINGS[phase] in helm)
+
+
+def ending_tasks(manifests: Iterable[Manifest], destination: str, phase: Phase) -> list[Task]:
+    """The sorted hooks of one phase of an app's removal."""
+    found = [
+        Task(
+            phase,
+            wave(item),
+            _key(item, destination),
+            item,
+            _namespace(item, destination),
+            hook=True,
+        )
+        for item in manifests
+        if phase in ends(item)
+    ]
+    return sorted(found, key=_order)
 
 
 def delete_policies(manifest: Manifest) -> frozenset[str]:

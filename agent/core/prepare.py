@@ -81,6 +81,19 @@ def prepare(manifests: Sequence[Any], assignment: Assignment, kinds: Kinds) -> P
     )
 
 
+def endings(
+    manifests: Sequence[Any], destination: str, kinds: Kinds, phase: Phase
+) -> tuple[tuple[Task, ...], ...]:
+    """The hooks of one phase of an app's removal, a wave at a time."""
+    good = [manifest for manifest in manifests if not _problem(manifest)]
+    scopes = _defined_scopes(good)
+    destination = destination or DEFAULT_NAMESPACE
+    found = stages.ending_tasks(
+        (_settle(manifest, kinds, scopes, destination) for manifest in good), destination, phase
+    )
+    return tuple(stages.stages(_named(task) for task in found))
+
+
 def hook(task: Task, assignment: Assignment, operation: str, started: float) -> Wanted:
     """A hook as it is created in one operation; a nameless one gets Argo CD's name for it."""
     metadata: dict[str, Any] = task.manifest["metadata"]

@@ -211,6 +211,10 @@ class Applier:
         again: float | None = None
         for removal in removals:
             if not removal.key:
+                if removal.hooks and removal.bundle:
+                    wait = await self._provide(name, removal.bundle, app)
+                    if wait is not None:
+                        return wait
                 done = await self._syncer.remove(removal, holding=wants.holding)
                 self._tell(name, done)
                 again = done.again

@@ -16,6 +16,7 @@ def sweeper(cache: Cache, ledger: Ledger) -> Loop:
         desired = ledger.desired.value
         if desired is not None:
             assigned = [item.bundle for item in desired.assignments]
+            assigned += [item.bundle for item in desired.removals if item.bundle]
             await asyncio.to_thread(cache.sweep, assigned)
 
     return Loop("sweeper", sweep, EVERY)

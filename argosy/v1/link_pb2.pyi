@@ -634,6 +634,9 @@ class Removal(_message.Message):
     CREATED_FIELD_NUMBER: _builtins.int
     EXPIRES_FIELD_NUMBER: _builtins.int
     APPROVED_FIELD_NUMBER: _builtins.int
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    HOOKS_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     assignment: _builtins.str
     """The assignment whose objects may go."""
@@ -648,6 +651,12 @@ class Removal(_message.Message):
     expires: _builtins.float
     approved: _builtins.bool
     """A person approved the deletion of what asks for that."""
+    bundle: _builtins.str
+    """Of a whole application: the bundle with the hooks of its removal, empty for none; the phases that count, separated
+    by commas; the destination's namespace.
+    """
+    hooks: _builtins.str
+    namespace: _builtins.str
     def __init__(
         self,
         *,
@@ -660,10 +669,13 @@ class Removal(_message.Message):
         created: _builtins.float = ...,
         expires: _builtins.float = ...,
         approved: _builtins.bool = ...,
+        bundle: _builtins.str = ...,
+        hooks: _builtins.str = ...,
+        namespace: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "assignment", b"assignment", "by", b"by", "cascade", b"cascade", "created", b"created", "expires", b"expires", "id", b"id", "key", b"key", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "assignment", b"assignment", "bundle", b"bundle", "by", b"by", "cascade", b"cascade", "created", b"created", "expires", b"expires", "hooks", b"hooks", "id", b"id", "key", b"key", "namespace", b"namespace", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

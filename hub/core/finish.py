@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from argosy import objects
+from argosy import objects, stages
 from argosy.errors import Problem
 from argosy.objects import Manifest, ObjectKey
 from hub.core import scopes
@@ -122,8 +122,13 @@ def _check(manifest: Any, at: int) -> Iterable[Problem]:
         return
     name = metadata.get("name")
     if not name and metadata.get("generateName"):
-        yield Problem(where, "metadata.generateName without metadata.name is not supported")
-        return
+        if not isinstance(metadata["generateName"], str):
+            yield Problem(where, f"metadata.generateName: {metadata['generateName']!r} is no text")
+            return
+        if not isinstance(metadata.get("annotations"), dict) or not stages.is_hook(manifest):
+            yield Problem(where, "metadata.generateName without metadata.name is for hooks only")
+            return
+        name = metadata["generateName"]
     if not isinstance(name, str) or not name:
         yield Problem(
             where, "metadata.name is missing" if not name else f"metadata.name: {name!r} is no text"

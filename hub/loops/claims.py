@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from argosy import bundle as bundle_format
 from argosy.errors import Invalid
 from argosy.objects import ObjectKey, key_of
-from hub.core import owners
+from hub.core import hooks, owners
 from hub.core.owners import Owners
 from hub.store import bundles
 from hub.store.base import Store
@@ -18,13 +18,14 @@ from hub.store.base import Store
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One Application's last good render on its cluster; cluster or bundle "" want nothing. `keys` are those of the
-    bundle's objects where they are at hand.
+    bundle's objects where they are at hand, `endings` then the phases of a removal that it has hooks for.
     """
 
     app: str
     cluster: str
     bundle: str
     keys: tuple[ObjectKey, ...] | None = None
+    endings: frozenset[str] = frozenset()
 
 
 class Claims:
@@ -34,10 +35,17 @@ class Claims:
         self._store = store
         self._owners = Owners()
         self._held: dict[str, tuple[str, str]] = {}
+        self._endings: dict[str, frozenset[str]] = {}
+        """Of the bundles that have hooks for a removal."""
+
+    def endings(self, bundle: str) -> frozenset[str]:
+        """The phases of a removal that a bundle has hooks for; it must have been claimed."""
+        return self._endings.get(bundle, frozenset())
 
     async def take(self, wanted: Iterable[Wanted]) -> set[str]:
         """Puts new claims in the place of old ones; returns the other Applications that this concerns."""
         new = [one for one in wanted if self._held.get(one.app) != (one.cluster, one.bundle)]
+        self._endings.update({one.bundle: one.endings for one in new if one.endings})
         keys = await self._keys({one.bundle: one.keys for one in new if one.cluster and one.bundle})
         told: set[str] = set()
         for one in new:
@@ -63,15 +71,20 @@ class Claims:
         if not absent:
             return known
         read = await self._store.read(lambda tx: {digest: bundles.get(tx, digest) for digest in absent})
-        return {**known, **await asyncio.to_thread(_opened, read)}
+        opened = await asyncio.to_thread(_opened, read)
+        self._endings.update({digest: endings for digest, (_, endings) in opened.items() if endings})
+        return {**known, **{digest: keys for digest, (keys, _) in opened.items()}}
 
 
-def _opened(blobs: Mapping[str, bytes | None]) -> dict[str, tuple[ObjectKey, ...]]:
-    found = {}
+def _opened(
+    blobs: Mapping[str, bytes | None],
+) -> dict[str, tuple[tuple[ObjectKey, ...], frozenset[str]]]:
+    found: dict[str, tuple[tuple[ObjectKey, ...], frozenset[str]]] = {}
     for digest, blob in blobs.items():
         try:
-            found[digest] = tuple(key_of(one) for one in bundle_format.unpack(blob, digest)) if blob else ()
+            manifests = bundle_format.unpack(blob, digest) if blob else []
         except Invalid:
             # A damaged bundle is found out where it is sent.
-            found[digest] = ()
+            manifests = []
+        found[digest] = tuple(key_of(one) for one in manifests), hooks.endings(manifests)
     return found

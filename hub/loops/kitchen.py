@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from argosy import bundle
 from argosy.errors import Invalid, Problem, Unavailable
 from argosy.objects import Manifest, ObjectKey, key_of
-from hub.core import finish, recipe, sources
+from hub.core import finish, hooks, recipe, sources
 from hub.core.finish import Finished, Target
 from hub.core.settings import Settings
 from hub.core.sources import Source
@@ -41,11 +41,13 @@ class Dish:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A bundle that was made just now, with the keys of its objects: it need not be opened to know them."""
+    """A bundle that was made just now, with the keys of its objects and the phases of a removal that it has hooks for:
+    it need not be opened to know them."""
 
     digest: str
     blob: bytes
     keys: tuple[ObjectKey, ...]
+    endings: frozenset[str] = frozenset()
 
 
 async def pack(found: list[Manifest]) -> Packed:
@@ -55,7 +57,7 @@ async def pack(found: list[Manifest]) -> Packed:
 
 def _packed(found: list[Manifest]) -> Packed:
     digest, blob = bundle.pack(found)
-    return Packed(digest, blob, tuple(key_of(one) for one in found))
+    return Packed(digest, blob, tuple(key_of(one) for one in found), hooks.endings(found))
 
 
 class Kitchen:

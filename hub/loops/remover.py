@@ -10,8 +10,9 @@ import datetime
 from collections.abc import Callable
 from dataclasses import replace
 
+from argosy.bundle import Removal
 from argosy.objects import Manifest
-from hub.core import expand, generated, policy, releases
+from hub.core import generated, hooks, policy, releases
 from hub.core.served import table
 from hub.loops.holding import Holding
 from hub.store import apps, desired, holds, reports
@@ -25,6 +26,12 @@ def _approved(app: Manifest) -> bool:
     """Whether a person approved what asks for it, after the Application was deleted (Argo CD's `Delete=confirm`)."""
     deleted = datetime.datetime.fromisoformat(app["metadata"]["deletionTimestamp"]).timestamp()
     return policy.approved(app["metadata"].get("annotations") or {}) >= deleted
+
+
+def _renewed(farewell: Removal, approved: bool, phases: str) -> Removal:
+    """The removal as people now want it: what they approved stays approved, hooks they took away do not come back."""
+    kept = ",".join(phase for phase in farewell.hooks.split(",") if phase and phase in phases.split(","))
+    return replace(farewell, approved=farewell.approved or approved, hooks=kept)
 
 
 class Remover:
@@ -61,35 +68,39 @@ class Remover:
         if state is not None and self._holding.stays(tx, state, self._now()):
             return
         clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())
-        cascade = expand.FINALIZER in (app["metadata"].get("finalizers") or ())
-        approved = _approved(app)
-        left = [
-            self._left(tx, uid, cluster, cascade=cascade, approved=approved) for cluster in sorted(clusters)
-        ]
+        left = [self._left(tx, app, cluster) for cluster in sorted(clusters)]
         if not all(left):
             return
         for cluster in clusters:
             reports.forget(tx, cluster, uid)
         self._let_go(tx, app)
 
-    def _left(self, tx: Tx, uid: str, cluster: str, *, cascade: bool, approved: bool) -> bool:
+    def _left(self, tx: Tx, app: Manifest, cluster: str) -> bool:
         """True when nothing of the app is left to do on the cluster; writes the removal where there is none yet."""
+        uid = app["metadata"]["uid"]
         if self._resources.by_uid(tx, cluster) is None:
             return True
+        finalizers = app["metadata"].get("finalizers") or ()
+        approved, phases = _approved(app), ",".join(hooks.phases(finalizers))
         farewells = [one for one in desired.removals(tx, cluster) if one.assignment == uid and not one.key]
         if not farewells:
             assigned = desired.assignment(tx, cluster, uid)
             if assigned is None:
                 return True
             farewell = releases.farewell(
-                uid, cascade=cascade, reason="the Application was deleted", by="delete", now=self._now()
+                uid,
+                cascade=hooks.cascades(finalizers),
+                reason="the Application was deleted",
+                by="delete",
+                now=self._now(),
             )
-            farewell = replace(farewell, approved=approved)
-            desired.change(tx, cluster, drop=[uid], remove=[farewell])
+            if phases:
+                place = assigned.destination_namespace
+                farewell = replace(farewell, bundle=assigned.bundle, namespace=place, hooks=phases)
+            desired.change(tx, cluster, drop=[uid], remove=[replace(farewell, approved=approved)])
             return False
-        if approved and (unheard := [one for one in farewells if not one.approved]):
-            again = [replace(one, approved=True) for one in unheard]
-            desired.change(tx, cluster, close=[one.id for one in unheard])
+        if again := [one for old in farewells if (one := _renewed(old, approved, phases)) != old]:
+            desired.change(tx, cluster, close=[one.id for one in again])
             desired.change(tx, cluster, remove=again)
             return False
         report = reports.get(tx, cluster, uid)
@@ -101,8 +112,11 @@ class Remover:
 
     def _let_go(self, tx: Tx, app: Manifest) -> None:
         metadata = dict(app["metadata"])
-        kept = (expand.FINALIZER, generated.OURS)
-        metadata["finalizers"] = [name for name in metadata.get("finalizers") or () if name not in kept]
+        metadata["finalizers"] = [
+            name
+            for name in metadata.get("finalizers") or ()
+            if name != generated.OURS and not hooks.ours(name)
+        ]
         apps.forget(tx, metadata["uid"])
         holds.forget(tx, metadata["uid"])
         self._resources.update(

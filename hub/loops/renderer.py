@@ -25,8 +25,8 @@ from argosy.objects import Manifest
 from hub.core import (
     conditions,
     destinations,
-    expand,
     generated,
+    hooks,
     operations,
     owners,
     policy,
@@ -358,6 +358,7 @@ class Renderer:
                 "" if outcome.state.deleting else outcome.state.cluster,
                 outcome.state.bundle,
                 outcome.fresh.keys if outcome.fresh else None,
+                outcome.fresh.endings if outcome.fresh else frozenset(),
             )
             for outcome in outcomes
         )
@@ -579,6 +580,9 @@ class Renderer:
         metadata = dict(live["metadata"])
         if generated.OURS not in (metadata.get("finalizers") or ()):
             metadata["finalizers"] = [*(metadata.get("finalizers") or ()), generated.OURS]
+        if outcome.state.bundle:
+            endings = self._claims.endings(outcome.state.bundle)
+            metadata["finalizers"] = hooks.finalizers(metadata["finalizers"], endings)
         if _annotated(outcome.entry.manifest) and REFRESH in (metadata.get("annotations") or {}):
             metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != REFRESH}
         wanted = {**live, "metadata": metadata}
@@ -650,7 +654,7 @@ def _described(entry: Entry) -> AppState:
     state = before or AppState(metadata["uid"], metadata["name"], metadata["namespace"])
     deleting = ""
     if metadata.get("deletionTimestamp"):
-        deleting = "cascade" if expand.FINALIZER in (metadata.get("finalizers") or ()) else "release"
+        deleting = "cascade" if hooks.cascades(metadata.get("finalizers") or ()) else "release"
     return state._replace(
         project=spec.get("project") or "default",
         owner=generated.controller_of(manifest),

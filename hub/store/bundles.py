@@ -5,6 +5,8 @@ Stored once, whichever clusters run them; an agent reads only what it is assigne
 
 from __future__ import annotations
 
+import orjson
+
 from hub.store.base import Tx
 
 
@@ -22,6 +24,9 @@ def get(tx: Tx, digest: str) -> bytes | None:
 
 
 def assigned(tx: Tx, cluster: str, digest: str) -> bool:
-    """True where the cluster's present set refers to the bundle."""
+    """True where the cluster's present set refers to the bundle: an assignment, or a removal whose hooks are in it."""
     sql = "SELECT 1 FROM assignments WHERE bundle = ? AND cluster = ? LIMIT 1"
-    return tx.one(sql, (digest, cluster)) is not None
+    if tx.one(sql, (digest, cluster)) is not None:
+        return True
+    removals = tx.all("SELECT body FROM removals WHERE cluster = ?", (cluster,))
+    return any(orjson.loads(row[0]).get("bundle") == digest for row in removals)

@@ -142,3 +142,37 @@ async def test_a_running_sync_is_ended_and_a_deletion_approved(
             await hubs.patch(system.hub, table.APPLICATION, "web", {"metadata": {"annotations": approval}})
             await hubs.until(lambda: spoke.ours() == {}, "approved")
             spoke.unharmed()
+
+
+async def test_a_removal_runs_its_hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = HOOK.replace("PreSync", "PreDelete").replace("name: migrate", "generateName: bye-")
+    with hubs.repository(tmp_path) as repo:
+        repo.commit({"a/hook.yaml": before, "a/a.yaml": config_map("a")})
+        async with spokes.system(tmp_path, monkeypatch) as system:
+            spoke = await system.join("one")
+            await hubs.add(system.hub, table.APPLICATION, app(repo, "a", automated={}))
+            await hubs.until(lambda: spoke.ours() == {"a": "1"}, "synced")
+            await hubs.settled(system.hub)
+            live = (await hubs.listed(system.hub, table.APPLICATION))["web"]
+            assert "pre-delete-finalizer.argocd.argoproj.io" in live["metadata"]["finalizers"]
+            assert "post-delete-finalizer.argocd.argoproj.io" not in live["metadata"]["finalizers"]
+
+            spoke.cluster._settled = False  # nobody runs Jobs there
+            await hubs.delete(system.hub, table.APPLICATION, "web")
+
+            def hooks() -> list[str]:
+                return [key[3] for key in spoke.cluster.objects() if key[1] == "Job"]
+
+            await hubs.until(hooks, "the hook runs")
+            assert hooks()[0].startswith("bye-")
+            await hubs.settled(system.hub)
+            assert spoke.ours() == {"a": "1"}
+
+            spoke.cluster.settle()
+            await hubs.until(lambda: spoke.ours() == {}, "gone")
+
+            async def let_go() -> bool:
+                return "web" not in await hubs.listed(system.hub, table.APPLICATION)
+
+            await hubs.until(let_go, "the Application is let go")
+            spoke.unharmed()

@@ -1,0 +1,45 @@
+"""Finalizers say which phases an Application's removal has hooks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.core import finish, hooks
+
+PRE, POST = hooks.FINALIZERS["PreDelete"], hooks.FINALIZERS["PostDelete"]
+
+
+@pytest.mark.parametrize(
+    ("present", "phases", "expected"),
+    [
+        ([], set(), []),
+        (["x"], {"PreDelete"}, ["x", PRE]),
+        (["x", PRE], {"PreDelete", "PostDelete"}, ["x", PRE, POST]),
+        ([PRE, f"{PRE}/cleanup", "x"], set(), ["x"]),
+        ([f"{POST}/cleanup"], {"PostDelete"}, [f"{POST}/cleanup"]),
+    ],
+)
+def test_finalizers_follow_the_bundle(present: list[str], phases: set[str], expected: list[str]) -> None:
+    assert hooks.finalizers(present, frozenset(phases)) == expected
+    assert set(hooks.phases(expected)) == phases
+
+
+def test_cascading_finalizers_have_suffixes() -> None:
+    assert hooks.cascades(["resources-finalizer.argocd.argoproj.io"])
+    assert hooks.cascades(["x", "resources-finalizer.argocd.argoproj.io/background"])
+    assert not hooks.cascades(["x", "resources-finalizer.argocd.argoproj.io.example.com", PRE])
+
+
+def test_only_hooks_may_be_nameless() -> None:
+    hook = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"generateName": "x-", "annotations": {"argocd.argoproj.io/hook": "PreSync"}},
+    }
+    done = finish.finish([hook], finish.Target("shop", "web"))
+    assert done.problems == ()
+    assert done.objects[0]["metadata"]["generateName"] == "x-"
+    for notes in (None, [], {}, {"argocd.argoproj.io/hook": "Skip"}):
+        plain = {**hook, "metadata": {"generateName": "x-", "annotations": notes}}
+        problems = finish.finish([plain], finish.Target("shop", "web")).problems
+        assert any("for hooks only" in problem.message for problem in problems)

@@ -1,0 +1,166 @@
+"""The removal of a whole app: its own hooks before and after, each to its end, and nothing of it before its time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from passes import World, annotated, config_map
+
+from agent.cluster.memory import MemoryCluster
+from agent.sync import Pass
+from argosy import stages
+from argosy.bundle import Removal
+from argosy.kinds import Gvk
+from argosy.objects import Manifest
+from argosy.stages import Phase
+
+JOB = Gvk("batch", "v1", "Job")
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    made.cluster = MemoryCluster(settled=False, clock=lambda: made.now)
+    made.api.cluster = made.cluster
+    yield made
+    await made.syncer.close()
+
+
+def job(name: str, **notes: str) -> Manifest:
+    spec = {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}
+    metadata = {"name": name, "namespace": "default"}
+    return annotated({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}, **notes)
+
+
+def jobs(world: World) -> dict[str, Manifest]:
+    return {key[3]: item for key, item in world.cluster.objects().items() if key[1] == "Job"}
+
+
+def end(world: World, name: str, condition: str = "Complete") -> None:
+    """Plays the Job controller."""
+    status = {"conditions": [{"type": condition, "status": "True", "message": "played"}]}
+    world.cluster.edit(JOB, "default", name, {"status": status}, manager="controller", subresource="status")
+
+
+async def started(world: World, *manifests: Manifest, **changes: object) -> Removal:
+    """An app that runs, and the removal of it as a whole."""
+    wanted = world.assignment(*manifests)
+    await world.sync(wanted)
+    world.syncer.know([])
+    made = world.removal("", bundle=wanted.bundle, namespace="default", hooks="PreDelete,PostDelete")
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+async def remove(world: World, removal: Removal) -> Pass:
+    await world.quiet()
+    return await world.syncer.remove(removal)
+
+
+BEFORE = job("before", hook="PreDelete")
+AFTER = job("after", hook="PostDelete")
+
+
+def test_either_annotation_makes_a_hook_of_a_removal() -> None:
+    assert stages.ends(BEFORE) == (Phase.PRE_DELETE,)
+    assert stages.ends(job("x", **{"helm.sh/hook": "pre-delete,post-delete"})) == stages.ENDINGS
+    assert stages.ends(job("x", hook="PreSync,PostDelete")) == (Phase.POST_DELETE,)
+    assert stages.role(job("x", hook="PreSync,PostDelete")).phases == (Phase.PRE_SYNC,)
+    assert stages.ends(job("x", hook="PreSync")) == ()
+    assert stages.role(BEFORE).phases == ()
+
+
+async def test_hooks_run_before_and_after_the_objects_go(world: World) -> None:
+    removal = await started(world, BEFORE, AFTER, config_map("a"))
+    assert jobs(world) == {}, "no sync runs them"
+
+    done = await remove(world, removal)
+    assert (set(jobs(world)), set(world.live())) == ({"before"}, {"a"})
+    assert "PreDelete hook: running" in done.status.message
+
+    end(world, "before")
+    done = await remove(world, removal)
+    assert (set(jobs(world)), world.live()) == ({"before", "after"}, {})
+    assert not done.status.gone
+
+    end(world, "after")
+    done = await remove(world, removal)
+    assert done.status.gone
+    assert set(jobs(world)) == {"before", "after"}, "without a policy they stay, as in Argo CD"
+
+
+async def test_hooks_are_cleared_as_their_policy_says(world: World) -> None:
+    policy = {"argocd.argoproj.io/hook-delete-policy": "HookSucceeded"}
+    removal = await started(world, annotated(BEFORE, **policy), annotated(AFTER, **policy), config_map("a"))
+    await remove(world, removal)
+    end(world, "before")
+    await remove(world, removal)
+    end(world, "after")
+    assert (await remove(world, removal)).status.gone
+    assert jobs(world) == {}
+
+
+async def test_a_failed_hook_is_made_anew_and_nothing_goes_until_then(world: World) -> None:
+    removal = await started(world, BEFORE, config_map("a"))
+    await remove(world, removal)
+    first = jobs(world)["before"]["metadata"]["uid"]
+    end(world, "before", "Failed")
+    done = await remove(world, removal)
+    assert "PreDelete hook: failed" in done.status.message
+    await world.restart()
+    world.syncer.know([])
+    world.now += 6
+    await remove(world, removal)
+    await remove(world, removal)
+    assert set(world.live()) == {"a"}
+    assert jobs(world)["before"]["metadata"]["uid"] != first
+    end(world, "before")
+    assert (await remove(world, removal)).status.gone
+    assert world.live() == {}
+
+
+async def test_waves_order_the_hooks(world: World) -> None:
+    first, second = annotated(job("one", hook="PreDelete"), wave="-1"), job("two", hook="PreDelete")
+    removal = await started(world, second, first)
+    await remove(world, removal)
+    assert set(jobs(world)) == {"one"}
+    end(world, "one")
+    await remove(world, removal)
+    assert set(jobs(world)) == {"one", "two"}
+
+
+async def test_only_phases_that_count_run(world: World) -> None:
+    removal = await started(world, BEFORE, AFTER, config_map("a"), hooks="PostDelete")
+    await remove(world, removal)
+    assert (set(jobs(world)), world.live()) == ({"after"}, {})
+    done = await remove(world, replace(removal, hooks=""))
+    assert done.status.gone, "whoever takes the finalizer away does not wait for the hook"
+
+
+async def test_hooks_run_also_where_the_objects_stay(world: World) -> None:
+    removal = await started(world, BEFORE, config_map("a"), cascade=False)
+    await remove(world, removal)
+    end(world, "before")
+    assert (await remove(world, removal)).status.gone
+    assert set(world.live()) == {"a"}
+
+
+async def test_without_its_hooks_at_hand_nothing_goes(world: World) -> None:
+    removal = await started(world, BEFORE, config_map("a"))
+    world.bundles.clear()
+    done = await remove(world, removal)
+    assert "has not arrived yet" in done.status.message
+    assert set(world.live()) == {"a"}
+
+
+async def test_a_nameless_hook_gets_a_name(world: World) -> None:
+    hook = job("x", hook="PreDelete")
+    del hook["metadata"]["name"]
+    hook["metadata"]["generateName"] = "bye-"
+    removal = await started(world, hook, config_map("a"))
+    await remove(world, removal)
+    await remove(world, removal)
+    (name,) = jobs(world)
+    assert name.startswith("bye-")
+    assert "-predelete-" in name
