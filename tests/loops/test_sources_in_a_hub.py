@@ -188,4 +188,4 @@ async def test_a_range_looks_at_the_tags_of_its_prefix(hub: Hub, repo: Repo) -> 
 def test_namespace_metadata_counts_only_with_a_created_namespace(
     sync_policy: dict[str, Any], options: tuple[str, ...]
 ) -> None:
-    assert policy.of({"syncPolicy": sync_policy}, "", {}).sync_options == options
+    assert policy.of({"syncPolicy": sync_policy}, policy.Asked(), {}).sync_options == options

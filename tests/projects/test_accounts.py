@@ -61,7 +61,7 @@ def test_the_switch_of_argocd_cm_counts_where_it_is_set() -> None:
 
 
 def test_the_mode_of_an_application_is_one_of_the_words() -> None:
-    assert policy.of({}, "", {"argosy.dev/mode": "adopt"}).mode == "adopt"
+    assert policy.of({}, policy.Asked(), {"argosy.dev/mode": "adopt"}).mode == "adopt"
     assert policy.mode_problem({"argosy.dev/mode": "adopt"}) == ""
     assert "one of observe, release, adopt, manage is expected, found 'look'" in policy.mode_problem(
         {"argosy.dev/mode": "look"}

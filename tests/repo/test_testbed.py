@@ -101,17 +101,31 @@ def test_a_failed_build_leaves_nothing_that_looks_finished(
 def test_what_was_built_is_found_and_not_built_again(
     places: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # `go build -trimpath -ldflags F -o OUT PACKAGE`
-    calls = tmp_path / "calls"
-    put(places["path"], "go", f'echo "$7" >> {calls}; printf "#!/bin/sh\\n" > "$6"; /bin/chmod 755 "$6"')
+    # `go build -trimpath -ldflags F -o OUT PACKAGE`, and `go list` for the folder of kwok's module
+    calls, module = tmp_path / "calls", tmp_path / "module"
+    stages = module / "kustomize" / "stage" / "pod" / "fast"
+    stages.mkdir(parents=True)
+    (stages / "pod-ready.yaml").write_text("apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Stage\n")
+    (stages / "kustomization.yaml").write_text("kind: Kustomization\n")
+    put(
+        places["path"],
+        "go",
+        f'[ "$1" = list ] && {{ echo {module}; exit; }}; '
+        f'echo "$7" >> {calls}; printf "#!/bin/sh\\n" > "$6"; /bin/chmod 755 "$6"',
+    )
     assert builder.main([]) == 0
     assert builder.main([]) == 0
     assert calls.read_text().split() == [
         "go.etcd.io/etcd/server/v3",
         "k8s.io/kubernetes/cmd/kube-apiserver",
         "helm.sh/helm/v4/cmd/helm",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-scheduler",
+        "sigs.k8s.io/kwok/cmd/kwok",
     ]
     assert binaries.missing() == ""
+    assert "kind: Stage" in (places["cache"] / binaries.STAGES).read_text()
+    assert "Kustomization" not in (places["cache"] / binaries.STAGES).read_text()
     assert str(places["cache"] / "etcd") in capfd.readouterr().err
 
 
