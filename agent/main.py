@@ -21,6 +21,9 @@ from argosy.errors import ArgosyError, Forbidden, Invalid
 if TYPE_CHECKING:
     from agent.program import Program
 
+YOUNG = 20_000
+"""Objects between two looks of the garbage collector: about 4 MB."""
+
 DONE, FAILED, USAGE, REFUSED = 0, 1, 2, 3
 """Exit codes: ended as told.
 
@@ -52,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def run(settings: Config) -> int:
     """Runs until SIGTERM or SIGINT. Raises what keeps the agent from starting."""
     from agent import program
+    from argosy import interpreter
 
+    interpreter.settle(YOUNG)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
