@@ -107,6 +107,13 @@ class Cache:
             self._unpacked.popitem(last=False)
         return manifests
 
+    def raw(self, digest: str) -> bytes | None:
+        """A bundle's canonical JSON, None where it is not here whole."""
+        try:
+            return bundle.raw_of(self._path(digest).read_bytes(), digest)
+        except (OSError, Invalid):
+            return None
+
     def sweep(self, assigned: Iterable[str]) -> int:
         """Drops bundles that are not assigned, oldest first, until the spare room holds the rest; how many went."""
         kept = {self._path(digest).name for digest in assigned}

@@ -20,6 +20,10 @@ from argosy.objects import Manifest
 
 MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 """Upper bound of an unpacked bundle; a hostile one must not exhaust an agent."""
+MAX_DIFFERENCE_BYTES = 32 * 1024 * 1024
+"""Unpacked bytes of both bundles up to which a difference is made; it takes about as much memory."""
+MIN_WINDOW, MIN_TABLE = 18, 16
+"""Of zstd, as powers of two."""
 
 
 NAMESPACE_METADATA = "ManagedNamespaceMetadata"
@@ -184,15 +188,50 @@ def pack(manifests: Sequence[Manifest]) -> tuple[str, bytes]:
 
 def unpack(blob: bytes, digest: str) -> list[Manifest]:
     """The inverse of `pack`. Raises `Invalid` where the blob is damaged, too large or not what the digest names."""
+    value: Any = orjson.loads(raw_of(blob, digest))
+    return list(value)
+
+
+def raw_of(blob: bytes, digest: str) -> bytes:
+    """The canonical JSON in a blob. Raises as `unpack`."""
+    return _unzipped(zstandard.ZstdDecompressor(), blob, digest)
+
+
+def difference(base: bytes, raw: bytes) -> bytes | None:
+    """What makes `raw` of `base`, both canonical JSON: a zstd frame that has the base for its dictionary, as large as
+    what changed. None where they are too large to be compared.
+    """
+    if len(base) + len(raw) > MAX_DIFFERENCE_BYTES:
+        return None
+    # The window reaches back over all of the base from the end of the new content, and the tables have room for the
+    # places of the base: with smaller ones a difference of 5 MB is as large as the whole (measured).
+    bits = len(base).bit_length()
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        3,
+        window_log=max(MIN_WINDOW, (len(base) + len(raw)).bit_length()),
+        hash_log=max(MIN_TABLE, bits - 2),
+        chain_log=max(MIN_TABLE, bits - 3),
+    )
+    dictionary = zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    return zstandard.ZstdCompressor(dict_data=dictionary, compression_params=parameters).compress(raw)
+
+
+def patched(base: bytes, changes: bytes, digest: str) -> bytes:
+    """The blob of the bundle that a `difference` to `base` (canonical JSON) makes. Raises as `unpack`."""
+    dictionary = zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    raw = _unzipped(zstandard.ZstdDecompressor(dict_data=dictionary), changes, digest)
+    return zstandard.compress(raw, 3)
+
+
+def _unzipped(tool: zstandard.ZstdDecompressor, blob: bytes, digest: str) -> bytes:
     try:
         # The frame says how large it unpacks; a frame that does not is none of ours.
         size = zstandard.frame_content_size(blob)
         if not 0 <= size <= MAX_BUNDLE_BYTES:
             raise Invalid(f"bundle {digest}: {size} bytes unpacked, at most {MAX_BUNDLE_BYTES} are accepted")
-        raw = zstandard.ZstdDecompressor().decompress(blob)
+        raw = tool.decompress(blob)
     except zstandard.ZstdError as error:
         raise Invalid(f"bundle {digest}: not readable: {error}") from None
     if objects.digest(raw) != digest:
         raise Invalid(f"bundle {digest}: the content has digest {objects.digest(raw)}")
-    value: Any = orjson.loads(raw)
-    return list(value)
+    return raw

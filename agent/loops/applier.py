@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from agent.cache import Cache
+from agent.link.fetch import Base
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
 from agent.sync import Pass, Syncer
@@ -36,7 +37,7 @@ FETCH_PATIENCE = 2.0
 """Seconds for which a pass waits for its bundle; a hub that is away for longer must not keep others from their turn.
 """
 
-Fetch = Callable[[str], Awaitable[bytes]]
+Fetch = Callable[[str, Base | None], Awaitable[bytes]]
 
 
 @dataclass
@@ -234,7 +235,8 @@ class Applier:
             return None
         task = self._fetching.get(digest)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._bring(digest))
+            before = app.given.bundle if app.given is not None else ""
+            task = asyncio.get_running_loop().create_task(self._bring(digest, before))
             self._fetching[digest] = task
             task.add_done_callback(lambda _: self._fetching.pop(digest, None))
         try:
@@ -256,9 +258,11 @@ class Applier:
             task.exception()
             self.wake(name)
 
-    async def _bring(self, digest: str) -> None:
+    async def _bring(self, digest: str, before: str) -> None:
+        """`before` is the bundle that the app had, "" for none: most of the new one is in it."""
         began = time.monotonic()
-        blob = await self._fetch(digest)
+        raw = await asyncio.to_thread(self._cache.raw, before) if before else None
+        blob = await self._fetch(digest, Base(before, raw) if raw is not None else None)
         await asyncio.to_thread(self._cache.put, digest, blob)
         self.count.fetched += 1
         log.debug(

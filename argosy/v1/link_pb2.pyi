@@ -859,19 +859,23 @@ class FetchRequest(_message.Message):
 
     DIGEST_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """Digest of a bundle assigned to this cluster."""
     offset: _builtins.int
     """First byte of the zstd blob wanted; continues a broken transfer."""
+    base: _builtins.str
+    """Digest of a bundle that the agent holds: the difference to it may be sent instead. Only with offset 0."""
     def __init__(
         self,
         *,
         digest: _builtins.str = ...,
         offset: _builtins.int = ...,
+        base: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "digest", b"digest", "offset", b"offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -884,22 +888,28 @@ class FetchResponse(_message.Message):
     SIZE_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
     size: _builtins.int
     """Size of the whole zstd blob in bytes."""
     offset: _builtins.int
     """Where `data` starts."""
     data: _builtins.bytes
     """At most 1 MiB less the message's own overhead."""
+    base: _builtins.str
+    """The bundle that this is a difference to: `data` is of a zstd frame whose dictionary is that bundle's canonical JSON
+    (raw content), and `size` is the frame's. Empty for the whole blob.
+    """
     def __init__(
         self,
         *,
         size: _builtins.int = ...,
         offset: _builtins.int = ...,
         data: _builtins.bytes = ...,
+        base: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "offset", b"offset", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "data", b"data", "offset", b"offset", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

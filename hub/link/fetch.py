@@ -1,13 +1,18 @@
-"""Bundles by digest, in pieces, from any offset: only those that are assigned to the cluster that asks."""
+"""Bundles by digest, in pieces, from any offset: only those that are assigned to the cluster that asks.
+
+An agent that names a bundle it holds gets the difference to it where that is much smaller, and where the hub itself
+gave that cluster the base: what a cluster never had must not show through in what it is sent.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Iterator
 
 from google.protobuf.message import DecodeError
 
-from argosy import convert
+from argosy import bundle, convert
 from argosy.errors import ArgosyError, Conflict, Invalid, NotFound
 from argosy.v1 import link_pb2 as pb
 from hub.link import calls, limits, peers
@@ -48,6 +53,7 @@ class Warehouse:
         self._store = store
         self._trust_domain = trust_domain
         self._shelf = Shelf()
+        self._making: dict[str, asyncio.Task[bytes]] = {}
         self._running: Counter[str] = Counter()
 
     async def fetch(self, raw: bytes, context: Context) -> AsyncIterator[bytes]:
@@ -57,12 +63,17 @@ class Warehouse:
             if self._running[peer.cluster] >= limits.MAX_FETCHES:
                 raise Conflict(f"{limits.MAX_FETCHES} transfers run already for this cluster")
             blob = await self._blob(peer, request)
+            changes = await self._difference(peer, request, blob) if request.base else None
         except DecodeError:
             await calls.refuse(context, Invalid("malformed message"))
         except ArgosyError as error:
             await calls.refuse(context, error)
         self._running[peer.cluster] += 1
         try:
+            if changes is not None:
+                for piece in pieces(changes, 0, request.base):
+                    yield piece
+                return
             for piece in pieces(blob, request.offset):
                 yield piece
         finally:
@@ -89,9 +100,38 @@ class Warehouse:
         self._shelf.put(digest, blob)
         return blob
 
+    async def _difference(self, peer: peers.Peer, request: pb.FetchRequest, blob: bytes) -> bytes | None:
+        """The difference to the base that is asked for; None where the whole is to be sent."""
+        base = request.base
+        if request.offset or base == request.digest:
+            return None
+        known = await self._store.read(
+            lambda tx: bundles.get(tx, base) if bundles.had(tx, peer.cluster, base) else None
+        )
+        if known is None:
+            return None
+        name = f"{base} {request.digest}"
+        changes = self._shelf.get(name)
+        if changes is None:
+            # However many agents ask at once, it is made once.
+            task = self._making.get(name)
+            if task is None:
+                work = asyncio.to_thread(_changes, base, known, request.digest, blob)
+                task = self._making[name] = asyncio.create_task(work)
+                task.add_done_callback(lambda _: self._making.pop(name, None))
+            changes = await asyncio.shield(task)
+            self._shelf.put(name, changes)
+        return changes or None
 
-def pieces(blob: bytes, offset: int) -> Iterator[bytes]:
+
+def _changes(base: str, known: bytes, digest: str, blob: bytes) -> bytes:
+    """The difference of two blobs; b"" where it saves too little."""
+    found = bundle.difference(bundle.raw_of(known, base), bundle.raw_of(blob, digest))
+    return found if found is not None and len(found) * 2 <= len(blob) else b""
+
+
+def pieces(blob: bytes, offset: int, base: str = "") -> Iterator[bytes]:
     """`FetchResponse` messages from an offset on, each made when its turn comes; at least one."""
     for start in range(offset, max(len(blob), offset + 1), convert.PART):
         data = blob[start : start + convert.PART]
-        yield pb.FetchResponse(size=len(blob), offset=start, data=data).SerializeToString()
+        yield pb.FetchResponse(size=len(blob), offset=start, data=data, base=base).SerializeToString()

@@ -30,3 +30,9 @@ def assigned(tx: Tx, cluster: str, digest: str) -> bool:
         return True
     removals = tx.all("SELECT body FROM removals WHERE cluster = ?", (cluster,))
     return any(orjson.loads(row[0]).get("bundle") == digest for row in removals)
+
+
+def had(tx: Tx, cluster: str, digest: str) -> bool:
+    """True where a release that is still known gave the cluster the bundle."""
+    sql = "SELECT 1 FROM release_changes WHERE bundle = ? AND cluster = ? LIMIT 1"
+    return tx.one(sql, (digest, cluster)) is not None

@@ -47,6 +47,8 @@ CORE_TABLES = [
         release TEXT NOT NULL, app TEXT NOT NULL, cluster TEXT NOT NULL, bundle TEXT NOT NULL,
         revision TEXT NOT NULL, PRIMARY KEY (release, app)
     )""",
+    # Whether a cluster had a bundle, so that it may be sent the difference to it.
+    "CREATE INDEX release_changes_bundle ON release_changes (bundle, cluster)",
     # The state of each ApplicationSet's evaluation: completeness, what it read, which removals wait to be confirmed.
     "CREATE TABLE evaluations (appset TEXT PRIMARY KEY, body BLOB NOT NULL)",
     # Bearer tokens of the API, hashed.
