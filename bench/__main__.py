@@ -27,6 +27,7 @@ BENCHMARKS = {
     "B7": "b7_generators",
     "B8": "b8_incremental",
     "B9": "b9_git_to_plan",
+    "B10": "b10_delivery",
     "B11": "b11_weight",
     "B13": "b13_live",
 }

@@ -156,3 +156,46 @@ def _mixed_template(number: int) -> Manifest:
             },
         },
     }
+
+
+def deployments(count: int, changed: int = -1) -> list[Manifest]:
+    """Deployments of about 1.5 KB as charts write them; the one of number `changed` has another image."""
+    return [_deployment(number, "2.0.0" if number == changed else "1.4.2") for number in range(count)]
+
+
+def _deployment(number: int, version: str) -> Manifest:
+    name = f"service-{number:05d}"
+    labels = {
+        "app.kubernetes.io/name": name,
+        "app.kubernetes.io/instance": f"shop-{number % 17}",
+        "app.kubernetes.io/version": version,
+        "app.kubernetes.io/managed-by": "Helm",
+        "helm.sh/chart": f"service-{number % 23}.{number % 7}.{number % 11}",
+    }
+    probe = {"httpGet": {"path": f"/healthz/{number}", "port": "http"}, "periodSeconds": 10 + number % 5}
+    container = {
+        "name": "main",
+        "image": f"registry.example.com/shop/{name}:{version}",
+        "ports": [{"name": "http", "containerPort": 8000 + number % 1000, "protocol": "TCP"}],
+        "env": [{"name": f"OPTION_{one}", "value": f"{name}-{one}-{number * 37 % 1009}"} for one in range(6)],
+        "livenessProbe": probe,
+        "readinessProbe": probe,
+        "resources": {
+            "requests": {"cpu": f"{50 + number % 200}m", "memory": f"{64 + number % 300}Mi"},
+            "limits": {"memory": f"{128 + number % 700}Mi"},
+        },
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "shop", "labels": labels},
+        "spec": {
+            "replicas": 1 + number % 4,
+            "selector": {"matchLabels": {"app.kubernetes.io/name": name}},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"serviceAccountName": name, "containers": [container]},
+            },
+        },
+    }

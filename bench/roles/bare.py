@@ -4,6 +4,7 @@ writes one message to every stream when told to."""
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import grpc
 
 from argosy import convert
 from argosy.convert import Delta
+from argosy.v1 import link_pb2 as pb
 from bench import seed
 from bench.roles import talk
 from hub.ca.authority import open_authority
@@ -34,10 +36,22 @@ async def main(*, folder: str) -> None:
         finally:
             streams.discard(context)
 
+    async def fetch(_: object, context: Context) -> None:
+        for start in range(0, len(blob), convert.PART):
+            data = blob[start : start + convert.PART]
+            await context.write(pb.FetchResponse(size=len(blob), offset=start, data=data).SerializeToString())
+
+    async def stock(asked: dict[str, Any]) -> dict[str, Any]:
+        nonlocal blob
+        blob = os.urandom(asked["size"])
+        return {}
+
+    blob = b""
     method: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(connect)
+    pieces: grpc.RpcMethodHandler[Any, Any] = grpc.unary_stream_rpc_method_handler(fetch)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler("argosy.v1.LinkService", {"Connect": method}),)
+        (grpc.method_handlers_generic_handler("argosy.v1.LinkService", {"Connect": method, "Fetch": pieces}),)
     )
     credentials = grpc.ssl_server_credentials(
         [(pair.key, pair.certificate)], ca.bundle, require_client_auth=True
@@ -59,5 +73,5 @@ async def main(*, folder: str) -> None:
     async def cpu(_: dict[str, Any]) -> dict[str, Any]:
         return {"cpu": time.process_time(), "streams": len(streams)}
 
-    await talk.answer({"change": change, "cpu": cpu}, port=port)
+    await talk.answer({"change": change, "cpu": cpu, "stock": stock}, port=port)
     await server.stop(0.2)

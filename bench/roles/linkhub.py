@@ -10,12 +10,12 @@ from typing import Any
 
 from argosy import bundle, interpreter, log, token
 from argosy.token import JoinToken
-from bench import seed
+from bench import estate, seed
 from bench.roles import talk
 from hub import main as program
 from hub.ca.authority import open_authority
 from hub.link.server import LinkConfig, LinkServer
-from hub.store import bundles, desired, grants, reports
+from hub.store import bundles, desired, grants, history, reports
 from hub.store.base import Tx
 from hub.store.sqlite import open_store
 
@@ -67,6 +67,26 @@ async def main(*, folder: str, clusters: int, beat: int = 20) -> None:
         await store.write(job)
         return {"decided": time.monotonic()}
 
+    async def stock(asked: dict[str, Any]) -> dict[str, Any]:
+        """A release of one bundle for every cluster; object `changed` of it is not as it was."""
+        nonlocal release
+        release += 1
+        name, number = f"stock-{release}", release
+        found = estate.deployments(asked["objects"], asked["changed"])
+        digest, blob = bundle.pack(found)
+
+        def job(tx: Tx) -> None:
+            bundles.put(tx, digest, blob, time.time())
+            changed = []
+            for cluster in range(clusters):
+                item = replace(seed.assignment(cluster, 0, release=name), bundle=digest)
+                desired.change(tx, seed.cluster_id(cluster), put=[item])
+                changed.append(history.Changed(item.id, item.app, seed.cluster_id(cluster), digest, ""))
+            history.add(tx, history.Release(name, "stock", number, "argocd", name, time.time()), changed)
+
+        await store.write(job)
+        return {"digest": digest, "size": len(blob), "raw": len(bundle.raw_of(blob, digest))}
+
     async def reported(asked: dict[str, Any]) -> dict[str, Any]:
         """Waits until the agent reports a release as Synced and Healthy. `at` is when that was durable."""
         row = None
@@ -83,7 +103,14 @@ async def main(*, folder: str, clusters: int, beat: int = 20) -> None:
 
     changed = asyncio.Event()
     store.on_touch("report:", lambda _: changed.set())
-    commands = {"change": change, "cpu": cpu, "offer": offer, "assign": assign, "reported": reported}
+    commands = {
+        "change": change,
+        "cpu": cpu,
+        "offer": offer,
+        "assign": assign,
+        "reported": reported,
+        "stock": stock,
+    }
     await talk.answer(commands, port=server.link_port)
     await server.stop(0.2)
     await store.close()

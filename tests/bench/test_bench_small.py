@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench import b1_connect, b2_fanout, b4_ingest, harness
+from bench import b1_connect, b2_fanout, b4_ingest, b10_delivery, harness
 from bench.figures import Result
 from bench.harness import Bench, Broken
 
@@ -39,6 +39,12 @@ def test_reports_are_counted_when_they_are_durable(bench: Bench, monkeypatch: py
     assert found.figures["rows_all"].median == pytest.approx(
         20 * found.figures["reports_all"].median, rel=0.01
     )
+
+
+def test_a_bundle_is_delivered_whole_and_as_a_difference(bench: Bench) -> None:
+    found = b10_delivery.run(bench, 3, 1)
+    _check(found, {"delivered", "wire_share", "difference"}, {"delivered_ratio"})
+    assert 0 < found.figures["difference"].median < 10_000
 
 
 def test_a_part_that_fails_says_why(bench: Bench) -> None:
