@@ -139,12 +139,13 @@ def role(manifest: Manifest) -> Role:
     types = listed(notes.get(HOOK, ""))
     valid = [item for item in types if item in _PHASES or item in _OTHER_HOOKS]
     phases = {_PHASES[item] for item in valid if item in _PHASES}
-    helm = [item for item in listed(notes.get(HELM_HOOK, "")) if item != "crd-install"]
+    helm = notes.get(HELM_HOOK, "crd-install")
     if not any(item in _PHASES or item == "Skip" for item in valid):
-        phases |= {_HELM_PHASES[item] for item in helm if item in _HELM_PHASES}
+        phases |= {_HELM_PHASES[item] for item in listed(helm) if item in _HELM_PHASES}
     if phases:
         return Role(tuple(sorted(phases)), True)
-    return Role((), True) if HOOK in notes or helm else Role((Phase.SYNC,), False)
+    ordinary = HOOK not in notes and helm == "crd-install"
+    return Role((Phase.SYNC,), False) if ordinary else Role((), True)
 
 
 def is_hook(manifest: Manifest) -> bool:
@@ -180,6 +181,12 @@ def ending_tasks(manifests: Iterable[Manifest], destination: str, phase: Phase) 
     return sorted(found, key=_order)
 
 
+def skipped(manifest: Manifest) -> bool:
+    """Whether the object says that no sync shall touch it."""
+    types = listed(annotations_of(manifest).get(HOOK, ""))
+    return [item for item in types if item in _PHASES or item == "Skip"] == ["Skip"]
+
+
 def delete_policies(manifest: Manifest) -> frozenset[str]:
     """When a hook's object is deleted; Argo CD's default is before the next one is created."""
     notes = annotations_of(manifest)
@@ -202,11 +209,18 @@ def order(
 
     Of several ordinary manifests with one key the last counts.
     """
-    wanted = {_key(manifest, destination): manifest for manifest in manifests}
+    ordinary = [item for item in manifests if not role(item).hook]
+    wanted = {_key(item, destination): item for item in ordinary}
+    # A sync creates its hooks, so an ordinary object in the place of one goes; what is skipped is left as it is.
+    known = {*wanted, *(_key(item, destination) for item in manifests if skipped(item))}
+    anywhere = {key._replace(namespace="") for key in known}
     gone = [
         Task(Phase.SYNC, wave(item), _key(item, destination), item, _namespace(item, destination), prune=True)
         for item in live
-        if _key(item, destination) not in wanted and not role(item).hook
+        if not role(item).hook
+        and _key(item, destination) not in known
+        # A live object without a namespace lies in none, whatever its manifest says.
+        and (item["metadata"].get("namespace") or _key(item, "") not in anywhere)
     ]
     found = [
         task

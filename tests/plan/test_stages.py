@@ -173,3 +173,26 @@ def test_removal_goes_backwards() -> None:
     ]
     groups = [[item["metadata"]["name"] for item in group] for group in stages.removal_stages(live)]
     assert groups == [["late"], ["d", "c", "n"]]
+
+
+def test_a_helm_hook_is_one_whatever_it_says_but_crd_install() -> None:
+    assert stages.role(obj("Job", "x", **{stages.HELM_HOOK: ""})) == stages.Role((), True)
+    assert stages.role(obj("Job", "x", **{stages.HELM_HOOK: "crd-install"})).hook is False
+    both = stages.role(obj("Job", "x", **{stages.HELM_HOOK: "crd-install,pre-install"}))
+    assert both == stages.Role((Phase.PRE_SYNC,), True)
+
+
+def test_an_ordinary_object_in_the_place_of_a_hook_is_pruned_and_one_that_is_skipped_is_not() -> None:
+    there = obj("Job", "x", "batch", "dest")
+    assert shown(obj("Job", "x", "batch", "dest", **{stages.HOOK: "PreSync"}), live=(there,)) == [
+        "PreSync 0 Job/x",
+        "Sync 0 Job/x",
+    ]
+    assert shown(obj("Job", "x", "batch", "dest", **{stages.HOOK: "Skip"}), live=(there,)) == []
+
+
+def test_what_lies_in_no_namespace_is_known_whatever_namespace_its_manifest_names() -> None:
+    assert shown(obj("ClusterRole", "x", "rbac", "a"), live=(obj("ClusterRole", "x", "rbac"),)) == [
+        "Sync 0 ClusterRole/x"
+    ]
+    assert len(shown(obj("ConfigMap", "x", "", "a"), live=(obj("ConfigMap", "x", "", "b"),))) == 2
