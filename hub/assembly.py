@@ -41,6 +41,7 @@ from hub.git.mirror import Mirrors
 from hub.link.server import LinkConfig, LinkServer
 from hub.loops.bounds import Bounds
 from hub.loops.expander import Expander
+from hub.loops.gatekeeping import Asker
 from hub.loops.holder import Holder
 from hub.loops.holding import Holding
 from hub.loops.kitchen import Kitchen
@@ -174,7 +175,7 @@ class Hub:
         self.roller = Roller(store, objects, self._clock, known.holds)
         self._roll = Loop("roller", self.roller.run, every=60)
         moving = Wake()
-        self.mover = Mover(store, objects, moving, self._clock, holds=known.holds)
+        self.mover = Mover(store, objects, moving, self._clock, ask=Asker(store, objects), holds=known.holds)
         self._move = Loop("mover", self.mover.run, every=60, wake=moving)
         self._remove = Loop("remover", Remover(store, objects, known, self._clock).run, every=30)
         holding = Wake()

@@ -18,7 +18,9 @@ from hub.core.holds import Holds
 from hub.core.rollout import acting, deciding
 from hub.core.rollout.acting import Act
 from hub.core.rollout.model import FINAL, Decision, Gate, GateAnswer, Member, Phase, Rollout, Seen, State
+from hub.gates.base import Answer
 from hub.loops import moving, sightings
+from hub.loops.gatekeeping import Asking
 from hub.loops.holding import HoldsOf, no_holds
 from hub.store import apps, rollouts
 from hub.store.base import Change, Store, Tx
@@ -43,25 +45,12 @@ _ACTS = {
 log = structlog.get_logger("mover")
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """What a gate is told of the rollout that asks it. `clusters` are ids of those of the stage."""
-
-    rollout: str
-    namespace: str
-    name: str
-    owner: str
-    stage: str
-    apps: Mapping[str, str]
-    """Application uid -> cluster id, of the stage."""
+AskGate = Callable[[Gate, Asking], Awaitable[Answer]]
+"""Asks a gate. Whatever the other side does is an answer."""
 
 
-Ask = Callable[[Gate, Asking], Awaitable[tuple[bool, str]]]
-"""Asks a gate: (is it good, what it said). Never raises for what the other side does."""
-
-
-async def no_gates(gate: Gate, asking: Asking) -> tuple[bool, str]:
-    return False, f"this hub asks no {gate.kind} gates"
+async def no_gates(gate: Gate, asking: Asking) -> Answer:
+    return Answer(False, f"this hub asks no {gate.kind} gates")
 
 
 @dataclass
@@ -90,7 +79,7 @@ class Mover:
         wake: Wake,
         now: Callable[[], float],
         *,
-        ask: Ask = no_gates,
+        ask: AskGate = no_gates,
         holds: HoldsOf = no_holds,
     ) -> None:
         self._store = store
@@ -276,14 +265,7 @@ class Mover:
             return
         at = int(key.partition("/")[0])
         stage = {m.app: m.cluster for m in known.members.values() if m.stage == at}
-        asking = Asking(
-            rollout.id,
-            known.row.namespace,
-            known.row.name,
-            rollout.owner,
-            rollout.strategy.stages[at].name,
-            stage,
-        )
+        asking = Asking(known.row.namespace, known.row.name, rollout.strategy.stages[at].name, stage)
         task = asyncio.create_task(self._answer(rollout.id, key, gate, asking), name=f"gate {gate.name}")
         self._asking[rollout.id, key] = task
         task.add_done_callback(lambda done: self._asking.pop((rollout.id, key), None))

@@ -1,0 +1,80 @@
+"""Gates that rollouts ask: bounded, by themselves, and never passed early."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import hubs
+import rolling
+from aiohttp import web
+from hubs import Repo
+from obedient import Obedient
+from rolling import appset, policy, reaches, stage
+
+from hub.assembly import Hub
+from hub.core.served import table
+
+
+async def test_a_stage_waits_for_an_answer_that_is_good_often_enough(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    asked: list[float] = []
+    good = False
+
+    async def check(request: web.Request) -> web.Response:
+        asked.append(time.monotonic())
+        return web.Response(status=200 if good else 503)
+
+    app = web.Application()
+    app.router.add_get("/check", check)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/check"
+    try:
+        gate = {"name": "smoke", "every": "1s", "count": 2, "http": {"url": url}}
+        stages = (stage("canary", "canary", gates={"after": [gate]}), stage("rest"))
+        await hubs.add(hub, table.ROLLOUT_POLICY, policy(*stages))
+        await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+
+        async def told() -> bool:
+            found = (await rolling.status(hub, "fleet-1")).get("blockers") or [{}]
+            return found[0].get("reason") == "gate smoke: answered 503, expected 2xx"
+
+        await hubs.until(told, "the status says what the gate said")
+        await asyncio.sleep(1.2)
+        assert sorted(await rolling.bundles(hub, fleet)) == ["c1"]
+        assert 2 <= len(asked) <= 4
+        good = True
+        asked.clear()
+        await reaches(hub, "fleet-1", phase="Completed")
+        assert len(asked) == 2
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_gate_that_is_not_passed_in_time_fails_its_stage(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    gate = {"name": "smoke", "every": "1s", "timeout": "2s", "http": {"url": "http://127.0.0.1:1/"}}
+    stages = (stage("canary", "canary", gates={"after": [gate]}), stage("rest"))
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*stages))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+    halted = await reaches(hub, "fleet-1", phase="Halted")
+    assert halted["message"].startswith("gate smoke: not passed within 2 s: cannot connect")
+    await rolling.act(hub, "fleet-1", "promote")
+    await reaches(hub, "fleet-1", phase="Completed")
+
+
+async def test_a_caller_signals_a_gate_that_waits_to_be_called(hub: Hub, repo: Repo, fleet: Obedient) -> None:
+    gate = {"name": "tests", "webhook": {}}
+    stages = (stage("canary", "canary", gates={"after": [gate]}), stage("rest"))
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*stages))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+    await reaches(hub, "fleet-1", counts={"done": 1, "pending": 5})
+    assert (await rolling.status(hub, "fleet-1"))["blockers"][0][
+        "reason"
+    ] == "gate tests: waiting to be called"
+    await rolling.act(hub, "fleet-1", "signal", "pipeline", gate="tests")
+    await reaches(hub, "fleet-1", phase="Completed")
