@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import functools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from argosy import bundle
@@ -15,7 +14,7 @@ from argosy.objects import Manifest, ObjectKey
 from hub.core import destinations, expand, sources
 from hub.core.destinations import Directory
 from hub.core.fleet import Fleet
-from hub.core.plans import compare, differences, holds
+from hub.core.plans import compare, differences
 from hub.core.plans.compare import Pair
 from hub.core.plans.differences import ObjectChange
 from hub.core.plans.model import AppPlan
@@ -51,9 +50,7 @@ class _Scene:
     """What all applications of one plan are looked at with."""
 
     directory: Directory
-    appsets: Mapping[str, Manifest]
     ends: float
-    now: datetime.datetime
 
 
 class Dishes:
@@ -76,18 +73,16 @@ class Dishes:
         pairs: Iterable[Pair],
         moved: Sequence[Pair],
         fleet: Fleet,
-        appsets: Mapping[str, Manifest],
         *,
         renders: int,
         ends: float,
-        now: float,
     ) -> list[AppPlan]:
         """What becomes of the applications; those that stay as they are in every way are left out.
 
         `moved` have sources that moved. `renders` bounds the renders, `ends` (monotonic seconds) their time.
         """
         self._left = renders
-        scene = _Scene(Directory(fleet), appsets, ends, datetime.datetime.fromtimestamp(now, datetime.UTC))
+        scene = _Scene(Directory(fleet), ends)
         due = [*(pair for pair in pairs if pair.changed), *await self._touched(moved)]
         found = await asyncio.gather(*(self._guarded(pair, scene) for pair in due))
         return _handed_over([app for app in found if app is not None])
@@ -151,13 +146,10 @@ class Dishes:
         same = state is not None and rendered.recipe == state.recipe and not moved
         if same and not plan.fields.fields:
             return None
-        project = await self._bounds.project(app)
-        appset = scene.appsets.get(pair.appset)
         plan = replace(
             plan,
             after=rendered.recipe,
             revision=rendered.revision,
-            holds=() if same else holds.of_app(app, project, appset, scene.now),
         )
         if moved and pair.live is not None:
             plan = replace(plan, moved_from=_cluster_name(pair.live, scene.directory))

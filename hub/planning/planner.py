@@ -22,7 +22,7 @@ from hub.core.plans import change as changes
 from hub.core.plans import compare, differences, model
 from hub.core.plans.change import Change
 from hub.core.plans.compare import Pair, SetOutcome
-from hub.core.plans.model import Plan, RemovalPlan, Written
+from hub.core.plans.model import AppPlan, Plan, RemovalPlan, Written
 from hub.core.served import table
 from hub.core.types import ClusterFacts
 from hub.loops.asking import Fetcher, Provide, Pull, TreeOf
@@ -30,7 +30,7 @@ from hub.loops.expander import Expander, evaluator_of
 from hub.loops.renderer import Renderer
 from hub.loops.trees import Trees
 from hub.loops.world import World
-from hub.planning import writing
+from hub.planning import waits, writing
 from hub.planning.dishes import Dishes
 from hub.planning.trees import Merger, PlannedTrees, placed
 from hub.store.base import Store, Tx
@@ -125,15 +125,13 @@ class _Work:
         outcomes = await asyncio.gather(*(self._evaluated(one) for one in asked))
         pairs = [*lone, *(pair for outcome, _ in outcomes for pair in outcome.pairs)]
         dishes = parts.dishes(self._trees.tree)
-        apps = await dishes.compared(
-            pairs,
-            self._moved(pairs),
-            self._fleet,
-            {one.manifest["metadata"]["name"]: one.manifest for one in asked},
-            renders=change.renders,
-            ends=self._ends,
-            now=parts.now(),
+        moved = self._moved(pairs)
+        apps = await dishes.compared(pairs, moved, self._fleet, renders=change.renders, ends=self._ends)
+        rules = await parts.store.read(
+            lambda tx: waits.rules(tx, parts.resources, self._sets(tx, asked, apps), parts.now())
         )
+        clusters = {cluster.name: cluster for cluster in (*before, *self._fleet)}
+        apps = waits.held(apps, [*pairs, *moved], clusters, rules)
         return Plan(
             asked=change.digest,
             written=(*written, *_clusters(self._moves)),
@@ -204,6 +202,14 @@ class _Work:
             if uid not in known and not entry.manifest["metadata"].get("deletionTimestamp")
             if not self._only or _set_of(entry.manifest) == self._only
         ]
+
+    def _sets(self, tx: Tx, asked: Iterable[_Asked], apps: Iterable[AppPlan]) -> list[Manifest]:
+        """The sets of the applications that change, as they would be."""
+        found = {one.manifest["metadata"]["name"]: one.manifest for one in asked}
+        for name in {app.appset for app in apps if app.appset} - found.keys():
+            if (appset := self._parts.resources.get(tx, table.APPLICATION_SET, NAMESPACE, name)) is not None:
+                found[name] = appset
+        return list(found.values())
 
     # --- sets -----------------------------------------------------------------------------------------------------
 

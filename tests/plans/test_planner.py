@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -228,10 +229,38 @@ async def test_windows_hold_and_manual_syncs_are_said(hub: Hub, repo: Repo) -> N
     await hubs.patch(hub, table.APP_PROJECT, "default", {"spec": {"syncWindows": closed}})
     edited = hubs.appset(repo)
     edited["spec"]["template"]["metadata"]["name"] = "by-hand-{{.path.basename}}-{{.name}}"
-    del edited["spec"]["template"]["spec"]["syncPolicy"]
-    plan = await hub.planner.plan({"objects": [edited]})
-    added = next(app for app in plan.apps if app.change == "added")
-    assert [hold.kind for hold in added.holds] == ["Window", "ManualSync"]
+    for kind in ("Window", "ManualSync"):
+        plan = await hub.planner.plan({"objects": [edited]})
+        added = next(app for app in plan.apps if app.change == "added")
+        assert [hold.kind for hold in added.holds] == [kind], "windows are for what syncs by itself"
+        edited["spec"]["template"]["spec"].pop("syncPolicy", None)
+
+
+async def test_freezes_hold_changes_and_removals_and_stages_are_said(hub: Hub, repo: Repo) -> None:
+    until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    freeze = {
+        "apiVersion": "argosy.dev/v1alpha1",
+        "kind": "Freeze",
+        "metadata": {"name": "peak"},
+        "spec": {"reason": "sale", "expiresAt": until, "clusters": ["two"]},
+    }
+    await hubs.add(hub, table.FREEZE, freeze)
+    edited = hubs.appset(repo)
+    edited["spec"]["template"]["spec"]["source"]["path"] = "apps/db"
+    edited["spec"]["template"]["metadata"]["labels"] = {"cluster": "{{.name}}"}
+    steps = [
+        {"matchExpressions": [{"key": "cluster", "operator": "In", "values": [name]}]}
+        for name in ("one", "two")
+    ]
+    edited["spec"]["strategy"] = {"type": "RollingSync", "rollingSync": {"steps": steps}}
+    found = by_name(await hub.planner.plan({"objects": [edited]}))
+    assert found["web-one"].holds == ()
+    frozen, stage = found["web-two"].holds
+    assert (frozen.kind, stage.kind) == ("Freeze", "Rollout")
+    assert "sale" in frozen.message
+    assert stage.message == "stage 2 of 2 (step-2); after step-1"
+    gone = by_name(await hub.planner.plan({"labels": [{"cluster": "two", "remove": ["env"]}]}))
+    assert [hold.kind for hold in gone["web-two"].holds] == ["Freeze"]
 
 
 async def test_renders_are_bounded_and_what_is_not_shown_is_counted(hub: Hub, repo: Repo) -> None:

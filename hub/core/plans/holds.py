@@ -1,53 +1,93 @@
-"""What a change would wait for: windows of its project, a sync that nobody automated, the stages of its set."""
+"""What a change would wait for: freezes, windows, the stages and gates of its set's rollout, a sync by hand.
+
+Asked of `hub.core.holds` and the rollout's own rules, so that a plan waits for what the change will wait for.
+"""
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import rollingsync, windows
+from hub.core import holds, windows
+from hub.core.freezes import Orders, Subject
 from hub.core.plans.model import Hold
+from hub.core.rollout import placing
+from hub.core.rollout.model import OUTSIDE, Gate, Strategy
+from hub.core.windows import Window
 
 
-def of_app(
-    app: Manifest, project: Manifest | None, appset: Manifest | None, now: datetime.datetime
-) -> tuple[Hold, ...]:
-    """`project` and `appset` are None where there are none. `now` is aware."""
-    found = (_window(app, project, now), _by_hand(app), _stage(app, appset))
-    return tuple(hold for hold in found if hold is not None)
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds are decided by. `strategies` are those of sets by name, `unreadable` why a set's cannot be used."""
+
+    orders: Orders
+    projects: Mapping[str, Sequence[Window]]
+    strategies: Mapping[str, Strategy]
+    unreadable: Mapping[str, str]
+    now: float
 
 
-def _window(app: Manifest, project: Manifest | None, now: datetime.datetime) -> Hold | None:
-    entries = ((project or {}).get("spec") or {}).get("syncWindows")
-    if not entries or project is None:
-        return None
-    name = project["metadata"]["name"]
-    try:
-        if windows.can_sync(windows.parse(entries), app, now):
-            return None
-    except Invalid as error:
-        return Hold("Window", f"a sync window of project {name} cannot be read: {error.message}")
-    return Hold("Window", f"the sync windows of project {name} do not allow a sync now")
+def of_apps(subjects: Iterable[Subject], rules: Rules) -> dict[str, tuple[Hold, ...]]:
+    """By `Subject.id`: what each application that changes would wait for."""
+    found: dict[str, list[Hold]] = {}
+    by_set: dict[str, list[Subject]] = {}
+    for subject in subjects:
+        by_set.setdefault(subject.appset, []).append(subject)
+    for appset, members in by_set.items():
+        strategy = rules.strategies.get(appset)
+        policy = windows.parse_policy(strategy.windows) if strategy else ()
+        held = holds.of(members, rules.orders, rules.projects, rules.now, policy).by_app
+        for subject in members:
+            mine = found.setdefault(subject.id, [])
+            if (hold := held.get(subject.id)) is not None:
+                mine.append(Hold("Freeze" if hold.reason.startswith("frozen") else "Window", hold.reason))
+            if not subject.automated:
+                mine.append(
+                    Hold(
+                        "ManualSync", "syncs when somebody asks for it: spec.syncPolicy.automated is not set"
+                    )
+                )
+            if reason := rules.unreadable.get(appset):
+                mine.append(Hold("Rollout", reason))
+            elif strategy is not None and (stage := _stage(subject, strategy)):
+                mine.append(Hold("Rollout", stage))
+    return {app: tuple(mine) for app, mine in found.items()}
 
 
-def _by_hand(app: Manifest) -> Hold | None:
-    policy: Mapping[str, Any] = (app.get("spec") or {}).get("syncPolicy") or {}
-    automated = policy.get("automated")
-    if automated is not None and automated.get("enabled") is not False:
-        return None
-    return Hold("ManualSync", "syncs when somebody asks for it: spec.syncPolicy.automated is not set")
+def of_removals(subjects: Iterable[Subject], rules: Rules) -> dict[str, tuple[Hold, ...]]:
+    """By `Subject.id`: freezes hold removals, windows are for syncs."""
+    held = holds.of(subjects, rules.orders, {}, rules.now).by_app
+    return {app: (Hold("Freeze", hold.reason),) for app, hold in held.items()}
 
 
-def _stage(app: Manifest, appset: Manifest | None) -> Hold | None:
-    strategy = ((appset or {}).get("spec") or {}).get("strategy") or {}
-    steps = rollingsync.steps_of(strategy)
-    labels = app["metadata"].get("labels") or {}
-    at = next((at for at, step in enumerate(steps) if step.selects(labels)), None)
-    if not steps or at == 0:
-        return None
-    if at is None:
-        return Hold("Rollout", "in no step of the rolling sync: syncs when somebody asks for it")
-    return Hold("Rollout", f"step {at + 1} of {len(steps)}: waits until the steps before it are healthy")
+def automated(app: Manifest) -> bool:
+    """Whether an Application syncs by itself."""
+    policy = ((app.get("spec") or {}).get("syncPolicy") or {}).get("automated")
+    return policy is not None and policy.get("enabled") is not False
+
+
+def _stage(subject: Subject, strategy: Strategy) -> str:
+    """What the application waits for in its rollout, "" where it goes first and through no gate."""
+    manifest = subject.manifest or {}
+    own = (manifest.get("metadata") or {}).get("labels") or {}
+    at = placing.place(strategy, own if strategy.over_apps else subject.cluster.labels)
+    stages = strategy.stages
+    if at == OUTSIDE:
+        return "in no stage of the rollout: syncs when somebody asks for it"
+    gates = [*_gates(at, stages[at].before, "before")]
+    for earlier in range(at):
+        gates += [
+            *_gates(earlier, stages[earlier].before, "before"),
+            *_gates(earlier, stages[earlier].after, "after"),
+        ]
+    parts = [f"stage {at + 1} of {len(stages)} ({stages[at].name})"] if at or gates else []
+    if at:
+        parts.append(f"after {stages[at - 1].name}")
+    if gates:
+        parts.append(f"gates: {', '.join(gates)}")
+    return "; ".join(parts)
+
+
+def _gates(at: int, gates: Sequence[Gate], when: str) -> Iterable[str]:
+    return (f"{gate.name} ({gate.kind}) {when} stage {at + 1}" for gate in gates)
