@@ -58,6 +58,7 @@ from hub.planning.dishes import Dishes
 from hub.planning.execution import Executor
 from hub.planning.locator import Locator
 from hub.planning.planner import Parts, Planner
+from hub.planning.statistics import Statistics
 from hub.providers import oci
 from hub.providers import table as providers
 from hub.providers.base import Cache
@@ -170,6 +171,7 @@ class Hub:
         parts = self._planning()
         self.planner = Planner(parts)
         self.executor = Executor(parts, self.planner, self._moved)
+        self.statistics = Statistics(self.store, self.resources)
         self.locator = Locator(self.store, self.trees, self.mirrors)
         known = Holding(objects)
         self.roller = Roller(store, objects, self._clock, known.holds)
@@ -182,7 +184,7 @@ class Hub:
         self.holder = Holder(store, known, holding, self._held_otherwise, self._clock)
         self._hold = Loop("holder", self.holder.run, every=600, wake=holding)
         recording = Wake()
-        self.recorder = Recorder(store, self.mirrors.committed, recording, self._clock)
+        self.recorder = Recorder(store, objects, self.mirrors.committed, recording, self._clock)
         self._record = Loop("recorder", self.recorder.run, every=60, wake=recording)
         sweeper = Sweeper(store, objects, self._tidy, self.trees, self._clock)
         sweep = Loop("sweeper", sweeper.run, every=3600)
@@ -242,7 +244,13 @@ class Hub:
                     *plans.set_actions(self.planner),
                     *rollout_actions.rollout_actions(self.store, self.mover.act),
                 ],
-                pages=[*plans.pages(self.planner, self.executor), insight.where_page(self.locator)],
+                pages=[
+                    *plans.pages(self.planner, self.executor),
+                    insight.where_page(self.locator),
+                    insight.stats_page(self.statistics),
+                    insight.audit_page(self.store),
+                ],
+                families=self.statistics.metrics,
             )
         )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from prometheus_client.core import Metric
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +25,7 @@ from argosy.machinery import failure
 from hub.api import bodies, metrics, paths, reviews, wire
 from hub.api.auth import Authenticator
 from hub.api.discovery import Discovery, Subresource
-from hub.api.health import Health
+from hub.api.health import Families, Health
 from hub.api.listing import Lister
 from hub.api.objects import Call, Objects
 from hub.api.openapi import OpenApi
@@ -87,6 +88,10 @@ class Page:
     run: Callable[[Visit], Any]
 
 
+async def _no_families(now: float) -> Sequence[Metric]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Hub:
     """What the API needs of the hub around it."""
@@ -99,6 +104,7 @@ class Hub:
     ready: Callable[[], bool] = lambda: True
     actions: Sequence[Action] = ()
     pages: Sequence[Page] = ()
+    families: Families = _no_families
     clock: Callable[[], float] = time.time
     extra: Mapping[str, Handler] = field(default_factory=dict)
     """Further GET pages by path, for known users."""
@@ -119,7 +125,7 @@ class Api:
         self._actions = {(action.offer.resource, action.offer.name): action for action in hub.actions}
         started = email.utils.formatdate(hub.clock(), usegmt=True)
         openapi = OpenApi(self._discovery.group_versions(), hub.version, started)
-        health = Health(hub.store, hub.version, hub.records, hub.ready, hub.clock)
+        health = Health(hub.store, hub.version, hub.records, hub.ready, hub.clock, hub.families)
         webhook = Webhook(hub.on_push)
         free = {
             "/healthz": health.ready,

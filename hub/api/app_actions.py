@@ -78,8 +78,9 @@ def _action(store: Store, resources: Resources, name: str, change: Any) -> Actio
             row = objects.get(tx, served.resource, target.namespace, target.name)
             if row is None:
                 return None
-            written: Manifest = change(tx, resources.read(row), call, body)
-            audit.put(tx, call.record(target.name, 200))
+            before = resources.read(row)
+            written: Manifest = change(tx, before, call, body)
+            audit.put(tx, call.record(target.name, 200, before, written))
             return written
 
         found = await store.write(write)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import html
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
@@ -38,9 +40,21 @@ def version_info(version: str) -> dict[str, str]:
     }
 
 
+Families = Callable[[float], Awaitable[Iterable[Metric]]]
+"""(now) -> metrics that are reckoned when they are asked for."""
+
+
+class _Ready(Collector):
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
 class Health:
     """The pages. `records` are those of the hub's loops; `ready` says whether the hub has started; `clock`
-    Unix seconds.
+    Unix seconds; `families` gives further metrics.
     """
 
     def __init__(
@@ -50,8 +64,10 @@ class Health:
         records: Callable[[], Sequence[Record]],
         ready: Callable[[], bool],
         clock: Callable[[], float],
+        families: Families,
     ) -> None:
         self._store = store
+        self._families = families
         self._version = version_info(version)
         self._records = records
         self._ready = ready
@@ -77,7 +93,10 @@ class Health:
 
     async def metrics(self, request: Request) -> Response:
         """`/metrics` in Prometheus' text form."""
-        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+        own = CollectorRegistry()
+        families = await self._families(self._clock())
+        own.register(_Ready(families))
+        return Response(generate_latest(REGISTRY) + generate_latest(own), media_type=CONTENT_TYPE_LATEST)
 
     async def loops(self, request: Request) -> Response:
         """`/loops`: each loop's last run, duration and error, as JSON or as a page for people."""

@@ -1,15 +1,23 @@
-"""`GET /where`: where a commit is. Query: `commit`, and `repo`, `state` (several), `limit`."""
+"""Pages about the fleet as a whole.
+
+`GET /where`: where a commit is; `commit`, and `repo`, `state` (several), `limit`. `GET /stats`: delivery figures; `days`,
+`by`, `label`. `GET /audit`: who changed what; `user`, `verb`, `resource`, `namespace`, `name`, `since` and `until` (Unix
+seconds), `limit`, `before` (the id of the last record of the page before).
+"""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
+import orjson
 from starlette.responses import Response
 
 from argosy.errors import Invalid
 from hub.api import wire
 from hub.api.app import Page, Visit
 from hub.core.where import Place
+from hub.store import audit
+from hub.store.base import Store
 
 
 class _Answer(Protocol):
@@ -18,6 +26,73 @@ class _Answer(Protocol):
 
 class Locator(Protocol):
     async def where(self, commit: str, repo: str = "") -> _Answer: ...
+
+
+class Statistics(Protocol):
+    async def stats(self, *, days: float, by: str, label: str, now: float) -> dict[str, Any]: ...
+
+
+MOST_RECORDS = 1000
+
+
+def stats_page(statistics: Statistics) -> Page:
+    async def answer(visit: Visit) -> Response:
+        query = visit.request.query_params
+        found = await statistics.stats(
+            days=_number(query.get("days") or "30", "days"),
+            by=query.get("by") or "fleet",
+            label=query.get("label") or "",
+            now=visit.now,
+        )
+        return wire.json_answer(found)
+
+    return Page("/stats", "GET", answer)
+
+
+def audit_page(store: Store) -> Page:
+    async def answer(visit: Visit) -> Response:
+        query = visit.request.query_params
+        asked = audit.Asked(
+            username=query.get("user", ""),
+            verb=query.get("verb", ""),
+            resource=query.get("resource", ""),
+            namespace=query.get("namespace", ""),
+            name=query.get("name", ""),
+            since=_number(query.get("since") or "0", "since"),
+            until=_number(query.get("until") or "0", "until"),
+            before=wire.whole(visit.request, "before"),
+        )
+        limit = min(wire.whole(visit.request, "limit") or 100, MOST_RECORDS)
+        found = await store.read(lambda tx: audit.found(tx, asked, limit))
+        return wire.json_answer({"items": [_record(number, record) for number, record in found]})
+
+    return Page("/audit", "GET", answer)
+
+
+def _record(number: int, record: audit.Record) -> dict[str, Any]:
+    return {
+        "id": number,
+        "time": record.time,
+        "user": record.username,
+        "verb": record.verb,
+        "resource": record.resource,
+        "namespace": record.namespace,
+        "name": record.name,
+        "code": record.code,
+        "agent": record.agent,
+        "address": record.address,
+        "fields": orjson.loads(record.change),
+    }
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e12:
+        raise Invalid(f"{name}: found {text!r}, expected a number")
+    return value
 
 
 def where_page(locator: Locator) -> Page:

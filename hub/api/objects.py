@@ -21,6 +21,7 @@ from hub.api.negotiate import Form
 from hub.api.paths import Target
 from hub.api.show import Viewer
 from hub.api.watching import Watcher, WatchResponse
+from hub.core import trail
 from hub.core.access import User
 from hub.core.served import cells
 from hub.core.served.base import Served
@@ -55,16 +56,33 @@ class Call:
         """The form of the answer. Raises `ApiFailure` 406."""
         return negotiate.form(self.request.headers.get("accept", ""), shapes=_FORMS)
 
-    def record(self, name: str, code: int) -> audit.Record:
-        """The audit record of a mutation."""
+    def record(
+        self, name: str, code: int, before: Manifest | None = None, after: Manifest | None = None
+    ) -> audit.Record:
+        """The audit record of a mutation: the object before and after, None where there is none."""
         target, headers = self.target, self.request.headers
         resource = f"{target.group}/{target.resource}" if target.group else target.resource
         if target.subresource:
             resource += f"/{target.subresource}"
         agent = headers.get("kubectl-command") or headers.get("user-agent", "")
+        status = target.subresource == "status"
         return audit.Record(
-            self.now, self.user.name, self.verb, resource, target.namespace, name, code, agent[:200]
+            self.now,
+            self.user.name,
+            self.verb,
+            resource,
+            target.namespace,
+            name,
+            code,
+            agent[:200],
+            address_of(self.request),
+            trail.change(before, after, status=status),
         )
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from: the connection's other end, which no header can claim to be another."""
+    return request.client.host if request.client else ""
 
 
 class Objects:
@@ -214,7 +232,7 @@ class Objects:
             metadata = written.object["metadata"]
             if written.action != write.UNCHANGED:
                 code = 201 if written.action == write.CREATED else 200
-                audit.put(tx, call.record(metadata["name"], code))
+                audit.put(tx, call.record(metadata["name"], code, written.before, written.object))
             return written, self._answered(tx, served, written, call.now)
 
         run = self._store.read if dry_run else self._store.write
@@ -258,7 +276,7 @@ class Objects:
                 dry_run=options.dry_run,
             )
             if not options.dry_run:
-                audit.put(tx, call.record(target.name, 200))
+                audit.put(tx, call.record(target.name, 200, written.before, _left(written)))
             return written
 
         run = self._store.read if options.dry_run else self._store.write
@@ -292,7 +310,7 @@ class Objects:
                 )
                 gone.append(written.object)
                 if not options.dry_run:
-                    audit.put(tx, call.record(row.name, 200))
+                    audit.put(tx, call.record(row.name, 200, written.before, _left(written)))
             return gone
 
         run = self._store.read if options.dry_run else self._store.write
@@ -349,6 +367,11 @@ def _signed(
         return replace(outcome, object={**outcome.object, "spec": {**spec, "person": creator}})
 
     return decided
+
+
+def _left(written: Written) -> Manifest | None:
+    """What is left of an object that was to be deleted: one with finalizers, or nothing."""
+    return None if written.action == write.DELETED else written.object
 
 
 def _named(name: str) -> Callable[[Any], bool]:

@@ -16,7 +16,8 @@ from argosy.objects import Manifest
 from hub.api import bodies, wire
 from hub.api.app import Action, Page, Visit
 from hub.api.discovery import Subresource
-from hub.api.objects import Call
+from hub.api.objects import Call, address_of
+from hub.core import trail
 from hub.core.access import Attributes
 from hub.core.plans import change as changes
 from hub.core.plans import model
@@ -59,10 +60,19 @@ def pages(planner: Planner, executor: Executor) -> list[Page]:
             for what in _writes(changes.parse(asked)):
                 visit.permit(what)
 
-        def note(tx: Tx, verb: str, served: Served, namespace: str, name: str) -> None:
-            agent = f"argosy plan --apply {digest}"
+        def note(tx: Tx, verb: str, served: Served, before: Manifest | None, after: Manifest | None) -> None:
+            metadata = (after or before or {})["metadata"]
             record = audit.Record(
-                visit.now, visit.user.name, verb, served.resource.lstrip("/"), namespace, name, 200, agent
+                visit.now,
+                visit.user.name,
+                verb,
+                served.resource.lstrip("/"),
+                metadata.get("namespace") or "",
+                metadata["name"],
+                200,
+                f"argosy plan --apply {digest}",
+                address_of(visit.request),
+                trail.change(before, after),
             )
             audit.put(tx, record)
 

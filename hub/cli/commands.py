@@ -13,6 +13,7 @@ from hub.cli import (
     clusters,
     fleet_commands,
     freezes,
+    insight,
     join,
     offline,
     plan,
@@ -65,6 +66,8 @@ app.command("plan")(plan.plan)
 app.command("status")(fleet_commands.status)
 app.command("where")(where.where_is)
 app.command("wait")(wait.wait)
+app.command("stats")(insight.stats)
+app.command("audit")(insight.audit)
 app.command("join")(join.join)
 app.command("kubeconfig")(fleet_commands.show_kubeconfig)
 app.add_typer(clusters.commands, name="cluster")

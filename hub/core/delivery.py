@@ -71,6 +71,22 @@ def _is_settled(delivery: Delivery, now: float, *, current: bool) -> bool:
     return bool(delivery.done) and now > delivery.done + PROBATION
 
 
+def events(before: Delivery, after: Delivery, commit: str, state: str) -> list[tuple[str, str, str]]:
+    """What there is to tell of a delivery that came on: (type, reason, message). `state` is what is wrong, in a word."""
+    of = f"commit {commit[:12]} (release {after.release})" if commit else f"release {after.release}"
+    found = []
+    if after.done and not before.done:
+        took = max(0.0, after.done - after.created)
+        found.append(("Normal", "Deployed", f"{of} is Synced and Healthy after {took:.0f} s"))
+    if after.failed and not before.failed:
+        what = "was taken back" if after.restored == after.failed else f"is not well: {state or 'taken back'}"
+        found.append(("Warning", "DeploymentFailed", f"{of} {what}"))
+    if after.restored and not before.restored and after.restored != after.failed:
+        took = after.restored - after.failed
+        found.append(("Normal", "Restored", f"well again {took:.0f} s after {of} failed"))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """Over the releases made in a time. Seconds; None where nothing was to be measured."""

@@ -64,6 +64,16 @@ def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
     }
     resources.create(tx, table.RELEASE, manifest, manager=MANAGER, now=now, uid=news.release)
     _forget_old(tx, resources, owner, number, now)
+    shown = ", ".join(sorted({one.revision[:12] for one in changed if one.revision})[:3]) or "no commit"
+    resources.event(
+        tx,
+        news.owner,
+        kind="Normal",
+        reason="Released",
+        message=f"release {name} of {shown}: {len(changed)} applications on {len({one.cluster for one in changed})} clusters",
+        now=now,
+        component=MANAGER,
+    )
     return name
 
 

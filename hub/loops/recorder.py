@@ -9,13 +9,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from argosy.loop import Wake
 from hub.core import delivery
-from hub.core.delivery import Seen
+from hub.core.delivery import Delivery, Seen
 from hub.store import deliveries
 from hub.store.base import Store, Tx
 from hub.store.deliveries import Open
+from hub.store.resources import Resources
 
+MANAGER = "argosy-recorder"
 TOGETHER = 200
 """Clusters looked at in one go."""
+TOLD = 100
+"""Events written in one go: of thousands of applications that get well together, nobody reads every one."""
 SETTLED_EVERY = 60.0
 DATED = 50
 """Commits whose time is asked for in one run."""
@@ -27,8 +31,11 @@ CommittedAt = Callable[[str, str], Awaitable[float]]
 class Recorder:
     """`now` tells the time in Unix seconds; `wake` is this loop's own."""
 
-    def __init__(self, store: Store, committed: CommittedAt, wake: Wake, now: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, resources: Resources, committed: CommittedAt, wake: Wake, now: Callable[[], float]
+    ) -> None:
         self._store = store
+        self._resources = resources
         self._committed = committed
         self._wake = wake
         self._now = now
@@ -59,12 +66,15 @@ class Recorder:
 
     async def _record(self, clusters: Sequence[str]) -> None:
         now = self._now()
-        changed, well = [], []
+        changed: list[Delivery] = []
+        well: list[tuple[str, str, str, str, str, float]] = []
+        told: list[tuple[Open, Delivery]] = []
         for one in await self._store.read(lambda tx: deliveries.unsettled(tx, clusters)):
             seen = _seen(one, now)
             found = delivery.advanced(one.delivery, seen, now, current=one.assigned == one.delivery.release)
             if found != one.delivery:
                 changed.append(found)
+                told.append((one, found))
             if seen.well and seen.release == one.delivery.release:
                 place = (one.delivery.cluster, one.delivery.app, one.delivery.release)
                 well.append((*place, one.bundle, one.revision, seen.time))
@@ -72,9 +82,23 @@ class Recorder:
         def write(tx: Tx) -> None:
             deliveries.settle(tx, changed)
             deliveries.well(tx, well)
+            for one, found in told[:TOLD]:
+                self._tell(tx, one, found, now)
 
         if changed:
             await self._store.write(write)
+
+    def _tell(self, tx: Tx, one: Open, found: Delivery, now: float) -> None:
+        """What came of a release, as an Event of its Application."""
+        app = self._resources.by_uid(tx, found.app)
+        if app is None:
+            return
+        for kind, reason, message in delivery.events(
+            one.delivery, found, one.revision, one.phase or one.health
+        ):
+            self._resources.event(
+                tx, app, kind=kind, reason=reason, message=message, now=now, component=MANAGER
+            )
 
     async def _settle(self) -> None:
         """Now and then what is over by time alone."""

@@ -19,8 +19,8 @@ from hub.store.resources import NAMESPACE, Resources, options
 MANAGER = "argosy"
 SERVED: Mapping[str, Served] = {"ApplicationSet": table.APPLICATION_SET, "Application": table.APPLICATION}
 
-Note = Callable[[Tx, str, Served, str, str], None]
-"""Keeps for the audit that something was written: (tx, verb, kind, namespace, name)."""
+Note = Callable[[Tx, str, Served, Manifest | None, Manifest | None], None]
+"""Keeps for the audit that something was written: (tx, verb, kind, the object before, the object after)."""
 
 
 def objects(
@@ -83,13 +83,13 @@ def everything(tx: Tx, resources: Resources, change: Change, now: float, note: N
         found = wanted or live
         assert found is not None
         verb = "delete" if wanted is None else "create" if live is None else "update"
-        metadata = found["metadata"]
-        note(tx, verb, SERVED[found["kind"]], metadata["namespace"], metadata["name"])
+        note(tx, verb, SERVED[found["kind"]], live, wanted)
     for one in change.labels:
+        before = resources.get(tx, table.CLUSTER, "", one.cluster)
         labels = {**one.put, **dict.fromkeys(one.drop)}
         patch = {"metadata": {"labels": labels}}
-        resources.patch(tx, table.CLUSTER, "", one.cluster, patch, manager=MANAGER, now=now)
-        note(tx, "patch", table.CLUSTER, "", one.cluster)
+        after = resources.patch(tx, table.CLUSTER, "", one.cluster, patch, manager=MANAGER, now=now)
+        note(tx, "patch", table.CLUSTER, before, after)
     for join in change.joins:
         cluster: Manifest = {
             "apiVersion": table.CLUSTER.kind.api_version,
@@ -98,8 +98,8 @@ def everything(tx: Tx, resources: Resources, change: Change, now: float, note: N
         }
         if join.server:
             cluster["spec"] = {"server": join.server}
-        resources.create(tx, table.CLUSTER, cluster, manager=MANAGER, now=now)
-        note(tx, "create", table.CLUSTER, "", join.name)
+        made = resources.create(tx, table.CLUSTER, cluster, manager=MANAGER, now=now)
+        note(tx, "create", table.CLUSTER, None, made)
     for name in change.leaves:
+        note(tx, "delete", table.CLUSTER, resources.get(tx, table.CLUSTER, "", name), None)
         resources.delete(tx, table.CLUSTER, "", name, now=now)
-        note(tx, "delete", table.CLUSTER, "", name)

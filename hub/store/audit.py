@@ -10,7 +10,7 @@ from hub.store.base import Tx
 @dataclass(frozen=True, slots=True)
 class Record:
     """One mutation. `time` is Unix seconds, `code` the HTTP status answered, `agent` the client and its
-    command.
+    command, `address` where it came from, `change` the fields before and after as a JSON array (`hub.core.trail`).
     """
 
     time: float
@@ -21,6 +21,8 @@ class Record:
     name: str
     code: int
     agent: str = ""
+    address: str = ""
+    change: bytes = b"[]"
 
 
 _COLUMNS = ", ".join(field.name for field in fields(Record))
@@ -31,11 +33,48 @@ def put(tx: Tx, record: Record) -> None:
     tx.run(f"INSERT INTO audit ({_COLUMNS}) VALUES ({places})", astuple(record))
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which records: "" (and 0) asks for all. `resource` is that of records or its last part (`applicationsets`);
+    `before` is an id, for the next page.
+    """
+
+    username: str = ""
+    verb: str = ""
+    resource: str = ""
+    namespace: str = ""
+    name: str = ""
+    since: float = 0.0
+    until: float = 0.0
+    before: int = 0
+
+
+def found(tx: Tx, asked: Asked, limit: int) -> list[tuple[int, Record]]:
+    """(id, record), newest first."""
+    conditions, values = ["1 = 1"], list[object]()
+    for column in ("username", "verb", "namespace", "name"):
+        if text := getattr(asked, column):
+            conditions.append(f"{column} = ?")
+            values.append(text)
+    if asked.resource:
+        conditions.append("(resource = ? OR resource LIKE ? OR resource LIKE ? OR resource LIKE ?)")
+        part = asked.resource.replace("%", "").replace("_", "")
+        values += [asked.resource, f"%/{part}", f"{part}/%", f"%/{part}/%"]
+    for column, value, sign in (
+        ("time", asked.since, ">="),
+        ("time", asked.until, "<"),
+        ("id", asked.before, "<"),
+    ):
+        if value:
+            conditions.append(f"{column} {sign} ?")
+            values.append(value)
+    sql = f"SELECT id, {_COLUMNS} FROM audit WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?"
+    return [(row[0], Record(*row[1:])) for row in tx.all(sql, [*values, limit])]
+
+
 def newest(tx: Tx, limit: int) -> list[Record]:
     """The newest records, newest first."""
-    return [
-        Record(*row) for row in tx.all(f"SELECT {_COLUMNS} FROM audit ORDER BY id DESC LIMIT ?", (limit,))
-    ]
+    return [record for _, record in found(tx, Asked(), limit)]
 
 
 def sweep(tx: Tx, before: float) -> None:

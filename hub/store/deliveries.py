@@ -119,6 +119,13 @@ def since(tx: Tx, moment: float) -> list[Delivery]:
     ]
 
 
+def version(tx: Tx) -> tuple[object, ...]:
+    """What differs once something was recorded."""
+    sql = "SELECT count(*), coalesce(sum(done > 0), 0), coalesce(sum(failed > 0), 0), coalesce(sum(restored > 0), 0) "
+    found = tx.one(f"{sql} FROM deliveries")
+    return tuple(found or ())
+
+
 def of_commit(tx: Tx, commit: str) -> frozenset[str]:
     """The applications that releases of exactly this commit changed."""
     return frozenset(row[0] for row in tx.all("SELECT app FROM deliveries WHERE revision = ?", (commit,)))

@@ -35,6 +35,12 @@ def _deliveries(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@history(name="0005_audit")
+def _audit(db: sqlite_utils.Database) -> None:
+    for statement in schema.AUDIT_TABLES:
+        db.execute(statement)
+
+
 def apply(db: sqlite_utils.Database) -> None:
     """Brings the schema up to date. Raises `Invalid` where a newer Argosy wrote the database."""
     known = {migration.name for migration in history._migrations}

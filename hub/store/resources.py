@@ -46,6 +46,8 @@ class Written:
     object: Manifest
     action: str
     warnings: tuple[str, ...] = ()
+    before: Manifest | None = None
+    """The object as it was; None where there was none."""
 
 
 class Resources:
@@ -272,13 +274,13 @@ class Resources:
         assert row is not None
         assert live is not None
         if outcome.action == write.DELETED:
-            return self._deleted(tx, served, row, outcome, dry_run)
+            return replace(self._deleted(tx, served, row, outcome, dry_run), before=live)
         _admit(served, outcome.object, live, place)
         if dry_run:
-            return Written(_versioned(outcome.object, str(row.rv)), write.UPDATED, outcome.warnings)
+            return Written(_versioned(outcome.object, str(row.rv)), write.UPDATED, outcome.warnings, live)
         new = Row(served.resource, row.namespace, row.name, row.uid, b"", owner=_owner(outcome.object))
         stored = self._put(tx, served, new, outcome.object, row.rv)
-        return Written(stored, write.UPDATED, outcome.warnings)
+        return Written(stored, write.UPDATED, outcome.warnings, live)
 
     def _created(
         self, tx: Tx, served: Served, place: Place, outcome: Outcome, now: float, dry_run: bool

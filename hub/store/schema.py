@@ -193,3 +193,10 @@ DELIVERY_TABLES = [
         since REAL NOT NULL, PRIMARY KEY (cluster, app)
     ) WITHOUT ROWID""",
 ]
+
+AUDIT_TABLES = [
+    # Where a mutation came from, and what differs after it: see hub.store.audit.
+    "ALTER TABLE audit ADD COLUMN address TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE audit ADD COLUMN change BLOB NOT NULL DEFAULT '[]'",
+    "CREATE INDEX audit_name ON audit (name, namespace)",
+]
