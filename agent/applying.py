@@ -49,6 +49,8 @@ class Surroundings:
     sleep: Callable[[float], Awaitable[None]]
     holder: Callable[[str, ObjectKey], Awaitable[bool]]
     before: Callable[[str, Inventory, ObjectKey], Callable[[str], Manifest | None]]
+    delete: drift.Delete = drift.untouched
+    """Evaluates a jq path expression."""
 
 
 @dataclass
@@ -260,7 +262,7 @@ class Application:
             corrections=memory.corrections.get(key, {}),
             may_write=self.due.may_write_to(key),
             before=self.around.before(self.assignment.id, self.inventory, key),
-            ignored=drift.ignored(self._ignores, key) if self._ignores else drift.NOTHING,
+            ignored=drift.ignored(self._ignores, key, self.around.delete) if self._ignores else drift.NOTHING,
             respect_ignored=self._respect,
             dry_run=self.due.pending and self.due.request.dry_run,
             holder=other if other and await self.around.holder(other, key) else "",

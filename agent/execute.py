@@ -90,10 +90,10 @@ async def _put(
             merging.remembered(manifest) if remember else manifest, dry_run=dry_run, validate=how.validate
         )
     try:
-        merges = remember or dry_run
-        new = (
-            merging.merged(live, manifest, remember=remember) if merges else merging.replaced(live, manifest)
-        )
+        if remember or dry_run:
+            new = merging.merged(live, manifest, remember=remember, record=not dry_run)
+        else:
+            new = merging.replaced(live, manifest)
     except ValueError as error:
         raise base.Refused(f"cannot be merged with the live object: {error}", "Invalid") from None
     return await api.update(new, dry_run=dry_run, validate=how.validate)

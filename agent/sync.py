@@ -19,7 +19,7 @@ from agent.applying import Application, Surroundings
 from agent.cluster.base import ClusterApi
 from agent.cluster.guarded import GuardedCluster
 from agent.cluster.reflector import Watcher
-from agent.core import localpolicy, operations, options, prepare, removals, restraint
+from agent.core import drift, localpolicy, operations, options, prepare, removals, restraint
 from agent.core.inventory import Inventory, Operation
 from agent.core.localpolicy import LocalPolicy
 from agent.core.marks import Wanted
@@ -27,6 +27,7 @@ from agent.core.prepare import Prepared
 from agent.core.requests import AUTOMATIC
 from agent.core.restraint import Left
 from agent.ending import Ending
+from agent.jq import Jq
 from agent.memory import Memory, closed
 from agent.notes import Notes
 from agent.removing import Removed
@@ -86,13 +87,21 @@ class Syncer:
         self._policy = policy
         self._notes = notes or Notes()
         self._keys = keys or KeyRing(None)
+        self._jq = Jq()
         self.watcher = Watcher(api, changed)
         self._memories: dict[str, Memory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._assigned: Mapping[str, Assignment] = {}
         self._restraints: tuple[Restraint, ...] = ()
         self._around = Surroundings(
-            api, self.watcher, asyncio.Semaphore(IN_FLIGHT), clock, sleep, self._holds, self._before
+            api,
+            self.watcher,
+            asyncio.Semaphore(IN_FLIGHT),
+            clock,
+            sleep,
+            self._holds,
+            self._before,
+            self._jq.without,
         )
 
     def know(self, assignments: Sequence[Assignment], restraints: Sequence[Restraint] = ()) -> None:
@@ -142,6 +151,7 @@ class Syncer:
 
     async def close(self) -> None:
         """Ends all watching. The cluster itself stays open: it belongs to the caller."""
+        self._jq.close()
         await self.watcher.close()
 
     def _memory(self, assignment: str) -> Memory:
@@ -412,8 +422,16 @@ class Syncer:
 
         return find
 
+    def _unread(self, assignment: Assignment) -> Sequence[str]:
+        """Which expressions of the app have no effect, and why."""
+        rules = drift.ignores(assignment.policy.ignore_differences)
+        used = dict.fromkeys(expression for rule in rules for expression in rule.expressions)
+        problems = self._jq.problems
+        return [f'ignoreDifferences: jq "{each}": {problems[each]}' for each in used if each in problems]
+
     def _pass(self, run: Application, operation: Operation, removed: Removed, left: Left) -> Pass:
-        status = telling.of_pass(run, operation, removed, self._clock())
+        unread = self._unread(run.assignment) if self._jq.problems else ()
+        status = telling.of_pass(run, operation, removed, self._clock(), unread)
         waits = [failure.not_before - self._clock() for failure in run.memory.failures.values()]
         if left.reason:
             status = telling.held_back(status, left)

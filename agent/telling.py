@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from agent.applying import Application
 from agent.core import report
 from agent.core.inventory import Operation
+from agent.core.marks import Seen
 from agent.core.plan import Why
 from agent.core.restraint import Left
 from agent.memory import Memory
 from agent.removing import Removed
 from argosy.bundle import Assignment, Removal
+from argosy.objects import ObjectKey
 from argosy.status import AppStatus, Health, ObjectStatus, Sync
 
 
@@ -51,13 +54,17 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
     return found
 
 
-def of_pass(run: Application, operation: Operation, removed: Removed, now: float) -> AppStatus:
-    """The app's state after a pass. Keeps in memory since when it is Healthy with this release applied."""
+def of_pass(
+    run: Application, operation: Operation, removed: Removed, now: float, unread: Iterable[str] = ()
+) -> AppStatus:
+    """The app's state after a pass. Keeps in memory since when it is Healthy with this release applied. `unread` says
+    what of the app's settings could not be understood.
+    """
     assignment, memory = run.assignment, run.memory
     listed = lines(run, removed)
     bodies = {key: verdict.live.body for key, verdict in run.verdicts.items() if verdict.live is not None}
     ignored = frozenset(key for key, body in bodies.items() if report.health_ignored(body))
-    loose = frozenset(key for key, live in removed.live.items() if report.extraneous(live.body))
+    loose = frozenset(key for key, live in _extra(run, removed) if report.extraneous(live.body))
     health, guilty = report.app_health(listed, ignored)
     sync = report.app_sync(listed, loose)
     finished = not run.due.pending or operation.succeeded
@@ -69,6 +76,7 @@ def of_pass(run: Application, operation: Operation, removed: Removed, now: float
     operation = _unapproved(operation, removed)
     conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
     conditions += [("SyncOptionWarning", text) for text in run.prepared.warnings]
+    conditions += [("IgnoreDifferencesWarning", text) for text in unread]
     if operation.phase == "Failed":
         conditions.append(("SyncError", operation.message))
     elif run.blocked and not run.waiting:
@@ -108,6 +116,15 @@ def held_back(status: AppStatus, left: Left) -> AppStatus:
     """The state of an app that a freeze or a window holds back; it waits where there was something to be done."""
     conditions = (*status.conditions, ("Held", left.reason))
     return replace(status, conditions=conditions, waiting=left.reason if left.back else status.waiting)
+
+
+def _extra(run: Application, removed: Removed) -> Iterator[tuple[ObjectKey, Seen]]:
+    """The live objects of the app that its bundle lacks."""
+    for key in removed.inventory.entries:
+        if key not in run.prepared.wanted:
+            live = removed.live.get(key) or run.around.watcher.get(key)
+            if live is not None:
+                yield key, live
 
 
 def _unapproved(operation: Operation, removed: Removed) -> Operation:

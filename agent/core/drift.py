@@ -8,8 +8,8 @@ first.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -26,7 +26,7 @@ _VOLATILE = ("managedFields", "resourceVersion", "generation", "selfLink", "uid"
 class Ignore:
     """One entry of `spec.ignoreDifferences`. Group and kind are globs; name and namespace exact where given.
 
-    `jqPathExpressions` in the simple form `.a.b["c"]` are turned into pointers; others have no effect here.
+    `jqPathExpressions` of plain names (`.a.b`) are turned into pointers; `expressions` are those that need jq.
     """
 
     group: str
@@ -35,6 +35,7 @@ class Ignore:
     name: str
     pointers: tuple[str, ...]
     managers: frozenset[str]
+    expressions: tuple[str, ...] = ()
 
     def concerns(self, key: ObjectKey) -> bool:
         return (
@@ -61,14 +62,15 @@ def ignores(text: str) -> tuple[Ignore, ...]:
 
 
 def _ignore(entry: dict[str, Any]) -> Ignore:
-    simple = [_pointer_of(text) for text in entry.get("jqPathExpressions") or () if isinstance(text, str)]
+    said = [text for text in entry.get("jqPathExpressions") or () if isinstance(text, str)]
     return Ignore(
         str(entry.get("group") or ""),
         str(entry.get("kind") or ""),
         str(entry.get("namespace") or ""),
         str(entry.get("name") or ""),
-        (*(entry.get("jsonPointers") or ()), *(text for text in simple if text)),
+        (*(entry.get("jsonPointers") or ()), *(found for text in said if (found := _pointer_of(text)))),
         frozenset(entry.get("managedFieldsManagers") or ()),
+        tuple(text for text in said if not _pointer_of(text)),
     )
 
 
@@ -81,38 +83,58 @@ def _pointer_of(expression: str) -> str:
     return "/" + "/".join(names) if plain else ""
 
 
+Delete = Callable[[str, Manifest], Manifest]
+"""Evaluates a jq path expression: the manifest without what it names."""
+
+
+def untouched(expression: str, manifest: Manifest) -> Manifest:
+    """Evaluates nothing."""
+    return manifest
+
+
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """What is ignored of one object."""
+    """What is ignored of one object. `delete` evaluates `expressions`."""
 
     pointers: tuple[str, ...] = ()
     managers: frozenset[str] = frozenset()
+    expressions: tuple[str, ...] = ()
+    delete: Delete = field(default=untouched, compare=False)
+
+    @property
+    def fields(self) -> bool:
+        """Whether any field is ignored, whoever manages it."""
+        return bool(self.pointers or self.expressions)
 
     def strip(self, manifest: Manifest) -> Manifest:
         """The manifest without what is ignored."""
         out: Any = manifest
         for path in self.pointers:
             out = fieldpath.pointer(out, path)
+        for expression in self.expressions:
+            out = self.delete(expression, out)
         return out if isinstance(out, dict) else manifest
 
 
 NOTHING = Ignored()
 
 
-def ignored(rules: Sequence[Ignore], key: ObjectKey) -> Ignored:
-    """The parts of all rules that concern an object."""
+def ignored(rules: Sequence[Ignore], key: ObjectKey, delete: Delete = untouched) -> Ignored:
+    """The parts of all rules that concern an object. `delete` evaluates what needs jq."""
     fitting = [rule for rule in rules if rule.concerns(key)]
     if not fitting:
         return NOTHING
     return Ignored(
         tuple(path for rule in fitting for path in rule.pointers),
         frozenset(name for rule in fitting for name in rule.managers),
+        tuple(text for rule in fitting for text in rule.expressions),
+        delete,
     )
 
 
 def differs(live: Seen, merged: Seen, ignore: Ignored = NOTHING) -> bool:
     """Whether applying would change anything."""
-    if not ignore.pointers:
+    if not ignore.fields:
         return live.mark != merged.mark
     return any(True for _ in _paths(_content(live.body, ignore), _content(merged.body, ignore), ""))
 

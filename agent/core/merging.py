@@ -40,16 +40,16 @@ def last_applied(live: Manifest) -> Manifest | None:
     return found if isinstance(found, dict) else None
 
 
-def merged(live: Manifest, wanted: Manifest, *, remember: bool = True) -> Manifest:
+def merged(live: Manifest, wanted: Manifest, *, remember: bool = True, record: bool = True) -> Manifest:
     """The live object with the wanted one merged in; carries the live one's resourceVersion. Without `remember`
-    nothing goes away and kubectl's annotation stays as it is.
+    nothing goes away; without it or `record` kubectl's annotation stays as it is.
 
     Raises `ValueError` where the two do not fit together (a list where the live object has a map).
     """
     shape = _shape(gvk_of(wanted))
     target = _content(wanted)
     before = last_applied(live) if remember else None
-    if remember:
+    if remember and record:
         target = remembered(target)
     out: Any = {name: item for name, item in live.items() if name != "status"}
     if before is not None:

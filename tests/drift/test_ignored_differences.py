@@ -1,0 +1,174 @@
+"""`ignoreDifferences` in all its forms: pointers, jq expressions, managers; for the comparison and, where asked, for
+what is applied."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from passes import AUTO, CONFIG_MAP, World, annotated, config_map
+
+from agent.core import drift
+from agent.jq import Jq
+from argosy.bundle import Policy
+from argosy.objects import ObjectKey
+from argosy.status import Sync
+
+KEY = ObjectKey("apps", "Deployment", "shop", "web")
+DEPLOYMENT: dict[str, Any] = {
+    "spec": {
+        "replicas": 3,
+        "template": {"spec": {"containers": [{"name": "web", "image": "1"}, {"name": "mesh", "image": "2"}]}},
+    }
+}
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    yield made
+    await made.syncer.close()
+
+
+@pytest.fixture(scope="module")
+def jq() -> Iterator[Jq]:
+    made = Jq()
+    yield made
+    made.close()
+
+
+def ignoring(*entries: dict[str, Any], policy: Policy = AUTO, **changes: Any) -> Policy:
+    return replace(policy, ignore_differences=json.dumps(entries), **changes)
+
+
+@pytest.mark.parametrize(
+    ("expression", "path", "left"),
+    [
+        (".spec.replicas", ("spec",), {"template": DEPLOYMENT["spec"]["template"]}),
+        (
+            '.spec.template.spec.containers[] | select(.name == "mesh")',
+            ("spec", "template", "spec", "containers"),
+            [{"name": "web", "image": "1"}],
+        ),
+        (
+            ".spec.template.spec.containers[].image",
+            ("spec", "template", "spec", "containers"),
+            [{"name": "web"}, {"name": "mesh"}],
+        ),
+        (".spec.nosuch[]?.field", ("spec",), DEPLOYMENT["spec"]),
+    ],
+)
+def test_an_expression_takes_away_what_it_names(
+    jq: Jq, expression: str, path: tuple[str, ...], left: Any
+) -> None:
+    rules = drift.ignores(json.dumps([{"group": "*", "kind": "Deploy*", "jqPathExpressions": [expression]}]))
+    found: Any = drift.ignored(rules, KEY, jq.without).strip(DEPLOYMENT)
+    for name in path:
+        found = found[name]
+    assert found == left
+    assert jq.problems == {}
+
+
+@pytest.mark.parametrize(
+    ("expression", "why"),
+    [
+        (".spec[", "syntax error"),
+        (".spec.replicas | error", ""),
+        (".spec) | (.x", "gives no object"),
+        (".spec.replicas[0]", "index"),
+    ],
+)
+def test_a_bad_expression_is_said_and_changes_nothing(expression: str, why: str) -> None:
+    made = Jq()
+    try:
+        assert made.without(expression, DEPLOYMENT) == DEPLOYMENT
+        assert why in made.problems[expression]
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize(
+    ("expression", "seconds"),
+    [(".a | until(false; .)", 1.0), (".[[range(1e9)] | length | tostring]", 5.0)],
+)
+def test_an_expression_without_end_costs_a_moment_once(expression: str, seconds: float) -> None:
+    made = Jq(seconds=0.5)
+    try:
+        assert made.without(".spec[]?", DEPLOYMENT) == {"spec": {}}
+        begun = time.monotonic()
+        assert made.without(expression, DEPLOYMENT) == DEPLOYMENT
+        assert time.monotonic() - begun < seconds
+        assert made.problems.keys() == {expression}
+        begun = time.monotonic()
+        assert made.without(expression, DEPLOYMENT) == DEPLOYMENT
+        assert time.monotonic() - begun < 0.1
+        assert made.without(".spec[]?", DEPLOYMENT) == {"spec": {}}, "others go on"
+    finally:
+        made.close()
+
+
+def test_programs_see_nothing_of_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIDDEN", "treasure")
+    made = Jq()
+    try:
+        assert made.without('.a[] | select(. == ($ENV.HIDDEN // "none"))', {"a": ["treasure", "none"]}) == {
+            "a": ["treasure"]
+        }
+    finally:
+        made.close()
+
+
+async def test_what_jq_names_is_no_drift(world: World) -> None:
+    policy = ignoring({"kind": "ConfigMap", "jqPathExpressions": ['.data | select(.k != null) | .["k"]']})
+    wanted = world.assignment(config_map("a", k="1", m="1"), policy=policy)
+    await world.sync(wanted)
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": "theirs"}})
+    done = await world.sync(wanted)
+    assert (done.status.sync, world.live()["a"]["data"]) == (Sync.SYNCED, {"k": "theirs", "m": "1"})
+
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"m": "theirs"}})
+    await world.sync(wanted)
+    assert world.live()["a"]["data"]["m"] == "1"
+
+
+@pytest.mark.parametrize("option", ["RespectIgnoreDifferences=true", "ServerSideApply=false"])
+@pytest.mark.parametrize("rule", [{"jsonPointers": ["/data/k"]}, {"jqPathExpressions": ['.data["k"]']}])
+async def test_ignored_fields_are_compared_in_no_way_of_writing(
+    world: World, option: str, rule: dict[str, Any]
+) -> None:
+    policy = ignoring({"kind": "ConfigMap", **rule}, sync_options=(option,))
+    wanted = world.assignment(config_map("a", k="1", m="1"), policy=policy)
+    await world.sync(wanted)
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": "theirs"}})
+    assert (await world.sync(wanted)).status.sync is Sync.SYNCED
+    before = world.api.total
+    await world.quiet()
+    assert (await world.sync(wanted)).status.sync is Sync.SYNCED
+    assert world.api.total - before <= 1, "nothing is asked again"
+    assert world.live()["a"]["data"] == {"k": "theirs", "m": "1"}
+
+
+async def test_a_bad_expression_is_a_condition(world: World) -> None:
+    policy = ignoring({"kind": "ConfigMap", "jqPathExpressions": [".data[", ".data.k"]})
+    wanted = world.assignment(config_map("a", k="1"), policy=policy)
+    await world.sync(wanted)
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": "theirs"}})
+    done = await world.sync(wanted)
+    assert done.status.sync is Sync.SYNCED
+    kinds = [kind for kind, text in done.status.conditions if '".data["' in text]
+    assert kinds == ["IgnoreDifferencesWarning"]
+
+
+async def test_an_extra_object_may_be_told_not_to_count(world: World) -> None:
+    extra = annotated(config_map("b"), **{"argocd.argoproj.io/compare-options": "IgnoreExtraneous"})
+    policy = replace(AUTO, prune=False)
+    await world.sync(world.assignment(config_map("a"), extra, config_map("c"), policy=policy))
+    wanted = world.assignment(config_map("a"), config_map("c"), policy=policy)
+    done = await world.sync(wanted, world.removal("/ConfigMap/default/b"))
+    line = next(line for line in done.status.resources if line.name == "b")
+    assert (line.sync, line.requires_pruning) == (Sync.OUT_OF_SYNC, True)
+    assert done.status.sync is Sync.SYNCED
