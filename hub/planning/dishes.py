@@ -24,8 +24,9 @@ from hub.core.types import ClusterFacts, Failed
 from hub.loops import kitchen
 from hub.loops.asking import TreeOf
 from hub.loops.bounds import Bounds
+from hub.loops.entries import Entry
 from hub.loops.kitchen import Dish, Kitchen
-from hub.loops.renderer import Entry, Renderer
+from hub.loops.renderer import Renderer
 from hub.store import bundles, recipes
 from hub.store.base import Store, Tx
 
