@@ -22,7 +22,7 @@ from argosy.loop import Loop, Wake, run_loops
 from argosy.objects import Manifest
 from argosy.token import JoinToken
 from hub import config
-from hub.api import actions, app_actions, insight, plans, rollout_actions, server
+from hub.api import actions, app_actions, insight, plans, removal_actions, rollout_actions, server
 from hub.api.app import Api
 from hub.api.app import Hub as ApiHub
 from hub.ca import authority
@@ -243,6 +243,7 @@ class Hub:
                     *app_actions.application_actions(self.store, self.resources),
                     *plans.set_actions(self.planner),
                     *rollout_actions.rollout_actions(self.store, self.mover.act),
+                    *removal_actions.removal_actions(self.store, self.resources),
                 ],
                 pages=[
                     *plans.pages(self.planner, self.executor),
@@ -412,6 +413,7 @@ _QUIET |= {
     table.FREEZE.resource,
     table.OVERRIDE.resource,
 }
+_QUIET |= {table.REMOVAL.resource}
 """Resources whose writes change no set's evaluation by themselves."""
 
 

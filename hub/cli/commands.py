@@ -18,6 +18,7 @@ from hub.cli import (
     offline,
     plan,
     releases,
+    removals,
     rollouts,
     wait,
     where,
@@ -77,6 +78,7 @@ apps.commands.command("terminate-op")(app_sync.terminate)
 app.add_typer(appsets.commands, name="appset")
 app.add_typer(releases.commands, name="release")
 app.add_typer(rollouts.commands, name="rollout")
+app.add_typer(removals.commands, name="removal")
 app.add_typer(freezes.commands, name="freeze")
 app.command("unfreeze")(freezes.unfreeze)
 

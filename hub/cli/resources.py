@@ -35,6 +35,7 @@ CLUSTERS = Resource("argosy.dev", "clusters", "Cluster", False, ("cluster", "clu
 JOIN_TOKENS = Resource("argosy.dev", "jointokens", "JoinToken", False, ("jointoken", "jointokens"))
 RELEASES = Resource("argosy.dev", "releases", "Release", True, ("release", "releases"))
 ROLLOUTS = Resource("argosy.dev", "rollouts", "Rollout", True, ("rollout", "rollouts"))
+REMOVALS = Resource("argosy.dev", "removals", "Removal", False, ("removal", "removals"))
 FREEZES = Resource("argosy.dev", "freezes", "Freeze", False, ("freeze", "freezes"))
 OVERRIDES = Resource("argosy.dev", "overrides", "Override", False, ("override", "overrides"))
 APPS = Resource(

@@ -7,6 +7,7 @@ exactly this removal.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -86,18 +87,21 @@ def judge(
     before: Pending | None,
     reread: bool,
     now: float,
+    approved: bool = False,
+    elsewhere: str = "",
 ) -> Verdict:
     """What one evaluation of a set means for its existing applications.
 
     `before` is the `pending` of the evaluation before this one, and `reread` says whether the inputs were read again
     since: two looks at one reading are no confirmation. `annotations` are the set's, `now` is Unix seconds. A set that is
-    `deleting` wants none of its applications, and that is no empty reading.
+    `deleting` wants none of its applications, and that is no empty reading. `approved`: a person approved the removal of
+    exactly these; `elsewhere` is why others' removals forbid this one (`crowded`), "" where they do not.
     """
     missing = sorted(member.name for member in existing if member.name not in wanted)
     if not complete or not missing:
         return Verdict()
     pending = Pending(removal_id(missing), tuple(missing), before.since if before else now)
-    allow_empty = deleting or annotations.get(ALLOW_EMPTY_ANNOTATION) == "true"
+    allow_empty = approved or deleting or annotations.get(ALLOW_EMPTY_ANNOTATION) == "true"
     if not wanted and not allow_empty:
         return Verdict(
             pending=pending,
@@ -106,9 +110,9 @@ def judge(
         )
     if before is None or not set(missing) <= set(before.names):
         return Verdict(pending=pending, recheck=True)
-    if blocked := over_cap(
-        [member for member in existing if member.name not in wanted], existing, annotations
-    ):
+    losing = [member for member in existing if member.name not in wanted]
+    blocked = over_cap(losing, existing, annotations) or elsewhere
+    if blocked and not approved and annotations.get(APPROVE_ANNOTATION) != pending.id:
         return Verdict(pending=pending, blocked=blocked)
     if not reread:
         return Verdict(pending=pending, recheck=True)
@@ -130,6 +134,126 @@ def over_cap(losing: Sequence[Member], existing: Sequence[Member], annotations: 
         f"{len(losing)} applications would go from {len(clusters)} clusters, more than the cap of {limit}; "
         f"to allow it, annotate the set with {APPROVE_ANNOTATION}={approval}"
     )
+
+
+FLEET = Cap(clusters=5)
+"""How many clusters of a fleet may lose a whole application through several sets within `TOGETHER`."""
+TOGETHER = 60.0
+"""Seconds within which removals count as one blow."""
+
+
+def crowded(mine: Collection[str], others: Collection[str], fleet: int) -> str:
+    """Why the fleet as a whole forbids a removal, "" where it does not. `mine` and `others` are the clusters that lose an
+    application through this set, and lost one through other sets just now; a set alone is bounded by its own cap."""
+    limit = FLEET.limit(fleet)
+    if not others or len({*mine, *others}) <= limit:
+        return ""
+    return (
+        f"with the removals of other sets within {TOGETHER:g} s, {len({*mine, *others})} clusters of the fleet would "
+        f"lose applications, more than the cap of {limit}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One Application that would go. `kinds` counts its objects, which stay in the cluster where `cascade` is false."""
+
+    name: str
+    uid: str
+    cluster: str
+    cascade: bool
+    kinds: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a removal would take. The same losses give the same `id`, so that an approval covers what was seen and nothing
+    that joined, left or grew later."""
+
+    kind: str
+    name: str
+    uid: str
+    losses: tuple[Loss, ...]
+
+    @property
+    def digest(self) -> str:
+        return objects.digest(
+            objects.canonical(
+                [[one.name, one.uid, one.cluster, one.cascade, dict(one.kinds)] for one in self.losses]
+            )
+        )
+
+    @property
+    def called(self) -> str:
+        """The name of the Removal object."""
+        return f"{self.name[:200]}-{self.digest[7:19]}"
+
+    @property
+    def clusters(self) -> list[str]:
+        return sorted({one.cluster for one in self.losses})
+
+    @property
+    def kinds(self) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for one in self.losses:
+            total.update(one.kinds)
+        return dict(sorted(total.items()))
+
+
+def undecided(plan: Plan, why: str) -> str:
+    """Why a plan waits, and where it is decided."""
+    return f"removal {plan.called} waits for `argosy removal approve` or `reject`: {why}"
+
+
+SHOWN = 200
+"""Applications and clusters that are named in one Removal; all are counted."""
+PLAN_LIFE = 7 * 24 * 3600.0
+"""Seconds for which a plan, and its approval, counts."""
+
+
+def spec(plan: Plan, *, cause: str, by: str, expires: str) -> Manifest:
+    """The `spec` of a Removal. `expires` is RFC 3339."""
+    kinds = plan.kinds
+    return {
+        "owner": {"kind": plan.kind, "name": plan.name, "uid": plan.uid},
+        "cause": cause,
+        "by": by,
+        "digest": plan.digest,
+        "counts": {
+            "applications": len(plan.losses),
+            "clusters": len(plan.clusters),
+            "objects": sum(kinds.values()),
+            "deleted": sum(sum(one.kinds.values()) for one in plan.losses if one.cascade),
+        },
+        "kinds": kinds,
+        "clusters": plan.clusters[:SHOWN],
+        "applications": [
+            {
+                "name": one.name,
+                "cluster": one.cluster,
+                "objects": sum(one.kinds.values()),
+                "cascade": one.cascade,
+                "kinds": dict(sorted(one.kinds.items())),
+            }
+            for one in plan.losses[:SHOWN]
+        ],
+        "truncated": max(len(plan.losses), len(plan.clusters)) > SHOWN,
+        "expiresAt": expires,
+    }
+
+
+WAITING, APPROVED, REJECTED, REMOVING, DONE, WITHDRAWN = (
+    "Waiting",
+    "Approved",
+    "Rejected",
+    "Removing",
+    "Done",
+    "Withdrawn",
+)
+"""The phases of a Removal. The last two, and a rejection, are final."""
+OPEN = frozenset({WAITING, APPROVED, REMOVING})
+KEPT_ANNOTATION = "argosy.dev/orphaned-kept"
+"""On an Application that stays although its set wants it no more: the name of the Removal that was rejected."""
 
 
 def member(app: Manifest) -> Member:

@@ -110,7 +110,10 @@ class Expander:
         }
         self._written.difference_update(change.rv for change in changes)
         self._touched |= found
-        return bool(found)
+        decided = any(change.resource == table.REMOVAL.resource for change in changes)
+        for known in self._known.values() if decided else ():
+            known.stale = known.stale or known.members.held
+        return bool(found) or decided
 
     def ask(self, concerns: Callable[[ProviderRequest], bool]) -> int:
         """Asks anew what sets ask of hosting services that it `concerns`; returns the number of these sets."""

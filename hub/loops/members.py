@@ -7,8 +7,8 @@ looks at the object itself first; whoever else writes one is heard of by its cha
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 from argosy.errors import Invalid
 from argosy.machinery.failure import ApiFailure
@@ -17,7 +17,7 @@ from hub.core import conditions, generated, removals
 from hub.core.expand import Evaluation
 from hub.core.served import table
 from hub.core.types import VALIDATION_FAILED, Answer, Complete, SetProblem
-from hub.store import evaluations
+from hub.store import evaluations, objects, plans
 from hub.store.base import Tx
 from hub.store.objects import Row
 from hub.store.resources import NAMESPACE, Resources
@@ -44,6 +44,8 @@ class Members:
     """All of one set by name; None until they are read."""
 
     by_name: dict[str, Member] | None = None
+    held: bool = False
+    """Whether some may not go before a person decides."""
 
     def forget(self) -> None:
         """Lets the next evaluation compare every Application with the store."""
@@ -150,6 +152,7 @@ class Writer:
         if before is None and not deleting and not self._known.keys() - wanted:
             return removals.Verdict()
         nameless = any(not problem.app for problem in evaluation.problems)
+        plan = self._plan(wanted)
         verdict = removals.judge(
             [removals.Member(name, one.cluster) for name, one in self._known.items() if not one.leaving],
             wanted,
@@ -159,13 +162,42 @@ class Writer:
             before=before,
             reread=reread,
             now=self.now,
+            approved=plans.decided(self.tx, self.resources, plan, self.now),
+            elsewhere=self._elsewhere(plan),
         )
         evaluations.remember(self.tx, self._uid, verdict.pending)
-        if deleting or generated.may(self.appset["spec"]).delete:
-            for name in verdict.remove:
-                self._delete(name)
+        self.members.held = bool(verdict.blocked)
+        may = deleting or generated.may(self.appset["spec"]).delete
+        verdict = self._show(plan, verdict, deleting=deleting, may=may)
+        for name in verdict.remove if may else ():
+            self._delete(name)
         if deleting and not self.resources.owned(self.tx, table.APPLICATION, self._uid):
             self._finish()
+        return verdict
+
+    def _plan(self, wanted: Collection[str]) -> removals.Plan:
+        losing = [one.uid for name, one in self._known.items() if name not in wanted and not one.leaving]
+        return plans.plan(self.tx, self.resources, self.appset, losing)
+
+    def _elsewhere(self, plan: removals.Plan) -> str:
+        if not plan.losses:
+            return ""
+        others = plans.lost_elsewhere(self.tx, self.resources, self._uid, self.now)
+        fleet = objects.count(self.tx, table.CLUSTER.resource) if others else 0
+        return removals.crowded(plan.clusters, others, fleet)
+
+    def _show(
+        self, plan: removals.Plan, verdict: removals.Verdict, *, deleting: bool, may: bool
+    ) -> removals.Verdict:
+        """The plan as a Removal: where it waits, is carried out, or is none any more. Says how to decide what waits."""
+        cause = plans.SET_DELETED if deleting else plans.NOT_GENERATED
+        if verdict.blocked and may:
+            plans.wait(self.tx, self.resources, plan, verdict.blocked, cause, self.now)
+            return replace(verdict, blocked=removals.undecided(plan, verdict.blocked))
+        if verdict.remove and may:
+            plans.begin(self.tx, self.resources, plan, cause, self.now)
+        elif not verdict.pending and not plan.losses:
+            plans.withdraw(self.tx, self.resources, self._uid, self.now)
         return verdict
 
     def _delete(self, name: str) -> None:

@@ -15,7 +15,7 @@ from argosy.objects import Manifest
 from hub.core import generated, hooks, policy, releases
 from hub.core.served import table
 from hub.loops.holding import Holding
-from hub.store import apps, desired, holds, reports
+from hub.store import apps, desired, holds, plans, reports
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
@@ -49,6 +49,8 @@ class Remover:
             await self._store.write(self._close_done)
         for uid in leaving:
             await self._store.write(lambda tx, uid=uid: self._see_off(tx, uid))  # type: ignore[misc]
+        if await self._store.read(lambda tx: plans.unfinished(tx, self._resources)):
+            await self._store.write(lambda tx: plans.follow(tx, self._resources, self._now()))
 
     def _close_done(self, tx: Tx) -> None:
         """Closes the removals of single objects that agents report as done."""

@@ -25,6 +25,8 @@ class Record:
     change: bytes = b"[]"
 
 
+_RECENT = 10_000
+"""Records that are looked through for the last change of an object."""
 _COLUMNS = ", ".join(field.name for field in fields(Record))
 
 
@@ -75,6 +77,16 @@ def found(tx: Tx, asked: Asked, limit: int) -> list[tuple[int, Record]]:
 def newest(tx: Tx, limit: int) -> list[Record]:
     """The newest records, newest first."""
     return [record for _, record in found(tx, Asked(), limit)]
+
+
+def last(tx: Tx, resource: str, name: str) -> str:
+    """Who changed an object last, and how: "ada: delete"; "" where nobody is known."""
+    sql = (
+        "SELECT username, verb FROM audit WHERE id > (SELECT max(id) - ? FROM audit) AND resource = ? AND name = ? "
+        "ORDER BY id DESC LIMIT 1"
+    )
+    found = tx.one(sql, (_RECENT, resource, name))
+    return f"{found[0]}: {found[1]}" if found else ""
 
 
 def sweep(tx: Tx, before: float) -> None:

@@ -41,6 +41,12 @@ def _audit(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@history(name="0006_removals")
+def _removals(db: sqlite_utils.Database) -> None:
+    for statement in schema.REMOVAL_TABLES:
+        db.execute(statement)
+
+
 def apply(db: sqlite_utils.Database) -> None:
     """Brings the schema up to date. Raises `Invalid` where a newer Argosy wrote the database."""
     known = {migration.name for migration in history._migrations}

@@ -22,7 +22,7 @@ from argosy.objects import Manifest
 from hub.core import removals
 from hub.core.served import cells, table
 from hub.core.served.base import Served
-from hub.store import agents, objects
+from hub.store import agents, objects, plans
 from hub.store.base import Tx
 from hub.store.objects import Row
 from hub.store.seal import Sealer
@@ -221,18 +221,21 @@ class Resources:
         written = self.commit(
             tx, served, place, lambda live: write.delete(place, live, plain), now=now, dry_run=dry_run
         )
-        if served is table.APPLICATION_SET and written.action != write.DELETED:
-            return replace(written, warnings=(*written.warnings, *self._held_up(tx, written.object)))
+        if served is table.APPLICATION_SET and written.action != write.DELETED and not dry_run:
+            return replace(written, warnings=(*written.warnings, *self._held_up(tx, written.object, now)))
         return written
 
-    def _held_up(self, tx: Tx, appset: Manifest) -> tuple[str, ...]:
+    def _held_up(self, tx: Tx, appset: Manifest, now: float) -> tuple[str, ...]:
         """Why a set under deletion stays: it would take applications from more clusters than its cap permits."""
-        members = [
-            removals.member(app) for app in self.owned(tx, table.APPLICATION, appset["metadata"]["uid"])
-        ]
+        owned = self.owned(tx, table.APPLICATION, appset["metadata"]["uid"])
+        members = [removals.member(app) for app in owned]
         annotations = appset["metadata"].get("annotations") or {}
         why = removals.over_cap(members, members, annotations)
-        return (f"the set stays until its removals are approved: {why}",) if why else ()
+        if not why:
+            return ()
+        plan = plans.plan(tx, self, appset, (app["metadata"]["uid"] for app in owned))
+        plans.wait(tx, self, plan, why, plans.SET_DELETED, now)
+        return (f"the set stays until its removals are approved: {removals.undecided(plan, why)}",)
 
     def _orphan(self, tx: Tx, uid: str, now: float) -> None:
         for row in objects.owned_by(tx, uid):

@@ -75,6 +75,13 @@ FREEZE_TABLES = [
     "CREATE INDEX restraints_cluster ON restraints (cluster)",
 ]
 
+REMOVAL_TABLES = [
+    # All Applications of each Removal, whose object names only the first of them.
+    """CREATE TABLE removal_apps (
+        removal TEXT NOT NULL, app TEXT NOT NULL, PRIMARY KEY (removal, app)
+    ) WITHOUT ROWID""",
+]
+
 LINK_TABLES = [
     # What the hub knows of each cluster's agent. `key` is the fingerprint of the public key that holds the identity,
     # `cluster_uid` the uid of the kube-system namespace it was bound to. Times are Unix seconds, 0 where there is none.

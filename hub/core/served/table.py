@@ -7,6 +7,7 @@ from hub.core.served.base import Served
 from hub.core.served.basic import CONFIG_MAP, EVENT, NAMESPACE, SECRET
 from hub.core.served.fleet import CLUSTER, JOIN_TOKEN, RELEASE
 from hub.core.served.freezes import FREEZE, OVERRIDE
+from hub.core.served.removals import REMOVAL
 from hub.core.served.rollouts import ROLLOUT, ROLLOUT_POLICY
 
 SERVED: tuple[Served, ...] = (
@@ -22,6 +23,7 @@ SERVED: tuple[Served, ...] = (
     RELEASE,
     FREEZE,
     OVERRIDE,
+    REMOVAL,
     ROLLOUT,
     ROLLOUT_POLICY,
 )
@@ -45,6 +47,7 @@ __all__ = [
     "NAMESPACE",
     "OVERRIDE",
     "RELEASE",
+    "REMOVAL",
     "ROLLOUT",
     "ROLLOUT_POLICY",
     "SECRET",

@@ -1,0 +1,214 @@
+"""Removals as objects: planned from what is stored, kept with all their Applications, decided by people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from argosy import bundle as bundles_format
+from argosy.objects import Manifest, split_api_version
+from hub.core import expand, removals
+from hub.core.removals import Loss, Plan
+from hub.core.served import cells, table
+from hub.store import apps, audit, bundles
+from hub.store.base import Tx
+
+if TYPE_CHECKING:
+    from hub.store.resources import Resources
+
+MANAGER = "argosy-removals"
+SET_DELETED = "the ApplicationSet was deleted"
+NOT_GENERATED = "the ApplicationSet generates them no more"
+KEPT = 100
+"""Removals that are over and stay to be read."""
+_COUNTED = 4096
+"""Bundles whose kinds stay counted: a plan that waits is made again by each evaluation."""
+_counted: dict[str, Mapping[str, int]] = {}
+
+
+def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str]) -> Plan:
+    """What would go if these Applications (uids) of an owner were removed."""
+    losses = []
+    for uid in uids:
+        app = resources.by_uid(tx, uid)
+        if app is None:
+            continue
+        state = apps.get(tx, uid)
+        cascade = expand.FINALIZER in (app["metadata"].get("finalizers") or ())
+        member = removals.member(app)
+        kinds = _kinds(tx, state.bundle) if state is not None and state.bundle else {}
+        losses.append(Loss(member.name, uid, member.cluster, cascade, kinds))
+    losses.sort(key=lambda one: (one.name, one.uid))
+    metadata = owner["metadata"]
+    return Plan(owner["kind"], metadata["name"], metadata["uid"], tuple(losses))
+
+
+def decided(tx: Tx, resources: Resources, found: Plan, now: float) -> bool:
+    """Whether a person approved exactly this plan, and not too long ago."""
+    live = resources.get(tx, table.REMOVAL, "", found.called)
+    if live is None or (live.get("status") or {}).get("phase") != removals.APPROVED:
+        return False
+    end = cells.seconds(str(live["spec"].get("expiresAt") or ""))
+    return end is not None and end > now
+
+
+def wait(tx: Tx, resources: Resources, found: Plan, why: str, cause: str, now: float) -> None:
+    """Shows a plan that waits for an approval; other plans of the same owner are withdrawn."""
+    live = _put(tx, resources, found, cause, now)
+    _withdraw(tx, resources, found.uid, "the plan changed", now, but=found.called)
+    if (live.get("status") or {}).get("phase") not in (removals.APPROVED, removals.REMOVING):
+        _status(tx, resources, live, {"phase": removals.WAITING, "message": why}, now)
+
+
+def begin(tx: Tx, resources: Resources, found: Plan, cause: str, now: float) -> None:
+    """Notes that a plan is carried out."""
+    live = _put(tx, resources, found, cause, now)
+    before = live.get("status") or {}
+    who = before.get("decidedBy")
+    said = f"approved by {who}" if who else "within the cap, or approved by annotation"
+    status = {**before, "phase": removals.REMOVING, "message": said, "left": len(found.losses)}
+    _status(tx, resources, live, status, now)
+
+
+def withdraw(tx: Tx, resources: Resources, owner: str, now: float) -> None:
+    """Nothing of an owner's (uid) would go any more."""
+    _withdraw(tx, resources, owner, "all of them are wanted again, or gone", now)
+
+
+def decide(
+    tx: Tx, resources: Resources, name: str, person: str, digest: str, now: float, *, yes: bool
+) -> str:
+    """Approves or rejects a plan; returns what is wrong with that, "" where it was done.
+
+    A rejection takes the Applications out of their set's hands: they stay, and say that they were kept.
+    """
+    live = resources.get(tx, table.REMOVAL, "", name)
+    assert live is not None
+    phase = (live.get("status") or {}).get("phase")
+    if digest and digest != live["spec"]["digest"]:
+        return f"its digest is {live['spec']['digest']}, not {digest}: look at it again"
+    wanted = removals.APPROVED if yes else removals.REJECTED
+    if phase == wanted:
+        return ""
+    if phase not in (removals.WAITING, removals.APPROVED):
+        return f"it is {phase}: only one that waits can be decided"
+    word = "approved" if yes else "rejected: the applications stay, in nobody's hands"
+    status = {"phase": wanted, "message": word, "decidedBy": person, "decidedAt": cells.stamp(now)}
+    _status(tx, resources, live, status, now)
+    if not yes:
+        for uid in _members(tx, live["metadata"]["uid"]):
+            _keep(tx, resources, uid, live, now)
+    return ""
+
+
+def lost_elsewhere(tx: Tx, resources: Resources, owner: str, now: float) -> set[str]:
+    """The clusters that lost an Application through other owners' removals just now."""
+    found: set[str] = set()
+    for item in resources.list(tx, table.REMOVAL):
+        status, spec = item.get("status") or {}, item["spec"]
+        begun = cells.seconds(item["metadata"]["creationTimestamp"]) or 0.0
+        going = status.get("phase") in (removals.REMOVING, removals.DONE) and not status.get("decidedBy")
+        if going and spec["owner"]["uid"] != owner and begun > now - removals.TOGETHER:
+            found.update(spec.get("clusters") or ())
+    return found
+
+
+def unfinished(tx: Tx, resources: Resources) -> bool:
+    """Whether there is anything to `follow`."""
+    found = [(item.get("status") or {}).get("phase") for item in resources.list(tx, table.REMOVAL)]
+    return removals.REMOVING in found or sum(phase not in removals.OPEN for phase in found) > KEPT
+
+
+def follow(tx: Tx, resources: Resources, now: float) -> None:
+    """Counts what is left of removals that are carried out, and lets the oldest that are over go."""
+    over = []
+    for item in resources.list(tx, table.REMOVAL):
+        status = item.get("status") or {}
+        if status.get("phase") == removals.REMOVING:
+            left = _left(tx, item["metadata"]["uid"])
+            change = {"left": left} if left else {"left": 0, "phase": removals.DONE}
+            _status(tx, resources, item, {**status, **change}, now)
+        elif status.get("phase") not in removals.OPEN:
+            over.append(item)
+    over.sort(key=lambda item: str(item["metadata"]["creationTimestamp"]))
+    for item in over[: max(0, len(over) - KEPT)]:
+        tx.run("DELETE FROM removal_apps WHERE removal = ?", (item["metadata"]["uid"],))
+        resources.delete(tx, table.REMOVAL, "", item["metadata"]["name"], now=now)
+
+
+def _put(tx: Tx, resources: Resources, found: Plan, cause: str, now: float) -> Manifest:
+    live = resources.get(tx, table.REMOVAL, "", found.called)
+    expires = cells.stamp(now + removals.PLAN_LIFE)
+    if live is not None and (live.get("status") or {}).get("phase") in removals.OPEN:
+        return live
+    if live is not None:
+        # The same would go once more: that is a new plan, to be decided anew.
+        tx.run("DELETE FROM removal_apps WHERE removal = ?", (live["metadata"]["uid"],))
+        resources.delete(tx, table.REMOVAL, "", found.called, now=now)
+    by = audit.last(tx, _RESOURCES.get(found.kind, ""), found.name)
+    manifest = {
+        "apiVersion": table.REMOVAL.kind.api_version,
+        "kind": table.REMOVAL.kind.kind,
+        "metadata": {"name": found.called},
+        "spec": removals.spec(found, cause=cause, by=by, expires=expires),
+    }
+    made = resources.create(tx, table.REMOVAL, manifest, manager=MANAGER, now=now)
+    uid = made["metadata"]["uid"]
+    tx.many("INSERT INTO removal_apps (removal, app) VALUES (?, ?)", ((uid, one.uid) for one in found.losses))
+    return made
+
+
+_RESOURCES = {"ApplicationSet": "argoproj.io/applicationsets"}
+
+
+def _withdraw(tx: Tx, resources: Resources, owner: str, why: str, now: float, but: str = "") -> None:
+    for item in resources.list(tx, table.REMOVAL):
+        status = item.get("status") or {}
+        mine = item["spec"]["owner"]["uid"] == owner and item["metadata"]["name"] != but
+        if mine and status.get("phase") in (removals.WAITING, removals.APPROVED):
+            _status(tx, resources, item, {**status, "phase": removals.WITHDRAWN, "message": why}, now)
+
+
+def _status(tx: Tx, resources: Resources, live: Manifest, status: Mapping[str, object], now: float) -> None:
+    name = live["metadata"]["name"]
+    resources.set_status(tx, table.REMOVAL, "", name, dict(status), manager=MANAGER, now=now)
+
+
+def _keep(tx: Tx, resources: Resources, uid: str, removal: Manifest, now: float) -> None:
+    app = resources.by_uid(tx, uid)
+    if app is None or app["metadata"].get("deletionTimestamp"):
+        return
+    metadata = dict(app["metadata"])
+    owner = removal["spec"]["owner"]["uid"]
+    metadata["ownerReferences"] = [
+        each for each in metadata.get("ownerReferences") or () if each.get("uid") != owner
+    ]
+    notes = metadata.get("annotations") or {}
+    metadata["annotations"] = {**notes, removals.KEPT_ANNOTATION: removal["metadata"]["name"]}
+    resources.update(tx, table.APPLICATION, {**app, "metadata": metadata}, manager=MANAGER, now=now)
+
+
+def _members(tx: Tx, removal: str) -> list[str]:
+    return [row[0] for row in tx.all("SELECT app FROM removal_apps WHERE removal = ?", (removal,))]
+
+
+def _left(tx: Tx, removal: str) -> int:
+    sql = "SELECT count(*) FROM removal_apps r JOIN objects o ON o.uid = r.app WHERE r.removal = ?"
+    found = tx.one(sql, (removal,))
+    return int(found[0]) if found else 0
+
+
+def _kinds(tx: Tx, digest: str) -> Mapping[str, int]:
+    if digest not in _counted:
+        blob = bundles.get(tx, digest)
+        found = Counter(_kind(item) for item in bundles_format.unpack(blob, digest)) if blob else Counter()
+        while len(_counted) >= _COUNTED:
+            del _counted[next(iter(_counted))]
+        _counted[digest] = dict(sorted(found.items()))
+    return _counted[digest]
+
+
+def _kind(item: Manifest) -> str:
+    group = split_api_version(item["apiVersion"])[0]
+    return f"{item['kind']}.{group}" if group else str(item["kind"])

@@ -1,0 +1,218 @@
+"""A removal is an object with numbers: it waits above the cap, is approved as exactly that, or rejected."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import hubs
+import pytest
+from hubs import Repo, config_map
+
+from argosy.errors import ArgosyError
+from argosy.machinery import write
+from argosy.objects import Manifest
+from hub.assembly import Hub
+from hub.cli import kubeconfig
+from hub.cli.client import Client
+from hub.cli.resources import REMOVALS
+from hub.core import removals
+from hub.core.served import table
+
+CLUSTERS = ("one", "two", "three")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Repo]:
+    with hubs.repository(tmp_path) as repo:
+        repo.commit(
+            {
+                "apps/web/cm.yaml": config_map("web") + "---\n" + config_map("web-2"),
+                "apps/queue/cm.yaml": config_map("queue"),
+            }
+        )
+        yield repo
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, repo: Repo) -> AsyncIterator[Hub]:
+    async with hubs.running(tmp_path / "hub") as hub:
+        for name in CLUSTERS:
+            await hubs.add_cluster(hub, name, env="prod")
+        await hubs.add(hub, table.APPLICATION_SET, hubs.appset(repo))
+        await hubs.until(lambda: count(hub, 6), "all applications")
+        await hubs.settled(hub)
+        yield hub
+
+
+async def count(hub: Hub, wanted: int) -> bool:
+    return len(await hubs.apps(hub)) == wanted
+
+
+async def look(hub: Hub) -> None:
+    hub.poller.ask(lambda url: True)
+    await hubs.settled(hub)
+
+
+async def planned(hub: Hub, phase: str = removals.WAITING) -> Manifest | None:
+    found = await hubs.listed(hub, table.REMOVAL)
+    return next((item for item in found.values() if (item.get("status") or {}).get("phase") == phase), None)
+
+
+async def waits(hub: Hub, phase: str = removals.WAITING) -> Manifest:
+    found: Manifest = await hubs.until(lambda: planned(hub, phase), f"a removal {phase}")
+    return found
+
+
+async def ask(hub: Hub, name: str, verb: str, **body: Any) -> Manifest:
+    """As `argosy removal` does, over the API."""
+    choice = kubeconfig.Choice(kubeconfig=str(hub.settings.kubeconfig))
+
+    def call() -> Manifest:
+        with contextlib.closing(Client(kubeconfig.resolve(choice, {}, Path("/")))) as client:
+            return client.create(REMOVALS.path(name=name, subresource=verb), body)
+
+    return await asyncio.to_thread(call)
+
+
+async def test_a_plan_names_applications_clusters_objects_and_their_kinds(hub: Hub, repo: Repo) -> None:
+    repo.commit({"apps/web/cm.yaml": None})
+    await look(hub)
+    spec = (await waits(hub))["spec"]
+    assert spec["owner"]["name"] == "fleet"
+    assert spec["counts"] == {"applications": 3, "clusters": 3, "objects": 6, "deleted": 6}
+    assert spec["kinds"] == {"ConfigMap": 6}
+    assert [one["name"] for one in spec["applications"]] == ["web-one", "web-three", "web-two"]
+    assert spec["cause"] == "the ApplicationSet generates them no more"
+    assert spec["expiresAt"]
+    assert await count(hub, 6)
+
+
+async def test_approval_lets_exactly_the_plan_go_and_is_recorded(hub: Hub, repo: Repo) -> None:
+    repo.commit({"apps/web/cm.yaml": None})
+    await look(hub)
+    plan = await waits(hub)
+    said = await ask(hub, plan["metadata"]["name"], "approve", digest=plan["spec"]["digest"])
+    assert "approved" in said["message"]
+    await hubs.until(lambda: count(hub, 3), "the approved removal")
+    going = await waits(hub, removals.REMOVING)
+    assert (going["status"]["decidedBy"], going["status"]["left"]) == ("admin", 3)
+    with pytest.raises(ArgosyError, match="it is Removing"):
+        await ask(hub, plan["metadata"]["name"], "reject")
+
+
+async def test_a_changed_plan_needs_a_new_approval(hub: Hub, repo: Repo) -> None:
+    repo.commit({"apps/web/cm.yaml": None})
+    await look(hub)
+    first = await waits(hub)
+    with pytest.raises(ArgosyError, match="look at it again"):
+        await ask(hub, first["metadata"]["name"], "approve", digest="sha256:other")
+    await hubs.add_cluster(hub, "four", env="prod")
+    await hubs.settled(hub)
+    repo.commit({"apps/web/cm.yaml": config_map("web")})
+    await look(hub)
+    await hubs.until(lambda: count(hub, 8), "nothing goes any more")
+    await waits(hub, removals.WITHDRAWN)
+    repo.commit({"apps/web/cm.yaml": None})
+    await look(hub)
+    second = await waits(hub)
+    assert second["metadata"]["name"] != first["metadata"]["name"]
+    with pytest.raises(ArgosyError, match="Withdrawn"):
+        await ask(hub, first["metadata"]["name"], "approve")
+    assert await count(hub, 8)
+
+
+async def test_a_rejected_removal_leaves_the_applications_in_nobodys_hands(hub: Hub, repo: Repo) -> None:
+    repo.commit({"apps/web/cm.yaml": None})
+    await look(hub)
+    name = (await waits(hub))["metadata"]["name"]
+    await ask(hub, name, "reject")
+    await look(hub)
+    await look(hub)
+    found = await hubs.apps(hub)
+    assert len(found) == 6
+    kept = found["web-one"]["metadata"]
+    assert kept["annotations"][removals.KEPT_ANNOTATION] == name
+    assert not kept["ownerReferences"] if "ownerReferences" in kept else True
+    # The set wants it again: it takes it back.
+    repo.commit({"apps/web/cm.yaml": config_map("web")})
+    await look(hub)
+
+    async def taken_back() -> bool:
+        metadata = (await hubs.apps(hub))["web-one"]["metadata"]
+        return bool(metadata.get("ownerReferences")) and removals.KEPT_ANNOTATION not in (
+            metadata.get("annotations") or {}
+        )
+
+    await hubs.until(taken_back, "the set has its application again")
+
+
+async def test_deleting_a_set_above_the_cap_is_accepted_and_waits_with_a_warning(hub: Hub) -> None:
+    def delete(tx: Any) -> tuple[str, ...]:
+        deletion = write.Deletion("2026-01-01T00:00:00Z")
+        return hub.resources.remove(
+            tx, table.APPLICATION_SET, "argocd", "fleet", deletion, now=time.time()
+        ).warnings
+
+    (warning,) = await hub.store.write(delete)
+    plan = await waits(hub)
+    assert plan["metadata"]["name"] in warning
+    assert plan["spec"]["cause"] == "the ApplicationSet was deleted"
+    assert plan["spec"]["counts"]["applications"] == 6
+    await hubs.settled(hub)
+    assert await count(hub, 6)
+    await ask(hub, plan["metadata"]["name"], "approve")
+    await hubs.until(lambda: count(hub, 0), "all applications going")
+    for name in CLUSTERS:
+        await hubs.delete(hub, table.CLUSTER, name, "")
+
+    async def gone() -> bool:
+        return not await hubs.listed(hub, table.APPLICATION_SET)
+
+    await hubs.until(gone, "the set gone")
+
+
+async def test_a_set_whose_removal_is_rejected_goes_without_its_applications(hub: Hub) -> None:
+    await hubs.delete(hub, table.APPLICATION_SET, "fleet")
+    name = (await waits(hub))["metadata"]["name"]
+    await ask(hub, name, "reject")
+
+    async def gone() -> bool:
+        return not await hubs.listed(hub, table.APPLICATION_SET)
+
+    await hubs.until(gone, "the set gone")
+    assert await count(hub, 6)
+
+
+async def test_what_is_within_the_cap_is_shown_and_goes_by_itself(hub: Hub) -> None:
+    await hubs.patch(hub, table.CLUSTER, "one", {"metadata": {"labels": {"env": "x"}}}, "")
+    await hubs.until(lambda: count(hub, 4), "one cluster's applications gone")
+    going = await waits(hub, removals.REMOVING)
+    assert going["status"]["left"] == 2
+    # Nobody is left to be asked there.
+    await hubs.delete(hub, table.CLUSTER, "one", "")
+    done = await waits(hub, removals.DONE)
+    assert done["spec"]["counts"]["clusters"] == 1
+    assert done["status"]["left"] == 0
+
+
+def test_a_fleet_bears_what_several_sets_lose_at_one_time_only_up_to_its_cap() -> None:
+    assert removals.crowded({"a"}, set(), 3) == ""
+    assert removals.crowded({"a"}, {"b", "c", "d"}, 3) == ""
+    assert "6 clusters of the fleet" in removals.crowded({"a"}, {"b", "c", "d", "e", "f"}, 100)
+    assert removals.crowded({"a"}, {"b", "c", "d", "e", "f"}, 1000) == ""
+
+
+def test_a_plan_is_another_with_any_loss_of_another_size() -> None:
+    loss = removals.Loss("a", "u", "c", cascade=True, kinds={"ConfigMap": 1})
+    plan = removals.Plan("ApplicationSet", "s", "x", (loss,))
+    for other in (
+        removals.Loss("a", "u", "c", cascade=False, kinds={"ConfigMap": 1}),
+        removals.Loss("a", "u", "c", cascade=True, kinds={"ConfigMap": 2}),
+        removals.Loss("a", "u", "d", cascade=True, kinds={"ConfigMap": 1}),
+    ):
+        assert removals.Plan("ApplicationSet", "s", "x", (other,)).called != plan.called
