@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from agent import execute
 from agent.cluster.base import ClusterApi, Refused
 from agent.cluster.reflector import Watcher
-from agent.core import operations, plan
+from agent.core import differences, operations, plan
 from agent.core.inventory import Entry, Operation
 from agent.core.marks import Seen, Wanted
 from agent.core.plan import Applied, Failed, Outcome, Step
@@ -49,7 +49,7 @@ class Hooks:
         try:
             live = await self._live(task, wanted)
         except ArgosyError as error:
-            self.live[wanted.key] = (None, error.message)
+            self.live[wanted.key] = (None, differences.hushed(wanted, error.message))
             failed = execute.failure(error)
             return self._ended(name, False) if failed.permanent else None
         if live is None:

@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 from argosy import bundle, objects
 from argosy.bundle import Assignment, Policy, Removal, Restraint
 from argosy.errors import Invalid
-from argosy.status import AppStatus, Health, ObjectStatus, Sync
+from argosy.status import AppStatus, Difference, Health, ObjectStatus, Sync
 from argosy.v1 import link_pb2 as pb
 
 PROTOCOL = 1
@@ -238,6 +238,10 @@ def _object_status(value: Mapping[str, Any]) -> ObjectStatus:
     known = {name: value[name] for name in ObjectStatus.__dataclass_fields__ if name in value}
     known["sync"] = Sync(value["sync"])
     known["health"] = None if value.get("health") is None else Health(value["health"])
+    known["differences"] = tuple(
+        Difference(*(str(item.get(name) or "") for name in Difference.__dataclass_fields__))
+        for item in value.get("differences") or ()
+    )
     return ObjectStatus(**known)
 
 

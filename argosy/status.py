@@ -40,6 +40,18 @@ def worst(states: Iterable[Health]) -> Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that differs. `desired` and `live` are JSON, "" where that side has none, `***` where it must not be
+    seen; `manager` is who owns it now, "" where the server does not tell.
+    """
+
+    field: str
+    desired: str
+    live: str
+    manager: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectStatus:
     """One object of an app as the agent last saw it. `health` is None where the kind has no check."""
 
@@ -59,6 +71,8 @@ class ObjectStatus:
     """Why a rollout does not count on the object yet, whatever its health is (`argosy.health.waiting`)."""
     phase: str = ""
     """Of a hook: the phase it ran in ("PreSync", ...)."""
+    differences: tuple[Difference, ...] = ()
+    """What differs; of an object that is Synced, what was taken back from others last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,16 +136,17 @@ def differs(live: Seen, merged: Seen, ignore: Ignored = NOTHING) -> bool:
     """Whether applying would change anything."""
     if not ignore.fields:
         return live.mark != merged.mark
-    return any(True for _ in _paths(_content(live.body, ignore), _content(merged.body, ignore), ""))
+    return any(True for _ in _paths(content(live.body, ignore), content(merged.body, ignore), ""))
 
 
 def paths(live: Seen, merged: Seen, ignore: Ignored = NOTHING) -> tuple[str, ...]:
     """The first fields that differ, for people; lists are one field. Empty where only ownership differs."""
-    found = _paths(_content(live.body, ignore), _content(merged.body, ignore), "")
+    found = _paths(content(live.body, ignore), content(merged.body, ignore), "")
     return tuple(path for _, path in zip(range(_SHOWN), found, strict=False))
 
 
-def _content(manifest: Manifest, ignore: Ignored) -> Manifest:
+def content(manifest: Manifest, ignore: Ignored = NOTHING) -> Manifest:
+    """What counts when two states of an object are compared: neither status nor what every write changes."""
     stripped = ignore.strip(manifest)
     metadata = {name: value for name, value in stripped["metadata"].items() if name not in _VOLATILE}
     return {**{name: value for name, value in stripped.items() if name != "status"}, "metadata": metadata}

@@ -21,6 +21,26 @@ def has(value: Any, path: str) -> bool:
     return _walk(value, path, drop=False) is not None
 
 
+def get(value: Any, path: str) -> tuple[Any] | None:
+    """The field, in a tuple; None where the value has none."""
+    if not path:
+        return (value,)
+    if path.startswith(".") and isinstance(value, dict):
+        rest = path[1:]
+        fitting = (key for key in value if rest == key or rest.startswith((f"{key}.", f"{key}[")))
+        for key in sorted(fitting, key=len, reverse=True):
+            found = get(value[key], rest[len(key) :])
+            if found is not None:
+                return found
+        return None
+    bracket = _BRACKET.match(path)
+    if bracket and isinstance(value, list):
+        for number, item in enumerate(value):
+            if _selects(bracket.group(1), number, item):
+                return get(item, path[bracket.end() :])
+    return None
+
+
 def drop(value: Any, path: str) -> Any:
     """The value without the field; the value itself where it has none."""
     out = _walk(value, path, drop=True)

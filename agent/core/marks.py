@@ -57,7 +57,8 @@ def short(data: bytes) -> str:
 class Wanted:
     """One object of a bundle, ready to be applied: namespace settled and marks on it.
 
-    `digest` identifies the content without the marks; `how` says how it is written.
+    `digest` identifies the content without the marks; `how` says how it is written; `sealed` are the paths whose values
+    came encrypted.
     """
 
     key: ObjectKey
@@ -65,6 +66,7 @@ class Wanted:
     manifest: Manifest = field(repr=False)
     digest: str = ""
     how: How = PLAIN
+    sealed: tuple[str, ...] = ()
 
 
 def marked(

@@ -8,18 +8,18 @@ taken carries a comparable reason.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from agent.core import contested, drift, fieldpath, marks, retry
+from agent.core import contested, differences, drift, fieldpath, marks, retry
 from agent.core.contested import Claim
 from agent.core.inventory import Entry
 from agent.core.marks import Seen, Wanted
 from agent.core.options import Mode
 from agent.core.retry import Failure
 from argosy.objects import Manifest
-from argosy.status import Sync
+from argosy.status import Difference, Sync
 
 SOMEBODY = "another manager"
 """Who changed a field, where the server does not say."""
@@ -60,12 +60,13 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Apply it for real; `taken` says which fields are taken back from whom (then with force)."""
+    """Apply it for real; `taken` says which fields are taken back from whom (then with force), `found` what differed."""
 
     wanted: Wanted
     manifest: Manifest = field(repr=False)
     taken: tuple[Claim, ...] = ()
     left: tuple[Claim, ...] = ()
+    found: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class Verified:
     mark: str
     sync: Sync
     message: str = ""
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,10 +280,13 @@ def _failed(
     permanent: bool,
     retry_after: float = 0.0,
     why: Why = Why.FAILED,
+    found: tuple[Difference, ...] = (),
 ) -> Verdict:
+    message = differences.hushed(now.wanted, message)
     failure = retry.failed(
         now.failure, _tried(now), message, time, permanent=permanent, retry_after=retry_after
     )
+    failure = replace(failure, differences=found)
     return Verdict(Reason(why, message), Sync.OUT_OF_SYNC, failure=failure)
 
 
@@ -302,12 +307,19 @@ def _conflicted(now: Situation, step: Step, outcome: Conflicted, time: float) ->
     )
     if answer.foreign:
         message = f"conflict: {contested.describe(answer.foreign)}"
-        verdict = _failed(now, message, time, permanent=True, why=Why.CONFLICT)
+        found = _claimed(now, outcome, answer.foreign)
+        verdict = _failed(now, message, time, permanent=True, why=Why.CONFLICT, found=found)
         return verdict if outcome.live is None else _with_live(verdict, outcome.live)
     left = (*step.left, *answer.left)
     if now.may_write and answer.taken:
-        return Apply(now.wanted, _manifest(now, live=True, left=left), answer.taken, left)
+        found = _claimed(now, outcome, answer.taken)
+        return Apply(now.wanted, _manifest(now, live=True, left=left), answer.taken, left, found)
     return Check(now.wanted, _compared(now, left), None, answer.taken, left)
+
+
+def _claimed(now: Situation, outcome: Conflicted, claims: tuple[Claim, ...]) -> tuple[Difference, ...]:
+    live = outcome.live
+    return () if live is None else differences.of_claims(now.wanted, live.body, claims)
 
 
 def _with_live(verdict: Verdict, live: Seen) -> Verdict:
@@ -329,7 +341,9 @@ def _ours(now: Situation, live: Seen | None) -> Callable[[str], bool]:
 def _applied(now: Situation, step: Step, live: Seen, time: float) -> Verdict:
     corrections = contested.recorded(now.corrections, step.taken, time)
     message = _left(now, step)
-    verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message)
+    found = step.found if isinstance(step, Apply) else ()
+    found += differences.of_claims(now.wanted, live.body, _leaves(now, step))
+    verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message, found)
     reason = Reason(Why.CONTESTED if message else Why.APPLIED, message)
     return Verdict(reason, Sync.SYNCED, live, verified, corrections=corrections)
 
@@ -343,10 +357,15 @@ def _healed(now: Situation, live: Seen | None, merged: Seen | None) -> tuple[Cla
     return tuple(Claim(SOMEBODY, path) for path in drift.paths(live, merged, now.ignored))
 
 
+def _leaves(now: Situation, step: Step) -> frozenset[Claim]:
+    """The fields that are left to others because they fight for them."""
+    still = {claim for claim, times in now.corrections.items() if contested.contested(times)} | set(step.left)
+    return frozenset(claim for claim in still if claim.manager not in now.ignored.managers)
+
+
 def _left(now: Situation, step: Step) -> str:
     """What to say about fields that are left alone, "" where there are none."""
-    still = {claim for claim, times in now.corrections.items() if contested.contested(times)} | set(step.left)
-    still = {claim for claim in still if claim.manager not in now.ignored.managers}
+    still = _leaves(now, step)
     return f"contested: {contested.describe(still)}" if still else ""
 
 
@@ -355,16 +374,21 @@ def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
     same = live is not None and merged is not None and not drift.differs(live, merged, now.ignored)
     if live is not None and same and not step.taken:
         message = _left(now, step)
-        verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message)
+        left = differences.of_claims(now.wanted, live.body, _leaves(now, step))
+        verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message, left)
         reason = Reason(Why.CONTESTED if message else Why.IN_SYNC, message)
         return Verdict(reason, Sync.SYNCED, live, verified)
+    found: tuple[Difference, ...] = ()
+    if live is not None and merged is not None:
+        found = differences.compared(now.wanted, live, merged, now.ignored, step.taken)
     if now.may_write:
         manifest = _manifest(now, live=live is not None, left=step.left)
-        return Apply(now.wanted, manifest, step.taken or _healed(now, live, merged), step.left)
+        drifted = found if live is not None and live.applied == now.wanted.digest else ()
+        return Apply(now.wanted, manifest, step.taken or _healed(now, live, merged), step.left, drifted)
     state, why = ("", Why.MISSING) if live is None else (live.mark, Why.DRIFT)
     differing = drift.paths(live, merged, now.ignored) if live is not None and merged is not None else ()
     parts = [contested.describe(step.taken)] if step.taken else []
     parts += [f"differs in {', '.join(differing)}"] if differing else []
     message = "; ".join(parts)
-    verified = Verified(now.wanted.digest, state, Sync.OUT_OF_SYNC, message)
+    verified = Verified(now.wanted.digest, state, Sync.OUT_OF_SYNC, message, found)
     return Verdict(Reason(why, message), Sync.OUT_OF_SYNC, live, verified)

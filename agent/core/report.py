@@ -15,7 +15,7 @@ from argosy import objects, stages, status
 from argosy.health import table, waiting
 from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey
-from argosy.status import AppStatus, Health, ObjectStatus, Sync
+from argosy.status import AppStatus, Difference, Health, ObjectStatus, Sync
 
 IGNORE_HEALTH = "argocd.argoproj.io/ignore-healthcheck"
 COMPARE = "argocd.argoproj.io/compare-options"
@@ -34,6 +34,7 @@ def object_status(
     hook: bool = False,
     fresh: bool = False,
     phase: str = "",
+    differences: tuple[Difference, ...] = (),
 ) -> ObjectStatus:
     """The line of one object. `known` False: its live state could not be learned; `extra`: the bundle
     lacks it; `fresh`: it was changed just now; `phase`: of a hook, where it ran.
@@ -58,6 +59,7 @@ def object_status(
         hook,
         waits,
         phase,
+        differences,
     )
 
 

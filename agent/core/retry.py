@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from argosy.status import Difference
+
 FIRST = 5.0
 FACTOR = 2.0
 LONGEST = 180.0
@@ -29,6 +31,8 @@ class Failure:
     attempts: int
     message: str
     not_before: float
+    differences: tuple[Difference, ...] = ()
+    """What others own of the object, where that is why it failed."""
 
 
 def failed(

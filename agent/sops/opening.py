@@ -64,7 +64,8 @@ class Opener:
             raise Invalid(f"{name}: cannot be decrypted: {error.message}") from None
         except Unavailable as error:
             raise Unavailable(f"{name}: cannot be decrypted: {error.message}") from None
-        return replace(wanted, manifest=clear)
+        places = {place for place, value in tree.leaves(tree.content(manifest)) if tree.encrypted(value)}
+        return replace(wanted, manifest=clear, sealed=tuple(sorted(map(_path, places))))
 
     def _verified(self, name: str, mac: str) -> _File:
         found = self._files.get(mac)
@@ -87,6 +88,11 @@ class Opener:
         )
         self._files[mac] = _File(key, leaves)
         return self._files[mac]
+
+
+def _path(place: str) -> str:
+    """`data:key:` -> `.data.key`."""
+    return f".{place.rstrip(':').replace(':', '.')}"
 
 
 def _documents(name: str, text: str) -> list[dict[str, Any]]:

@@ -1,0 +1,184 @@
+"""Each differing field is told with both values and who has it, and nothing that must not be seen is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from passes import CONFIG_MAP, World, annotated, config_map
+
+from agent.core import differences
+from agent.core.contested import Claim
+from agent.core.marks import Wanted
+from argosy import convert
+from argosy.bundle import Policy
+from argosy.kinds import Gvk, gvk_of
+from argosy.objects import Manifest, key_of
+from argosy.status import Difference
+
+CANARY = "correct horse battery"
+WATCHING = Policy(automated=True)
+
+
+def wanted(manifest: Manifest, *sealed: str) -> Wanted:
+    return Wanted(key_of(manifest), gvk_of(manifest), manifest, sealed=sealed)
+
+
+def deployment(image: str, replicas: int, **env: str) -> Manifest:
+    container = {"name": "web", "image": image, "env": [{"name": k, "value": v} for k, v in env.items()]}
+    sidecar = {"name": "side", "image": "side:1"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"replicas": replicas, "template": {"spec": {"containers": [sidecar, container]}}},
+    }
+
+
+def test_items_of_lists_are_told_by_their_names() -> None:
+    new, old = deployment("web:2", 3, A="1", B="2"), deployment("web:1", 3, B="3")
+
+    found = differences.between(
+        wanted(new), old, new, [Claim("kubectl-set", '.spec.template.spec.containers[name="web"].image')]
+    )
+
+    place = '.spec.template.spec.containers[name="web"]'
+    assert found == (
+        Difference(f'{place}.env[name="B"].value', '"2"', '"3"'),
+        Difference(f'{place}.env[name="A"]', '{"name":"A","value":"1"}', ""),
+        Difference(f"{place}.image", '"web:2"', '"web:1"', "kubectl-set"),
+    )
+
+
+def test_a_long_value_is_cut() -> None:
+    new, old = config_map("a", k="x" * 10_000), config_map("a", k="y")
+    (found,) = differences.between(wanted(new), old, new)
+    assert len(found.desired) < 300
+    assert found.live == '"y"'
+
+
+def secret(value: str) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "namespace": "shop"},
+        "stringData": {"password": value},
+    }
+
+
+def test_the_content_of_secrets_is_masked() -> None:
+    (found,) = differences.between(wanted(secret(CANARY)), secret("theirs-and-secret"), secret(CANARY))
+    assert found == Difference(".stringData.password", "***", "***")
+
+    without = {name: value for name, value in secret("x").items() if name != "stringData"}
+    (found,) = differences.between(wanted(secret(CANARY)), without, secret(CANARY))
+    assert found == Difference(".stringData", "***", "")
+
+
+@pytest.mark.parametrize("mask", ["/data/token", ".data.token", "data.token", "/data"])
+def test_paths_that_the_user_marks_are_masked(mask: str) -> None:
+    new = annotated(config_map("a", token=CANARY, plain="1"), **{"argosy.dev/mask": mask})
+    old = annotated(config_map("a", token="x", plain="2"), **{"argosy.dev/mask": mask})
+
+    found = {item.field: item for item in differences.between(wanted(new), old, new)}
+
+    assert found[".data.token"] == Difference(".data.token", "***", "***")
+    assert found[".data.plain"].desired == ("***" if mask == "/data" else '"1"')
+
+
+def test_what_came_encrypted_is_masked_whatever_its_kind() -> None:
+    new, old = config_map("a", token=CANARY), config_map("a", token="x")
+    (found,) = differences.between(wanted(new, ".data.token"), old, new)
+    assert CANARY not in str(found)
+
+
+def test_a_servers_message_is_told_without_the_values() -> None:
+    import base64
+
+    encoded = base64.b64encode(CANARY.encode()).decode()
+    message = f'Invalid value: "{CANARY}", or {encoded}'
+    assert differences.hushed(wanted(secret(CANARY)), message) == 'Invalid value: "***", or ***'
+
+
+def test_differences_travel_whole() -> None:
+    from agent.core import report
+    from argosy.status import AppStatus, Health, ObjectStatus, Sync
+
+    line = ObjectStatus(
+        "", "v1", "ConfigMap", "n", "a", Sync.OUT_OF_SYNC, differences=(Difference(".a", "1", "2", "m"),)
+    )
+    state = AppStatus("id", "r", "b", "c", Sync.OUT_OF_SYNC, Health.HEALTHY, resources=(line,))
+    assert convert.status_from(report.detail(state)) == state
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    yield made
+    await made.syncer.close()
+
+
+def told(done: Any) -> tuple[Difference, ...]:
+    found: tuple[Difference, ...] = done.status.resources[0].differences
+    return found
+
+
+async def test_drift_is_reported_with_the_manager_and_stays_reported(world: World) -> None:
+    watched = world.assignment(config_map("a", k="1", gone="x"), policy=WATCHING)
+    await world.sync(watched)
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": "evil", "gone": None}})
+
+    done = await world.sync(watched)
+
+    assert told(done) == (
+        Difference(".data.gone", '"x"', ""),
+        Difference(".data.k", '"1"', '"evil"', "kubectl-edit"),
+    )
+    assert told(await world.sync(watched)) == told(done)
+
+
+async def test_a_correction_is_reported_with_what_was_taken_back_from_whom(world: World) -> None:
+    wanted_ = world.assignment(config_map("a"))
+    await world.sync(wanted_)
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": "evil"}})
+
+    done = await world.sync(wanted_)
+
+    assert done.status.resources[0].sync.value == "Synced"
+    assert told(done) == (Difference(".data.k", '"1"', '"evil"', "kubectl-edit"),)
+
+
+async def test_a_foreign_value_is_reported_while_it_is_not_taken(world: World) -> None:
+    world.cluster.put(config_map("a", k="theirs"), manager="other-tool")
+    wanted_ = world.assignment(config_map("a"))
+
+    for done in (await world.sync(wanted_), await world.sync(wanted_)):
+        assert told(done) == (Difference(".data.k", '"1"', '"theirs"', "other-tool"),)
+
+
+async def test_a_contested_field_is_reported_with_both_values(world: World) -> None:
+    wanted_ = world.assignment(config_map("a"))
+    await world.sync(wanted_)
+    for number in range(4):
+        world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": f"t{number}"}}, manager="fighter")
+        world.now += 10
+        done = await world.sync(wanted_)
+
+    assert told(done) == (Difference(".data.k", '"1"', '"t3"', "fighter"),)
+
+
+async def test_no_value_of_a_secret_leaves_the_agent(world: World) -> None:
+    watched = world.assignment(
+        secret(CANARY) | {"metadata": {"name": "s", "namespace": "default"}}, policy=WATCHING
+    )
+    await world.sync(watched)
+    world.cluster.edit(
+        Gvk("", "v1", "Secret"), "default", "s", {"data": {"password": "ZXZpbC1hbmQtc2VjcmV0"}}
+    )
+
+    done = await world.sync(watched)
+
+    assert [item.desired for item in told(done)] == ["***"]
+    assert CANARY not in str(done.status)
+    assert "ZXZpbC1hbmQtc2VjcmV0" not in str(done.status)
