@@ -16,6 +16,7 @@ from agent.cluster.base import ClusterApi
 from agent.cluster.reflector import Watcher
 from agent.core import drift, marks, operations, plan, prepare, removals
 from agent.core import options as sync_options
+from agent.core.adoption import Adoption
 from agent.core.inventory import Entry, Inventory, Operation
 from agent.core.marks import Seen, Wanted
 from agent.core.plan import Applied, Checked, Failed, Outcome, Reason, Situation, Step, Verdict, Why
@@ -265,6 +266,7 @@ class Application:
             ignored=drift.ignored(self._ignores, key, self.around.delete) if self._ignores else drift.NOTHING,
             respect_ignored=self._respect,
             dry_run=self.due.pending and self.due.request.dry_run,
+            takes=self.assignment.policy.mode == Adoption.MANAGE,
             holder=other if other and await self.around.holder(other, key) else "",
             protected=self._protected(entry, seen) if wanted.how.recreate and seen is not None else "",
         )

@@ -16,10 +16,9 @@ import structlog
 
 from agent.cache import Cache, State
 from agent.cluster.base import ClusterApi, Identity
-from agent.cluster.guarded import ReadOnlyCluster
+from agent.cluster.guarded import ObservedCluster
 from agent.config import Config
 from agent.core import localpolicy
-from agent.core.adoption import Adoption
 from agent.core.epoch import Held
 from agent.core.localpolicy import LocalPolicy
 from agent.link import fetch, identity, join
@@ -97,8 +96,8 @@ class Program:
         who = await patiently(api.identity, "the cluster does not answer yet")
         own = Self(who.uid, self._version)
         await self._join(own)
-        if policy().mode is Adoption.OBSERVE:
-            api = ReadOnlyCluster(api)
+        if self._settings.policy is not None:
+            api = ObservedCluster(api, policy)
         await self._drive(cache, api, own, who, policy)
 
     async def close(self) -> None:

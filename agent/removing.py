@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent import contents, execute
+from agent import adopting, contents, execute
 from agent import memory as memories
 from agent.cluster.base import ClusterApi, Propagation
 from agent.cluster.reflector import Watcher
@@ -113,7 +113,9 @@ async def prune(
 
 async def objects(site: Site, removal: Removal, kept: frozenset[ObjectKey] = frozenset()) -> Removed:
     """The objects of a whole app, to be called only for a removal that is not refused: where it cascades they go, but
-    for protected ones, CRDs, what other apps want, and what is `kept`. Nothing is left to do unless `waiting`."""
+    for protected ones, CRDs, what other apps want, and what is `kept`. What stays is given back in the end (`erase`).
+    Nothing is left to do unless `waiting`.
+    """
     out = Removed(await memories.read(site.own, site.memory, site.watcher))
     entries = {key: entry for key, entry in out.inventory.entries.items() if key not in kept}
     if removal.cascade and entries:
@@ -126,9 +128,18 @@ async def objects(site: Site, removal: Removal, kept: frozenset[ObjectKey] = fro
 
 
 async def erase(site: Site, removal: Removal, out: Removed) -> None:
-    """The inventory itself, once nothing is left to be done with what is in it."""
-    await memories.erase(site.own, site.memory)
-    out.inventory = Inventory(site.memory.assignment)
+    """Gives back what stays, then erases the inventory itself, once nothing is left to be done with what is in it."""
+    memory = site.memory
+    # What another app wants keeps its marks until that one puts on its own: it must never be nobody's.
+    handed = {key for key, reason in out.reasons.items() if reason.why is Why.HANDED_OVER}
+    free = {key: entry for key, entry in out.inventory.entries.items() if key not in handed}
+    wrong = await adopting.release(site.api, free, memory.assignment)
+    if wrong:
+        out.reasons.update({key: Reason(Why.FAILED, message) for key, message in wrong.items()})
+        out.waiting = True
+        return
+    await memories.erase(site.own, memory)
+    out.inventory = Inventory(memory.assignment)
     out.done = [removal.id]
 
 

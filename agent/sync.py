@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from agent import handsoff, removing, telling
 from agent import memory as memories
-from agent import removing, telling
 from agent.applying import Application, Surroundings
 from agent.cluster.base import ClusterApi
 from agent.cluster.guarded import GuardedCluster
 from agent.cluster.reflector import Watcher
-from agent.core import drift, localpolicy, operations, options, prepare, removals, restraint
+from agent.core import adoption, drift, localpolicy, operations, options, prepare, removals, restraint
+from agent.core.adoption import Adoption
 from agent.core.inventory import Inventory, Operation
 from agent.core.localpolicy import LocalPolicy
 from agent.core.marks import Wanted
@@ -30,6 +31,7 @@ from agent.ending import Ending
 from agent.jq import Jq
 from agent.memory import Memory, closed
 from agent.notes import Notes
+from agent.observing import Observer
 from agent.removing import Removed
 from agent.sops.keys import KeyRing
 from argosy import sealed
@@ -88,6 +90,7 @@ class Syncer:
         self._notes = notes or Notes()
         self._keys = keys or KeyRing(None)
         self._jq = Jq()
+        self._observer = Observer(api)
         self.watcher = Watcher(api, changed)
         self._memories: dict[str, Memory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -177,6 +180,8 @@ class Syncer:
                 inventory = await memories.search(self._api, memory)
             await self._watch({entry.gvk for entry in inventory.entries.values()}, await self._api.kinds())
         inventory = await memories.read(self._api, memory, self.watcher)
+        if adoption.of(inventory.adoption) is not Adoption.MANAGE:
+            removal = replace(removal, cascade=False)
         manifests: Sequence[Manifest] = ()
         opener = closed
         if removal.hooks and removal.bundle:
@@ -204,6 +209,9 @@ class Syncer:
             await self._watch(set(prepared.gvks) | {CONFIG_MAP}, kinds)
         inventory = await memories.read(self._api, memory, self.watcher)
         await self._watch(set(prepared.gvks) | {entry.gvk for entry in inventory.entries.values()}, kinds)
+        mode = self._mode(assignment)
+        if mode is not Adoption.MANAGE:
+            return await self._hands_off(mode, assignment, memory, prepared, inventory)
         before = inventory.operation
         left = self._left(assignment, before)
         due = left.due
@@ -236,6 +244,31 @@ class Syncer:
         return restraint.limit(
             self._restraints, assignment, operations.due(assignment, before, now), before, now
         )
+
+    def _mode(self, assignment: Assignment) -> Adoption:
+        return adoption.careful([self._policy().mode, adoption.of(assignment.policy.mode)])
+
+    async def _hands_off(
+        self,
+        mode: Adoption,
+        assignment: Assignment,
+        memory: Memory,
+        prepared: Prepared,
+        inventory: Inventory,
+    ) -> Pass:
+        """A pass that changes no object; `agent.handsoff` says what it does instead. What is held back is observed."""
+        due = operations.Due(inventory.operation, pending=False, heal=False)
+        left = replace(self._left(assignment, inventory.operation), due=due)
+        around = replace(self._around, api=self._door(assignment.policy.account))
+        run = Application(around, assignment, prepared, memory, inventory, due, due.operation)
+        if mode is Adoption.ADOPT and not left.reason:
+            inventory = await handsoff.adopt(run, self._api)
+        else:
+            if mode is Adoption.RELEASE and not left.reason:
+                inventory = await handsoff.give_back(run, self._api)
+            await handsoff.observe(run, self._observer)
+        done = self._pass(run, run.operation, Removed(inventory), left)
+        return replace(done, again=handsoff.LOOK_AGAIN)
 
     async def _prune(
         self, run: Application, operation: Operation, listed: Sequence[Removal], holding: str, left: Left
@@ -340,6 +373,7 @@ class Syncer:
             operation=due.operation,
             options=assignment.policy.sync_options,
             account=assignment.policy.account,
+            adoption="",
         )
         await memories.write(self._api, memory, union)
         return union

@@ -9,22 +9,14 @@ from typing import Any
 from agent.applying import Application
 from agent.core import report
 from agent.core.inventory import Operation
-<<<<<<< HEAD
 from agent.core.marks import Seen
-from agent.core.plan import Why
-=======
 from agent.core.plan import Verdict, Why
->>>>>>> 52753c9 (Report each field that differs, with both values and who has it; mask what must not be seen)
 from agent.core.restraint import Left
 from agent.memory import Memory
 from agent.removing import Removed
 from argosy.bundle import Assignment, Removal
-<<<<<<< HEAD
 from argosy.objects import ObjectKey
-from argosy.status import AppStatus, Health, ObjectStatus, Sync
-=======
 from argosy.status import AppStatus, Difference, Health, ObjectStatus, Sync
->>>>>>> 52753c9 (Report each field that differs, with both values and who has it; mask what must not be seen)
 
 
 def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
@@ -63,22 +55,17 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
     return found
 
 
-<<<<<<< HEAD
+def _differences(verdict: Verdict) -> tuple[Difference, ...]:
+    known = verdict.failure or verdict.verified
+    return known.differences if known is not None else ()
+
+
 def of_pass(
     run: Application, operation: Operation, removed: Removed, now: float, unread: Iterable[str] = ()
 ) -> AppStatus:
     """The app's state after a pass. Keeps in memory since when it is Healthy with this release applied. `unread` says
     what of the app's settings could not be understood.
     """
-=======
-def _differences(verdict: Verdict) -> tuple[Difference, ...]:
-    known = verdict.failure or verdict.verified
-    return known.differences if known is not None else ()
-
-
-def of_pass(run: Application, operation: Operation, removed: Removed, now: float) -> AppStatus:
-    """The app's state after a pass. Keeps in memory since when it is Healthy with this release applied."""
->>>>>>> 52753c9 (Report each field that differs, with both values and who has it; mask what must not be seen)
     assignment, memory = run.assignment, run.memory
     listed = lines(run, removed)
     bodies = {key: verdict.live.body for key, verdict in run.verdicts.items() if verdict.live is not None}

@@ -127,14 +127,15 @@ class GuardedCluster:
             raise Refused(wrong, REASON)
 
 
-class ReadOnlyCluster:
-    """A cluster that nothing of this process can write to, not even in a dry run."""
+class ObservedCluster:
+    """A cluster that nothing of this process can write to, not even in a dry run, while its policy says `observe`."""
 
-    def __init__(self, api: ClusterApi) -> None:
+    def __init__(self, api: ClusterApi, policy: Callable[[], LocalPolicy]) -> None:
         self._api = api
+        self._policy = policy
 
-    def acting(self, account: str) -> ReadOnlyCluster:
-        return ReadOnlyCluster(self._api.acting(account))
+    def acting(self, account: str) -> ObservedCluster:
+        return ObservedCluster(self._api.acting(account), self._policy)
 
     async def identity(self) -> Identity:
         return await self._api.identity()
@@ -159,22 +160,28 @@ class ReadOnlyCluster:
         manager: str = MANAGER,
         validate: bool = True,
     ) -> Manifest:
-        raise _observed("apply", key_of(manifest))
+        self._permit("apply", key_of(manifest))
+        return await self._api.apply(
+            manifest, force=force, dry_run=dry_run, manager=manager, validate=validate
+        )
 
     async def create(
         self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
     ) -> Manifest:
-        raise _observed("create", key_of(manifest))
+        self._permit("create", key_of(manifest))
+        return await self._api.create(manifest, dry_run=dry_run, manager=manager, validate=validate)
 
     async def update(
         self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
     ) -> Manifest:
-        raise _observed("update", key_of(manifest))
+        self._permit("update", key_of(manifest))
+        return await self._api.update(manifest, dry_run=dry_run, manager=manager, validate=validate)
 
     async def delete(
         self, gvk: Gvk, namespace: str, name: str, *, uid: str, propagation: Propagation = "Background"
     ) -> bool:
-        raise _observed("delete", ObjectKey(gvk.group, gvk.kind, namespace, name))
+        self._permit("delete", ObjectKey(gvk.group, gvk.kind, namespace, name))
+        return await self._api.delete(gvk, namespace, name, uid=uid, propagation=propagation)
 
     def watch(
         self, gvk: Gvk, *, resource_version: str = "", namespace: str = "", selector: str = ""
@@ -184,6 +191,7 @@ class ReadOnlyCluster:
     async def close(self) -> None:
         await self._api.close()
 
-
-def _observed(verb: str, key: ObjectKey) -> Forbidden:
-    return Forbidden(f"{verb} {key}: the agent only observes this cluster (mode {Adoption.OBSERVE})")
+    def _permit(self, verb: str, key: ObjectKey) -> None:
+        policy = self._policy()
+        if policy.mode is Adoption.OBSERVE:
+            raise Forbidden(f"{verb} {key}: this cluster is only observed: spec.mode of {policy.source}")

@@ -84,7 +84,7 @@ class Operation:
 class Inventory:
     """Of one assignment. `bundles` are digests of those last applied, the newest first. What the assignment said and
     must hold when it is gone: `options` (the app's sync options) protect its objects, `account` is the ServiceAccount
-    they are deleted as.
+    they are deleted as, and an app that was only adopted (`adoption`) is given back and not deleted.
     """
 
     assignment: str
@@ -94,6 +94,7 @@ class Inventory:
     operation: Operation = Operation()
     options: tuple[str, ...] = ()
     account: str = ""
+    adoption: str = ""
 
     def union(self, wanted: Iterable[Wanted], bundle: str, *, hooks: frozenset[ObjectKey]) -> Inventory:
         """With all wanted objects in it and the bundle remembered; nothing leaves."""
@@ -140,7 +141,15 @@ def substance(inventory: Inventory) -> tuple[Any, ...]:
     made.
     """
     known = tuple((entry.key, entry.version, entry.uid, entry.hook) for entry in inventory.entries.values())
-    return known, inventory.bundles, inventory.operation, inventory.app, inventory.options, inventory.account
+    return (
+        known,
+        inventory.bundles,
+        inventory.operation,
+        inventory.app,
+        inventory.options,
+        inventory.account,
+        inventory.adoption,
+    )
 
 
 def to_manifest(inventory: Inventory) -> Manifest:
@@ -154,9 +163,10 @@ def to_manifest(inventory: Inventory) -> Manifest:
             "bundles": inventory.bundles,
             "options": inventory.options,
             "account": inventory.account,
+            "adoption": inventory.adoption,
             "operation": {name: getattr(operation, name) for name in Operation.__slots__},
             "entries": [
-                [str(entry.key), entry.version, entry.uid, entry.mark, entry.hook] for entry in ordered
+                [str(entry.key), entry.version, entry.uid, _kept(entry), entry.hook] for entry in ordered
             ],
         }
     )
@@ -184,6 +194,13 @@ def to_manifest(inventory: Inventory) -> Manifest:
     }
 
 
+def _kept(entry: Entry) -> str:
+    """The mark of an object as it is kept. That of a Secret is a digest of what nobody shall be able to try out: without
+    it a restarted agent makes one dry run more.
+    """
+    return "" if (entry.key.group, entry.key.kind) == ("", "Secret") else entry.mark
+
+
 def from_manifest(assignment: str, manifest: Manifest) -> Inventory:
     """The inverse of `to_manifest`. Raises `Invalid` where it is not readable; then nothing may be
     deleted by it.
@@ -207,6 +224,7 @@ def from_manifest(assignment: str, manifest: Manifest) -> Inventory:
             Operation(**value["operation"]),
             tuple(value["options"]),
             str(value.get("account") or ""),
+            str(value.get("adoption") or ""),
         )
     except (KeyError, ValueError, TypeError, zstandard.ZstdError) as error:
         raise Invalid(f"inventory {marks.NAMESPACE}/{name} is not readable: {error}") from None

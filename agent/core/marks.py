@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,6 +28,8 @@ TRACKING = "argosy.dev/tracking"
 APPLIED = "argosy.dev/applied"
 OPERATION = "argosy.dev/operation"
 OWN_PREFIX = "argosy.dev/"
+OWN = frozenset({TRACKING, APPLIED, OPERATION})
+"""Our annotations; labels where `in_labels`."""
 
 _SHORT = 16
 
@@ -69,6 +72,26 @@ class Wanted:
     sealed: tuple[str, ...] = ()
 
 
+_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z")
+
+
+def in_labels(gvk: Gvk, assignment: str) -> bool:
+    """Whether an object's marks are labels and not annotations.
+
+    The API server counts a Deployment's annotations into its generation, as its controller hands them on to
+    ReplicaSets (Kubernetes 1.37, `pkg/registry/apps/deployment/strategy.go`). To take one over, or to give it back,
+    must not look like a new version of it.
+    """
+    return (gvk.group, gvk.kind) == ("apps", "Deployment") and bool(
+        _VALUE.match(f"{assignment}.{'0' * _SHORT}")
+    )
+
+
+def tracking_label(assignment: str, key: ObjectKey) -> str:
+    """Value of the tracking label: whose it is, and a digest of which object it was written on."""
+    return f"{assignment}.{short(str(key).encode())}"
+
+
 def marked(
     manifest: Manifest, key: ObjectKey, assignment: str, *, operation: str = "", options: tuple[str, ...] = ()
 ) -> Wanted:
@@ -78,9 +101,11 @@ def marked(
     content = short(objects.canonical(manifest))
     metadata: dict[str, Any] = dict(manifest["metadata"])
     metadata["labels"] = {**(metadata.get("labels") or {}), PART_OF: applyset_id(assignment)}
-    metadata["annotations"] = {
-        **(metadata.get("annotations") or {}),
-        TRACKING: tracking(assignment, key),
+    labels = in_labels(gvk_of(manifest), assignment)
+    part = "labels" if labels else "annotations"
+    metadata[part] = {
+        **(metadata.get(part) or {}),
+        TRACKING: tracking_label(assignment, key) if labels else tracking(assignment, key),
         APPLIED: content,
         **({OPERATION: operation} if operation else {}),
     }
@@ -92,7 +117,7 @@ def marked(
 class Seen:
     """A live object as far as decisions need it. `mark` changes with everything but status and versions.
 
-    `owner` is the assignment named by a tracking annotation that speaks of this very object, else "".
+    `owner` is the assignment named by a tracking mark that speaks of this very object, else "".
     """
 
     key: ObjectKey
@@ -114,8 +139,14 @@ def seen(live: Manifest) -> Seen:
     half of the memory."""
     metadata: dict[str, Any] = live["metadata"]
     key = objects.key_of(live)
-    annotations: Mapping[str, str] = metadata.get("annotations") or {}
-    owner, _, written_on = annotations.get(TRACKING, "").partition(":")
+    found: Mapping[str, str] = metadata.get("labels") or {}
+    if TRACKING in found:
+        owner = found[TRACKING].rpartition(".")[0]
+        owner = owner if found[TRACKING] == tracking_label(owner, key) else ""
+    else:
+        found = metadata.get("annotations") or {}
+        owner, _, written_on = found.get(TRACKING, "").partition(":")
+        owner = owner if written_on == str(key) else ""
     slim = {name: value for name, value in metadata.items() if name != "managedFields"}
     return Seen(
         key=key,
@@ -123,9 +154,9 @@ def seen(live: Manifest) -> Seen:
         uid=metadata.get("uid", ""),
         resource_version=metadata.get("resourceVersion", ""),
         mark=mark(live),
-        owner=owner if written_on == str(key) else "",
-        applied=annotations.get(APPLIED, ""),
-        operation=annotations.get(OPERATION, ""),
+        owner=owner,
+        applied=found.get(APPLIED, ""),
+        operation=found.get(OPERATION, ""),
         deleting="deletionTimestamp" in metadata,
         body={**live, "metadata": slim},
     )

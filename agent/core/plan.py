@@ -25,6 +25,9 @@ SOMEBODY = "another manager"
 """Who changed a field, where the server does not say."""
 
 
+_REMEDY = "annotation argosy.dev/mode: manage on the Application takes it"
+
+
 class Why(StrEnum):
     """Why a step was not taken, or what came of it."""
 
@@ -51,6 +54,8 @@ class Why(StrEnum):
     DELETING = "Deleting"
     NOT_SYNCED = "NotSynced"
     GONE = "Gone"
+    ADOPTED = "Adopted"
+    OBSERVED = "Observed"
 
 
 class Reason(NamedTuple):
@@ -168,6 +173,8 @@ class Situation:
     ignored: drift.Ignored = drift.NOTHING
     respect_ignored: bool = False
     holder: str = ""
+    takes: bool = False
+    """The user said `manage`: values that others own are taken on first contact, too."""
     protected: str = ""
     dry_run: bool = False
 
@@ -306,7 +313,7 @@ def _conflicted(now: Situation, step: Step, outcome: Conflicted, time: float) ->
         outcome.claims, now.corrections, ours=_ours(now, outcome.live), yielding=now.ignored.managers
     )
     if answer.foreign:
-        message = f"conflict: {contested.describe(answer.foreign)}"
+        message = f"conflict: {contested.describe(answer.foreign)} ({_REMEDY})"
         found = _claimed(now, outcome, answer.foreign)
         verdict = _failed(now, message, time, permanent=True, why=Why.CONFLICT, found=found)
         return verdict if outcome.live is None else _with_live(verdict, outcome.live)
@@ -328,13 +335,15 @@ def _with_live(verdict: Verdict, live: Seen) -> Verdict:
 
 def _ours(now: Situation, live: Seen | None) -> Callable[[str], bool]:
     """Which fields we applied before: what the live object's own marks say was last applied to it."""
+    if now.takes:
+        return lambda _: True
     seen = live if live is not None else now.seen
     if seen is None or seen.owner != now.assignment:
         return lambda _: False
     if seen.applied == now.wanted.digest:
         return lambda _: True
     old = now.before(seen.applied)
-    own = f".metadata.annotations.{marks.OWN_PREFIX}"
+    own = tuple(f".metadata.{part}.{marks.OWN_PREFIX}" for part in ("annotations", "labels"))
     return lambda path: path.startswith(own) or (old is not None and fieldpath.has(old, path))
 
 
