@@ -47,6 +47,7 @@ async def adopt(run: Application, own: ClusterApi) -> Inventory:
     is put on. `own` is the cluster as the agent itself.
     """
     await run.run()
+    run.blocked, run.waiting = "", False  # what a sync would wait for holds no adoption back
     ignores = drift.ignores(run.assignment.policy.ignore_differences)
     candidates: list[Candidate] = []
 
