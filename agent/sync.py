@@ -260,14 +260,14 @@ class Syncer:
         due = operations.Due(inventory.operation, pending=False, heal=False)
         left = replace(self._left(assignment, inventory.operation), due=due)
         around = replace(self._around, api=self._door(assignment.policy.account))
-        run = Application(around, assignment, prepared, memory, inventory, due, due.operation)
+        run = Application(around, assignment, prepared, memory, inventory, due)
         if mode is Adoption.ADOPT and not left.reason:
             inventory = await handsoff.adopt(run, self._api)
         else:
             if mode is Adoption.RELEASE and not left.reason:
                 inventory = await handsoff.give_back(run, self._api)
             await handsoff.observe(run, self._observer)
-        done = self._pass(run, run.operation, Removed(inventory), left)
+        done = self._pass(run, due.operation, Removed(inventory), left)
         return replace(done, again=handsoff.LOOK_AGAIN)
 
     async def _prune(

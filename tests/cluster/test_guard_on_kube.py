@@ -131,9 +131,8 @@ async def test_adopt_manage_and_release_move_nothing(world: RealWorld, tool: str
 
     for kind, old in before.items():
         assert identity(adopted[kind]) == identity(managed[kind]) == identity(released[kind]) == identity(old)
-        assert (
-            managed[kind]["metadata"]["annotations"].items() >= old["metadata"].get("annotations", {}).items()
-        )
+        notes = [state["metadata"].get("annotations", {}) for state in (managed[kind], old)]
+        assert notes[0].items() >= notes[1].items()
         managers = {entry["manager"] for entry in managed[kind]["metadata"]["managedFields"]}
         assert "argosy" in managers
         assert released[kind]["metadata"].get("labels") == old["metadata"].get("labels")
