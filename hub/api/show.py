@@ -13,6 +13,7 @@ from hub.api import negotiate
 from hub.api.negotiate import Form
 from hub.api.wire import json_bytes
 from hub.core import views
+from hub.core.rollout import argo_status, naming
 from hub.core.served import table
 from hub.core.served.base import Served
 from hub.store import shown
@@ -52,7 +53,8 @@ class Viewer:
         elif served is table.APPLICATION_SET:
             members = shown.sets(tx, [row.uid for row in rows])
             for row in rows:
-                yield views.application_set(self.resources.read(row), members[row.uid])
+                manifest = views.application_set(self.resources.read(row), members[row.uid])
+                yield self._rolling(tx, manifest)
         elif served is table.RELEASE:
             progress = shown.releases(tx, [row.uid for row in rows])
             for row in rows:
@@ -66,6 +68,22 @@ class Viewer:
         else:
             for row in rows:
                 yield self.resources.read(row)
+
+    def _rolling(self, tx: Tx, appset: Manifest) -> Manifest:
+        """A set with a RollingSync shows where each of its applications is in it."""
+        source = naming.rolling_of(appset)
+        if source is None:
+            return appset
+        status = appset.get("status") or {}
+        conditions = status.get("conditions") or []
+        stamped = conditions[0].get("lastTransitionTime") if conditions else None
+        metadata = appset["metadata"]
+        found = argo_status.of(
+            source, shown.rolling(tx, metadata["uid"]), stamped or metadata.get("creationTimestamp") or ""
+        )
+        ours = {one["type"] for one in found["conditions"]}
+        kept = [one for one in conditions if one.get("type") not in ours]
+        return {**appset, "status": {**status, **found, "conditions": [*kept, *found["conditions"]]}}
 
     def one(self, tx: Tx, served: Served, row: Row, now: float) -> Manifest:
         """One row's object."""

@@ -38,6 +38,9 @@ ROLLOUTS = Resource("argosy.dev", "rollouts", "Rollout", True, ("rollout", "roll
 REMOVALS = Resource("argosy.dev", "removals", "Removal", False, ("removal", "removals"))
 FREEZES = Resource("argosy.dev", "freezes", "Freeze", False, ("freeze", "freezes"))
 OVERRIDES = Resource("argosy.dev", "overrides", "Override", False, ("override", "overrides"))
+POLICIES = Resource(
+    "argosy.dev", "rolloutpolicies", "RolloutPolicy", True, ("rolloutpolicy", "rolloutpolicies")
+)
 APPS = Resource(
     "argoproj.io", "applications", "Application", True, ("app", "apps", "application", "applications")
 )

@@ -10,6 +10,7 @@ from hub.cli import states
 from hub.demo.content import Objects
 from hub.demo.display import Fleet
 
+_STARTED = ("Moving", "Soaking", "Done")
 GREETING = ObjectKey("", "ConfigMap", "web", "web-settings")
 
 
@@ -45,6 +46,22 @@ def not_ready(clusters: Sequence[Manifest]) -> list[str]:
 def offline(clusters: Sequence[Manifest]) -> list[str]:
     """The names of the clusters whose agent went away."""
     return [str(item["metadata"]["name"]) for item in clusters if states.cluster_state(item)[0] == "offline"]
+
+
+def number(rollout: Manifest) -> int:
+    """Which of its set's rollouts it is."""
+    tail = str(rollout["metadata"]["name"]).rpartition("-")[2]
+    return int(tail) if tail.isdecimal() else 0
+
+
+def order(rollout: Manifest, first: str, then: str) -> list[str]:
+    """What is wrong with the order of two stages: a member of the later one that began before the earlier was done."""
+    members = (rollout.get("status") or {}).get("members") or ()
+    earlier = [str(one["since"]) for one in members if one["stage"] == first]
+    later = [str(one["since"]) for one in members if one["stage"] == then and one["state"] in _STARTED]
+    if not earlier or not later:
+        return [f"rollout {rollout['metadata']['name']}: stages {first} and {then} are not both there"]
+    return [] if max(earlier) <= min(later) else [f"stage {then} began before stage {first} was done"]
 
 
 def fleet(clusters: Sequence[Manifest], apps: Sequence[Manifest]) -> Fleet:

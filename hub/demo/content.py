@@ -58,6 +58,16 @@ def appset(url: str) -> Manifest:
     return dict(yamlio.load_first(text, source="appset.yaml"))
 
 
+def policy() -> Manifest:
+    """How the second commit goes over the fleet."""
+    text = (_folder() / "policy.yaml").read_text(encoding="utf-8")
+    return dict(yamlio.load_first(text, source="policy.yaml"))
+
+
+STRATEGY: Manifest = {"spec": {"strategy": {"type": "Rollout", "rollout": {"policy": "staging-first"}}}}
+"""What makes the set follow the policy."""
+
+
 def first_commit() -> dict[str, str]:
     """Path -> content of the repository at its first commit."""
     return dict(_files(_folder() / "apps", "apps"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+from argosy.objects import Manifest
+from hub.cli import rollout_view
 from hub.cli.states import AppState
 
 Fleet = Mapping[str, tuple[str, Sequence[AppState]]]
@@ -18,7 +20,7 @@ class Display(Protocol):
 
     def say(self, text: str) -> None: ...
 
-    def show(self, fleet: Fleet) -> None: ...
+    def show(self, fleet: Fleet, rollout: Manifest | None = None) -> None: ...
 
     def close(self) -> None: ...
 
@@ -38,9 +40,11 @@ class Lines:
     def say(self, text: str) -> None:
         print(f"{time.monotonic() - self._start:5.1f} s  {text}", flush=True)
 
-    def show(self, fleet: Fleet) -> None:
+    def show(self, fleet: Fleet, rollout: Manifest | None = None) -> None:
         now = {app.name: _words(app) for _, apps in fleet.values() for app in apps}
         now |= {f"cluster {name}": state for name, (state, _) in fleet.items()}
+        if rollout is not None:
+            now |= {f"rollout {rollout['metadata']['name']}": _stages(rollout)}
         for name in sorted(now):
             if self._shown.get(name) != now[name]:
                 self.say(f"  {name}: {now[name]}")
@@ -64,6 +68,7 @@ class Live:
         self._start = time.monotonic()
         self._story: list[str] = []
         self._fleet: Fleet = {}
+        self._rollout: Manifest | None = None
         self._live = RichLive(console=Console(highlight=False), refresh_per_second=8)
         self._live.start()
 
@@ -71,8 +76,8 @@ class Live:
         self._story.append(f"{time.monotonic() - self._start:5.1f} s  {text}")
         self._draw()
 
-    def show(self, fleet: Fleet) -> None:
-        self._fleet = fleet
+    def show(self, fleet: Fleet, rollout: Manifest | None = None) -> None:
+        self._fleet, self._rollout = fleet, rollout
         self._draw()
 
     def close(self) -> None:
@@ -98,12 +103,30 @@ class Live:
                 for kind in kinds
             ]
             table.add_row(name, Text(state, output.colour(state)), *shown)
+        parts: list[Any] = [table]
+        if self._rollout is not None:
+            stages = Table(header_style="bold", title=_stages(self._rollout), title_justify="left")
+            for column in rollout_view.STAGE_COLUMNS[:4]:
+                stages.add_column(column.lower())
+            for cells_of in rollout_view.stages(self._rollout):
+                stages.add_row(*(Text(cell, output.colour(cell)) for cell in cells_of[:4]))
+            parts.append(stages)
         story = [Text(line) for line in self._story[-self.KEPT :]]
-        self._live.update(Group(table, *story) if self._fleet else Group(*story))
+        self._live.update(Group(*parts, *story) if self._fleet else Group(*story))
 
 
 def _kind(app: AppState, cluster: str) -> str:
     return app.name.removesuffix(f"-{cluster}")
+
+
+def _stages(rollout: Manifest) -> str:
+    status = rollout.get("status") or {}
+    stages = (f"{one['name']} {one['state'].lower()} ({_counted(one)})" for one in status.get("stages") or ())
+    return f"{status.get('phase', '')}: {', '.join(stages)}"
+
+
+def _counted(stage: Mapping[str, Any]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in (stage.get("counts") or {}).items()) or "nobody"
 
 
 def _words(app: AppState) -> str:

@@ -18,7 +18,7 @@ from hub.cli.client import Client
 from hub.cli.errors import Late
 from hub.cli.follow import Selection
 from hub.cli.kubeconfig import Access
-from hub.cli.resources import APPS, APPSETS, CLUSTERS
+from hub.cli.resources import APPS, APPSETS, CLUSTERS, POLICIES, ROLLOUTS
 from hub.demo import check, content, gitserver, holdings
 from hub.demo.content import Objects
 from hub.demo.display import Display
@@ -70,6 +70,7 @@ class Demo:
         self._start_hub()
         self._join_clusters()
         first = self._first_release()
+        self._stage()
         self._lose(content.OFFLINE)
         second = self._second_commit()
         self._bring_back(content.OFFLINE, second)
@@ -138,6 +139,17 @@ class Demo:
         self._display.say("first release: 9 applications on 3 clusters are Synced and Healthy")
         return commit
 
+    def _stage(self) -> None:
+        hub = Client(self._access)
+        namespace = self._access.namespace
+        policy = content.policy()
+        hub.apply(POLICIES.path(namespace, policy["metadata"]["name"]), policy)
+        hub.merge(APPSETS.path(namespace, content.SET), content.STRATEGY)
+        hub.close()
+        self._display.say(
+            "from now on changes go in stages: staging first, the rest two seconds after it is well"
+        )
+
     def _lose(self, name: str) -> None:
         self._programs.pop(name).kill()
         self._display.say(f"{name} goes away: its agent is killed")
@@ -160,11 +172,20 @@ class Demo:
             return [*check.applications(here, wanted), *check.behind(here, commit)]
 
         self._until(missing, STEP_SECONDS)
+        self._check_order()
         self._verify({**dict.fromkeys(online, content.AFTER), content.OFFLINE: content.BEFORE})
         self._display.say(
-            f"{' and '.join(online)} run it; {content.OFFLINE} is as it was: untouched, not forgotten"
+            f"{' and '.join(online)} run it, one stage after the other; {content.OFFLINE} is as it was: deferred"
         )
         return commit
+
+    def _check_order(self) -> None:
+        """That the web application was in staging before it was anywhere else."""
+        hub = Client(self._access)
+        rollout = max(hub.items(ROLLOUTS.path(self._access.namespace)), key=check.number)
+        hub.close()
+        if wrong := check.order(rollout, "staging", "rest"):
+            raise Failed("\n".join(wrong))
 
     def _bring_back(self, name: str, commit: str) -> None:
         self._display.say(f"{name} comes back: the same agent, no new token")
@@ -206,13 +227,16 @@ class Demo:
 
     def _until(self, missing: Missing, seconds: float) -> None:
         namespace = self._access.namespace
-        selections = [Selection(CLUSTERS.path()), Selection(APPS.path(namespace))]
+        paths = (CLUSTERS.path(), APPS.path(namespace), ROLLOUTS.path(namespace))
+        selections = [Selection(path) for path in paths]
         left = ["nothing was answered"]
         try:
-            for clusters, apps in follow.states(self._access, selections, seconds=seconds, again=1.0):
+            for clusters, apps, rollouts in follow.states(
+                self._access, selections, seconds=seconds, again=1.0
+            ):
                 for program in self._programs.values():
                     program.check()
-                self._display.show(check.fleet(clusters, apps))
+                self._display.show(check.fleet(clusters, apps), max(rollouts, key=check.number, default=None))
                 left = missing(clusters, apps)
                 if not left:
                     return

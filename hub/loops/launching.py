@@ -59,7 +59,7 @@ class Launch:
         name = announcer.announce(self.tx, self.resources, news, self.now)
         self._supersede(name)
         namespace = self.owner["metadata"]["namespace"]
-        members = self._placed(strategy, release, [member for _, member in moves])
+        members = placed(self.tx, self.resources, strategy, release, [member for _, member in moves])
         rollout = Rollout(
             release,
             self.owner["metadata"]["uid"],
@@ -120,23 +120,6 @@ class Launch:
         moving.store(self.tx, old, dict(self.members), self.now)
         moving.tell(self.tx, self.resources, old, "Superseded", old.rollout.reason, self.now)
 
-    def _placed(self, strategy: Strategy, release: str, members: Sequence[Member]) -> list[Member]:
-        labels = Labels(self.tx, self.resources)
-        ordered = any(stage.order is Order.LAST_CHANGE for stage in strategy.stages)
-        changed = rollouts.changed_at(self.tx, (member.app for member in members)) if ordered else {}
-        placed = []
-        for member in members:
-            found = labels.of(strategy, member.app, member.cluster)
-            at = placing.place(strategy, found)
-            rank = member.name
-            if at != OUTSIDE:
-                seed = strategy.seed or release
-                rank = placing.rank(
-                    strategy.stages[at], seed, member.name, found, changed.get(member.app, 0.0)
-                )
-            placed.append(replace(member, stage=at, rank=rank))
-        return placed
-
     def _totals(self, strategy: Strategy) -> tuple[int, ...]:
         """What percentages are of; nothing is read where there are none."""
         limits = [limit for stage in strategy.stages for limit in (stage.max_concurrent, stage.budget)]
@@ -165,6 +148,25 @@ class Launch:
         }
         uid = rollouts.uid_of(release)
         self.resources.create(self.tx, table.ROLLOUT, manifest, manager=MANAGER, now=self.now, uid=uid)
+
+
+def placed(
+    tx: Tx, resources: Resources, strategy: Strategy, release: str, members: Sequence[Member]
+) -> list[Member]:
+    """The members with their stages, and their ranks within them."""
+    labels = Labels(tx, resources)
+    ordered = any(stage.order is Order.LAST_CHANGE for stage in strategy.stages)
+    changed = rollouts.changed_at(tx, (member.app for member in members)) if ordered else {}
+    seed = strategy.seed or release
+    found = []
+    for member in members:
+        own = labels.of(strategy, member.app, member.cluster)
+        at = placing.place(strategy, own)
+        rank = member.name
+        if at != OUTSIDE:
+            rank = placing.rank(strategy.stages[at], seed, member.name, own, changed.get(member.app, 0.0))
+        found.append(replace(member, stage=at, rank=rank))
+    return found
 
 
 @dataclass

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from hub.core.rollout import deciding, showing
-from hub.core.rollout.model import ASSIGNED, OUTSIDE, Decision, Member, Phase, Rollout, State
+from hub.core.rollout import deciding, naming, showing
+from hub.core.rollout.model import ASSIGNED, OUTSIDE, Decision, Member, OnNewRelease, Phase, Rollout, State
 from hub.core.served import table
 from hub.loops.assigning import Assigning
 from hub.store import apps, desired, rollouts
-from hub.store.base import Tx
+from hub.store.base import Change, Tx
 from hub.store.resources import Resources
 from hub.store.rollouts import Refused, Row
 
@@ -41,6 +41,15 @@ def store(tx: Tx, row: Row, members: Mapping[str, Member], now: float) -> Row:
     shown = orjson.dumps(showing.status(row.rollout, members.values(), now))
     row = replace(row, version=row.version + 1, shown=shown)
     rollouts.put(tx, row)
+    if row.source.kind == naming.ROLLING_SYNC:
+        # Its set shows where each application is.
+        where = (
+            table.APPLICATION_SET.resource,
+            row.namespace,
+            row.name.rpartition("-")[0],
+            row.rollout.owner,
+        )
+        tx.emit(Change(tx.next_rv(), "MODIFIED", *where, composed=True))
     return row
 
 
@@ -48,6 +57,14 @@ def at_work(rollout: Rollout, members: Mapping[str, Member]) -> bool:
     """Whether anything may still follow by itself: from what is reported, or because time has come."""
     synced = (m.stage == OUTSIDE and m.state in ASSIGNED for m in members.values())
     return not deciding.over(rollout, members.values()) or any(synced)
+
+
+TAKEN_OVER = "its stage is through: the newer release that waited takes over"
+
+
+def gives_way(rollout: Rollout) -> bool:
+    """Whether a rollout that lets newer releases wait for its present stage waits for one of them now."""
+    return rollout.phase is Phase.PAUSED and rollout.reason == TAKEN_OVER
 
 
 def _by_hand(rollout: Rollout, members: Mapping[str, Member]) -> bool:
@@ -85,6 +102,9 @@ class Step:
         changed = {member.app: member for member in decision.members}
         if decision.rollout == before and not changed and not decision.assign and not decision.revert:
             return self.row
+        if self._yields(decision):
+            decision = self._give_way(decision)
+            changed = {member.app: member for member in decision.members}
         after = {**self.members, **changed}
         if before.phase is not decision.rollout.phase:
             self._refusals(decision.rollout, after)
@@ -104,6 +124,24 @@ class Step:
         self._stories(changed.values())
         self.members = after
         return self.row
+
+    def _yields(self, decision: Decision) -> bool:
+        """Whether the next stage would begin while a newer release waits for the present one to end."""
+        strategy, before = decision.rollout.strategy, self.row.rollout
+        advances = before.phase is Phase.PROGRESSING and decision.rollout.stage > before.stage
+        return (
+            advances
+            and strategy.on_new_release is OnNewRelease.FINISH
+            and apps.any_held(self.tx, before.owner)
+        )
+
+    def _give_way(self, decision: Decision) -> Decision:
+        """Stops between two stages; the newer release takes over whom this one has not reached."""
+        before = self.row.rollout
+        observed = tuple(member for member in decision.members if member.app not in decision.assign)
+        apps.let_go(self.tx, before.owner)
+        waiting = replace(before, phase=Phase.PAUSED, since=self.now, reason=TAKEN_OVER)
+        return Decision(waiting, observed, notes=(("GivesWay", TAKEN_OVER),))
 
     def _refusals(self, rollout: Rollout, members: Mapping[str, Member]) -> None:
         """What was rolled back, or given up before it got there, is not chosen again; a retry takes that back."""

@@ -16,16 +16,18 @@ from argosy.bundle import Assignment
 from argosy.errors import Internal
 from argosy.objects import Manifest
 from hub.core import releases
-from hub.core.rollout.model import FINAL, OUTSIDE, Member, OnNewRelease, State, Version
+from hub.core.rollout import acting
+from hub.core.rollout.model import FINAL, OUTSIDE, Decision, Member, OnNewRelease, State, Version
 from hub.core.rollout.naming import Source
 from hub.loops import announcer, launching, moving
 from hub.loops.announcer import News
 from hub.loops.assigning import Assigning
 from hub.loops.holding import HoldsOf, no_holds
 from hub.loops.launching import Launch, PolicyMissing
-from hub.store import apps, desired, rollouts
+from hub.store import apps, desired, history, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Store, Tx
+from hub.store.history import Changed
 from hub.store.resources import Resources
 from hub.store.rollouts import Refused, Row
 
@@ -133,6 +135,8 @@ class Roller:
             source = launching.source_of(batch.tx, self._resources, owner)
         except PolicyMissing as missing:
             return self._wait(batch, owner, news, f"RolloutPolicy {missing} is not there")
+        if row is not None and row.rollout.phase not in FINAL and _all_new(batch, group, news):
+            return self._join(batch, owner, row, group.members, news)
         if row is not None and row.rollout.phase not in FINAL and _waits_for(row):
             return self._wait(batch, owner, news, f"rollout {row.name} is not over")
         held = source is None and self._holds(batch.tx, [s.app for s in news], None, batch.now).by_app
@@ -152,6 +156,35 @@ class Roller:
         ).begin()
         batch.refresh(news)
         return set()
+
+    def _join(
+        self,
+        batch: _Batch,
+        owner: Manifest,
+        row: Row,
+        members: Mapping[str, Member],
+        news: Sequence[AppState],
+    ) -> set[str]:
+        """Applications that come while a rollout is under way: into it, after it, or it is aborted for their sake."""
+        release, strategy = row.rollout.id, row.rollout.strategy
+        coming = [
+            Member(s.app, s.name, s.cluster, OUTSIDE, Version(release, s.bundle, s.revision), since=batch.now)
+            for s in news
+        ]
+        coming = launching.placed(batch.tx, self._resources, strategy, release, coming)
+        result = acting.enrol(row.rollout, coming, (), batch.now)
+        step = moving.Step(batch.tx, self._resources, row, dict(members), batch.now)
+        step.take(Decision(result.rollout, result.members, notes=(("Joined", result.said),)))
+        if result.rollout.phase in FINAL:
+            Launch(batch.tx, self._resources, owner, row.source, news, batch.places, batch.now).begin()
+            return set()
+        joined = {member.app for member in result.members}
+        history.extend(
+            batch.tx,
+            release,
+            (Changed(s.app, s.name, s.cluster, s.bundle, s.revision) for s in news if s.app in joined),
+        )
+        return {state.app for state in news} - joined
 
     def _at_once(self, batch: _Batch, owner: Manifest, news: Sequence[AppState]) -> None:
         """A release without a strategy, and with nothing in its way: everybody gets it now."""
@@ -224,5 +257,13 @@ def _asked(batch: _Batch, state: AppState, member: Member | None) -> bool:
     return bool(request) and (current is None or request != current.policy.sync_request)
 
 
+def _all_new(batch: _Batch, group: _Group, news: Sequence[AppState]) -> bool:
+    """Whether none of these was there before: clusters joined, nothing else changed."""
+    return all(not batch.places.get(s.app) and s.app not in group.members for s in news)
+
+
 def _waits_for(row: Row) -> bool:
-    return row.rollout.strategy.on_new_release is not OnNewRelease.SUPERSEDE
+    """Whether a newer release has to wait for this rollout."""
+    if row.rollout.strategy.on_new_release is OnNewRelease.SUPERSEDE:
+        return False
+    return not moving.gives_way(row.rollout)

@@ -71,6 +71,11 @@ def hold_back(tx: Tx, apps: Iterable[str]) -> None:
     tx.many("UPDATE app_states SET rolled = 2 WHERE app = ?", ((app,) for app in apps))
 
 
+def any_held(tx: Tx, owner: str) -> bool:
+    sql = "SELECT 1 FROM app_states WHERE rolled = 2 AND (owner = ? OR app = ?) LIMIT 1"
+    return tx.one(sql, (owner, owner)) is not None
+
+
 def let_go(tx: Tx, owner: str = "") -> None:
     """What was held back, of one owner or of all, is looked at again."""
     sql = "UPDATE app_states SET rolled = 0 WHERE rolled = 2"

@@ -50,9 +50,14 @@ def get(tx: Tx, release: str) -> Release | None:
 
 def add(tx: Tx, release: Release, changed: Iterable[Changed]) -> None:
     tx.run(f"INSERT INTO releases ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", astuple(release))
+    extend(tx, release.id, changed)
+
+
+def extend(tx: Tx, release: str, changed: Iterable[Changed]) -> None:
+    """Notes what a release brings to Applications, also to those that come while it is rolled out."""
     tx.many(
-        f"INSERT INTO release_changes (release, {_CHANGED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        ((release.id, *astuple(one)) for one in changed),
+        f"INSERT INTO release_changes (release, {_CHANGED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        ((release, *astuple(one)) for one in changed),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from hub.core.clusters import Agent
+from hub.core.rollout.argo_status import Shown
 from hub.core.views import AppView, Member, Progress
 from hub.store import agents, apps
 from hub.store import rollouts as kept
@@ -102,6 +103,42 @@ def sets(tx: Tx, uids: Sequence[str]) -> dict[str, list[Member]]:
         known = bool(bundle) and not problem
         shown_sync = ("OutOfSync" if bundle != wanted else sync) if known else "Unknown"
         found[owner].append(Member(namespace, name, shown_sync, health if known else "Unknown"))
+    return found
+
+
+_ROLLING = """
+    SELECT o.name, o.body, s.bundle, s.problem, s.revision, r.bundle, r.sync, r.health,
+           m.state, m.since, m.to_bundle, m.to_revision, m.blocker
+    FROM (SELECT * FROM objects WHERE resource = 'argoproj.io/applications' AND owner = ?) o
+    LEFT JOIN app_states s ON s.app = o.uid
+    LEFT JOIN reports r ON r.app = o.uid AND r.cluster = s.cluster
+    LEFT JOIN rollout_members m ON m.app = o.uid AND m.state <> 'Left' AND m.rollout = (
+        SELECT n.rollout FROM rollout_members n JOIN rollouts x ON x.id = n.rollout
+        WHERE n.app = o.uid ORDER BY x.created DESC LIMIT 1)
+    ORDER BY o.name
+"""
+
+
+def rolling(tx: Tx, owner: str) -> list[Shown]:
+    """The Applications of a set with a RollingSync, as its status shows them."""
+    found = []
+    for name, body, wanted, problem, revision, bundle, sync, health, *member in tx.all(_ROLLING, (owner,)):
+        state, since, to_bundle, to_revision, blocker = member
+        labels = orjson.loads(body)["metadata"].get("labels") or {}
+        known = bool(bundle) and not problem
+        found.append(
+            Shown(
+                name,
+                labels,
+                ("OutOfSync" if bundle != wanted else sync) if known else "Unknown",
+                health if known else "Unknown",
+                to_revision or revision or "",
+                state or "",
+                since or 0.0,
+                started=bool(to_bundle) and bundle == to_bundle,
+                blocker=blocker or "",
+            )
+        )
     return found
 
 

@@ -199,6 +199,17 @@ async def test_argo_cds_rolling_sync_goes_by_labels_of_applications_and_leaves_t
     over = await reaches(hub, "fleet-1", phase="Completed")
     assert over["outside"] == 3
     assert sorted(await rolling.bundles(hub, fleet)) == ["c1", "e1", "e2"]
+    shown = (await rolling.shown(hub, table.APPLICATION_SET, "fleet"))["status"]
+    steps_of = {one["application"]: (one["step"], one["status"]) for one in shown["applicationStatus"]}
+    assert steps_of == {
+        "web-c1": ("1", "Healthy"),
+        "web-e1": ("2", "Healthy"),
+        "web-e2": ("2", "Healthy"),
+        **{f"web-z{n}": ("-1", "Waiting") for n in (1, 2, 3)},
+    }
+    found = {one["type"]: (one["status"], one["message"]) for one in shown["conditions"]}
+    assert found["RolloutProgressing"] == ("False", "ApplicationSet Rollout has completed")
+    assert found["InvalidRolloutConfig"] == ("False", "Rolling Sync Configured correctly")
     # One of no step moves when somebody syncs it.
     await hubs.patch(hub, table.APPLICATION, "web-z1", {"operation": {"sync": {}}})
     await hubs.until(lambda: fleet.given["z1", "web-z1"], "z1 is given the release")
@@ -262,3 +273,50 @@ async def test_a_lone_application_may_follow_a_policy(hub: Hub, repo: Repo, flee
     await reaches(hub, "lone-1", phase="Completed")
     given = await hub.store.read(lambda tx: desired.assignments(tx, fleet.clusters["z1"]))
     assert given[0].policy.sync_request, "a rollout syncs what does not sync by itself"
+
+
+async def test_a_release_may_wait_for_the_present_stage_of_the_one_before(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES, onNewRelease="finish"))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+    await reaches(hub, "fleet-1", phase="Completed")
+    fleet.behaviour = lambda cluster, given: None if cluster == "c1" else obedient.well(cluster, given)
+    await push(hub, repo, "2")
+    await reaches(hub, "fleet-2", counts={"moving": 1, "pending": 5})
+    await push(hub, repo, "3")
+    await hubs.settled(hub)
+    await hubs.settled(hub)
+    assert await rolling.status(hub, "fleet-3") == {}
+    fleet.behaviour = obedient.well
+    fleet.speak()
+    await reaches(hub, "fleet-3", phase="Completed", total=6)
+    over = await rolling.status(hub, "fleet-2")
+    assert (over["phase"], over["counts"]) == ("Superseded", {"done": 1, "pending": 5})
+    assert len(fleet.given["e1", "web-e1"]) == 2, "the second release never got past its stage"
+
+
+@pytest.mark.parametrize("membership", ["join", "defer", "abort"])
+async def test_a_cluster_that_joins_meanwhile_takes_part_as_the_policy_says(
+    hub: Hub, repo: Repo, fleet: Obedient, membership: str
+) -> None:
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES, membership=membership))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+    await reaches(hub, "fleet-1", phase="Completed")
+    fleet.behaviour = lambda cluster, given: None if cluster == "c1" else obedient.well(cluster, given)
+    await push(hub, repo, "2")
+    await reaches(hub, "fleet-2", counts={"moving": 1, "pending": 5})
+    await fleet.join("e9", env="prod", ring="early")
+    if membership == "abort":
+        await reaches(hub, "fleet-2", phase="Aborted")
+        await reaches(hub, "fleet-3", phase="Completed", total=1)
+        return
+    for _ in range(2):
+        await hubs.settled(hub)
+    assert "e9" not in await rolling.bundles(hub, fleet)
+    fleet.behaviour = obedient.well
+    fleet.speak()
+    await reaches(hub, "fleet-2", phase="Completed", total=7 if membership == "join" else 6)
+    if membership == "defer":
+        await reaches(hub, "fleet-3", phase="Completed", total=1)
+    assert "e9" in await rolling.bundles(hub, fleet)
