@@ -99,9 +99,8 @@ def of_pass(
         revision=assignment.revision,
         sync=Sync.UNKNOWN if run.prepared.problems else sync,
         health=health,
-        message=operation.message
-        if operation.phase in ("Running", "Failed")
-        else guilty or operation.message,
+        message=operation.message,
+        health_message=guilty,
         phase=operation.phase,
         operation=operation.request,
         token=operation.token,

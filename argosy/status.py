@@ -90,6 +90,9 @@ class AppStatus:
     sync: Sync
     health: Health
     message: str = ""
+    """What came of the last sync, or what it waits for."""
+    health_message: str = ""
+    """Whose health is not well, "" where it is."""
     phase: str = ""
     operation: str = ""
     """The newest `sync_request` that was taken up."""

@@ -173,8 +173,9 @@ def _health(stored: Mapping[str, Any], view: AppView, *, broken: bool) -> dict[s
     out: dict[str, Any] = {"status": report.get("health") or "Unknown"}
     if report.get("health") == "Healthy" and report.get("healthy_since"):
         out["lastTransitionTime"] = stamp(report["healthy_since"])
-    if report.get("message") and report.get("health") != "Healthy":
-        out["message"] = report["message"]
+    said = report.get("health_message") or report.get("message")
+    if said and report.get("health") != "Healthy":
+        out["message"] = said
     return out
 
 

@@ -64,6 +64,8 @@ class App:
     waits_since: float = 0.0
     failed: str = ""
     refused: str = ""
+    manual: bool = False
+    """Nobody but a person syncs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,9 @@ def _missing(app: App, history: History) -> tuple[Place, str, float]:
             return _well(app)
         if app.phase in ("Failed", "Error"):
             return Place.FAILED, f"sync {app.phase}: {app.message}".rstrip(": "), app.reported
-        return Place.IN_PROGRESS, "its agent is at work", app.reported
+        if app.manual and app.phase != "Running":
+            return Place.WAITING, "a sync: it is not automated", app.reported
+        return Place.IN_PROGRESS, app.waits_for or "its agent is at work", app.reported
     if app.failed:
         return Place.FAILED, app.failed, app.waits_since
     if app.refused:

@@ -49,7 +49,6 @@ def of_repository(tx: Tx, concerns: Callable[[str], bool], only: frozenset[str])
         if reported and reported == assigned and _runs(sync, phase, automated=bool(automated)):
             running, running_from = assigned, assigned_from
         state, since, blocker = members.get(uid, ("", 0.0, ""))
-        waits = blocker or ("" if automated or assigned != wanted else "a sync: nobody automated it")
         found.append(
             App(
                 name=name,
@@ -68,10 +67,11 @@ def of_repository(tx: Tx, concerns: Callable[[str], bool], only: frozenset[str])
                 phase=phase,
                 message=message[:300],
                 reported=time,
-                waits_for=waits,
+                waits_for=blocker,
                 waits_since=since,
                 failed=f"{state.lower()}: {blocker}".rstrip(": ") if state in _STUCK else "",
                 refused=refused.get(uid, ""),
+                manual=not automated,
             )
         )
     return found

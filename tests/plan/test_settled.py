@@ -69,6 +69,19 @@ async def test_a_health_of_the_generation_before_is_not_settled(world: World) ->
     assert done.status.bundle == second.bundle
 
 
+async def test_what_the_sync_says_and_whose_health_is_not_well_are_two_things(world: World) -> None:
+    done = await world.sync(world.assignment(budget(1)))
+    status = {"observedGeneration": 1, "conditions": [{"type": "DisruptionAllowed", "status": "False"}]}
+    world.cluster.edit(
+        BUDGET, "default", "web", {"status": status}, manager="controller", subresource="status"
+    )
+    await world.quiet()
+    done = await world.sync(world.assignment(budget(1)))
+    assert done.status.health is not Health.HEALTHY
+    assert done.status.message == "successfully synced (all tasks run)"
+    assert done.status.health_message == "Caused by policy/PodDisruptionBudget/default/web"
+
+
 async def test_a_stage_waits_for_a_status_of_the_new_generation(world: World) -> None:
     await world.sync(world.assignment(budget(1), annotated(config_map("a"), wave="1")))
     await observed(world, 1)

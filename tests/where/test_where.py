@@ -58,6 +58,13 @@ def test_on_its_way_waiting_failed_and_offline_have_their_reasons() -> None:
     assert place(waiting, "c2")[0] is Place.RUNNING, "the older commit is there all the while"
     moving = app(**NEXT, assigned="b4", assigned_from="c4", sync="OutOfSync")
     assert place(moving, "c4")[0] is Place.IN_PROGRESS
+    assert place(replace(moving, waits_for="not healthy yet"), "c4") == (
+        Place.IN_PROGRESS,
+        "web: not healthy yet",
+    )
+    manual = replace(moving, manual=True)
+    assert place(manual, "c4") == (Place.WAITING, "web: a sync: it is not automated")
+    assert place(replace(manual, phase="Running"), "c4")[0] is Place.IN_PROGRESS
     failed = replace(moving, phase="Failed", message="no such kind")
     assert place(failed, "c4") == (Place.FAILED, "web: sync Failed: no such kind")
     assert place(moving, "c4", connected=False) == (Place.OFFLINE, "web: its agent is not connected")
