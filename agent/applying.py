@@ -94,7 +94,7 @@ class Application:
         last = self._last_stage()
         for number, stage in enumerate(self.prepared.stages):
             if self.blocked:
-                self._skip(stage)
+                await self._skip(stage)
                 continue
             await self._stage(stage, last=number >= last)
         if self.blocked and not self.waiting and self.due.runs_hooks:
@@ -194,14 +194,14 @@ class Application:
         if old and not self.blocked:
             self.blocked, self.waiting = f"{place}: waiting for {key}: {old}", True
 
-    def _skip(self, stage: Iterable[Task]) -> None:
+    async def _skip(self, stage: Iterable[Task]) -> None:
+        """Objects of a later stage: in sync only where exactly this content and this live state are known to be."""
         for task in stage:
             if not task.hook:
-                verified = self.memory.verified.get(task.key)
-                sync = verified.sync if verified is not None else Sync.OUT_OF_SYNC
-                self.verdicts[task.key] = Verdict(
-                    Reason(Why.WAITS, self.blocked), sync, self.around.watcher.get(task.key), verified
-                )
+                now = await self._situation(task)
+                found = plan.known(now)
+                sync = found.sync if found is not None else Sync.OUT_OF_SYNC
+                self.verdicts[task.key] = Verdict(Reason(Why.WAITS, self.blocked), sync, now.seen, found)
 
     async def _group(self, tasks: Iterable[Task]) -> None:
         """Objects of one kind, side by side; those that need nothing cost no more than the look."""

@@ -14,7 +14,9 @@ from agent.core.plan import Verdict, Why
 from agent.core.restraint import Left
 from agent.memory import Memory
 from agent.removing import Removed
+from argosy import objects
 from argosy.bundle import Assignment, Removal
+from argosy.health import table
 from argosy.objects import ObjectKey
 from argosy.status import AppStatus, Difference, Health, ObjectStatus, Sync
 
@@ -22,8 +24,11 @@ from argosy.status import AppStatus, Difference, Health, ObjectStatus, Sync
 def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
     """One line per object: those of the bundle, then hooks, then extra ones."""
     found = []
-    for key, verdict in run.verdicts.items():
-        wanted = run.prepared.wanted[key]
+    # In the bundle's order, whichever was done first: the same state is told in the same bytes.
+    for key, wanted in run.prepared.wanted.items():
+        verdict = run.verdicts.get(key)
+        if verdict is None:
+            continue
         found.append(
             report.object_status(
                 key,
@@ -36,13 +41,7 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
                 differences=_differences(verdict),
             )
         )
-    for key, wanted in run.hooks.created.items():
-        live, message = run.hooks.live.get(key, (None, ""))
-        found.append(
-            report.object_status(
-                key, wanted.gvk, Sync.SYNCED, message, live, hook=True, phase=run.hooks.phases.get(key, "")
-            )
-        )
+    found += _hook_lines(run)
     for key, entry in removed.inventory.entries.items():
         if key in run.verdicts or key in run.hooks.created or entry.hook:
             continue
@@ -58,6 +57,28 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
 def _differences(verdict: Verdict) -> tuple[Difference, ...]:
     known = verdict.failure or verdict.verified
     return known.differences if known is not None else ()
+
+
+def _hook_lines(run: Application) -> Iterator[ObjectStatus]:
+    """The hooks of the last sync: those that ended with what came of them, for as long as it is the last one."""
+    hooks, entries = run.hooks, run.inventory.entries
+    for name, good in hooks.operation.hooks.items():
+        word, _, text = name.partition("/")
+        key = objects.parse_key(text)
+        live = hooks.live.get(key, (None, ""))[0] or run.around.watcher.get(key)
+        said = table.assess(live.body).message if live is not None else hooks.live.get(key, (None, ""))[1]
+        version = entries[key].version if key in entries else ""
+        health = Health.HEALTHY if good else Health.DEGRADED
+        yield ObjectStatus(
+            *(key.group, version, key.kind, key.namespace, key.name, Sync.SYNCED, health, said),
+            hook=True,
+            phase=word,
+        )
+    for key, wanted in hooks.created.items():
+        phase = hooks.phases[key]
+        if f"{phase}/{key}" not in hooks.operation.hooks:
+            live, message = hooks.live.get(key, (None, ""))
+            yield report.object_status(key, wanted.gvk, Sync.SYNCED, message, live, hook=True, phase=phase)
 
 
 def of_pass(

@@ -210,9 +210,9 @@ def first(now: Situation, time: float) -> Step | Verdict:
             failure=now.failure,
             verified=now.verified,
         )
-    known = _known(now) if not (now.dry_run and now.seen is None) else None
-    if known is not None and (known.sync is Sync.SYNCED or not now.may_write):
-        return Verdict(_reason(known), known.sync, verified=known)
+    found = known(now) if not (now.dry_run and now.seen is None) else None
+    if found is not None and (found.sync is Sync.SYNCED or not now.may_write):
+        return Verdict(_reason(found), found.sync, verified=found)
     if seen is not None and seen.applied == wanted.digest:
         return Check(wanted, _compared(now), seen)
     if now.may_write:
@@ -227,7 +227,7 @@ def _tried(now: Situation) -> str:
     return f"{now.wanted.digest}/{now.seen.mark if now.seen is not None else ''}"
 
 
-def _known(now: Situation) -> Verified | None:
+def known(now: Situation) -> Verified | None:
     """What is known of exactly this content and this live state, from this process or from the inventory."""
     state = now.seen.mark if now.seen is not None else ""
     verified = now.verified

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from passes import World, annotated, config_map
+from passes import CONFIG_MAP, World, annotated, config_map
 
 from agent.cluster.memory import MemoryCluster
 from argosy.bundle import Policy
@@ -161,3 +161,20 @@ async def test_hooks_for_failure_run_only_after_one(world: World) -> None:
     await world.sync(wanted)
 
     assert await world.cluster.get(JOB, "default", "alarm") is not None
+
+
+async def test_drift_that_is_seen_while_a_stage_waits_is_not_taken_for_known(world: World) -> None:
+    first = world.assignment(annotated(job("slow"), wave="-1"), config_map("a"), policy=HEAL)
+    await world.sync(first)
+    end(world, "slow", "Complete")
+    await world.sync(first)
+    world.cluster.remove(JOB, "default", "slow")
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": "evil"}})
+
+    again = world.assignment(annotated(job("slow"), wave="-1"), config_map("a"), config_map("b"), policy=HEAL)
+    done = await world.sync(again)
+    assert done.status.phase == "Running"
+    assert [line.sync.value for line in done.status.resources if line.name == "a"] == ["OutOfSync"]
+    end(world, "slow", "Complete")
+    await world.sync(again)
+    assert world.live()["a"]["data"] == {"k": "1"}
