@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import AsyncIterator
 from typing import Any
 
 from argosy.errors import NotFound, Unavailable
-from hub.providers.base import Client, Question, Repository, field_of, segment
+from hub.providers.base import MAX_PAGES, PAGE_SIZE, Client, Question, Repository, field_of, segment
 
 _VERSION = {"api-version": "7.1"}
+_NEEDED = ("name", "defaultBranch", "remoteUrl", "id")
+"""What a repository must have to be looked at; an empty one has no default branch."""
 
 
 def base_url(api: str) -> str:
@@ -33,17 +36,16 @@ class AzureScm:
     async def repositories(self) -> list[Repository]:
         page = await self._client.get(self._place, **_VERSION)
         listed = [item for item in field_of(page.body, "value") if not item.get("isDisabled")]
-        return [self._repository(item) for item in listed if item.get("defaultBranch")]
+        known = [item for item in listed if all(item.get(name) for name in _NEEDED)]
+        return [self._repository(item) for item in known]
 
     def _repository(self, item: dict[str, Any]) -> Repository:
-        protocol = self._question.clone_protocol
-        if protocol not in ("", "ssh", "https"):
-            raise Unavailable(f"unknown clone protocol for Azure DevOps {protocol}")
+        """Whatever the clone protocol, as Argo CD has it: the address for HTTPS."""
         return Repository(
             organization=self._question.config["organization"],
-            repository=field_of(item, "name"),
-            repository_id=item.get("id", ""),
-            url=item.get("sshUrl" if protocol == "ssh" else "remoteUrl") or "",
+            repository=item["name"],
+            repository_id=item["id"],
+            url=item["remoteUrl"],
             branch=item["defaultBranch"].removeprefix("refs/heads/"),
         )
 
@@ -64,7 +66,7 @@ class AzureScm:
     async def has_path(self, repository: Repository, wanted: str) -> bool:
         query = {"path": wanted, "versionDescriptor.version": repository.branch, **_VERSION}
         try:
-            await self._client.get(f"{self._place}/{segment(repository.repository)}/items", **query)
+            await self._client.get(f"{self._place}/{segment(repository.repository_id)}/items", **query)
         except NotFound:
             return False
         return True
@@ -77,12 +79,35 @@ class AzurePulls:
         self._client, self._question = client, question
 
     async def pull_requests(self) -> list[dict[str, Any]]:
+        """Asks for all of the project, as Argo CD does: the repository is known by its name alone."""
         config = self._question.config
         wanted = set(config.get("labels") or ())
-        place = f"{segment(config['organization'])}/{segment(config['project'])}/_apis/git/repositories"
-        page = await self._client.get(f"{place}/{segment(config['repo'])}/pullrequests", **_VERSION)
-        pulls = map(_pull, field_of(page.body, "value"))
-        return [pull for pull in pulls if wanted <= set(pull["labels"])]
+        place = f"{segment(config['organization'])}/{segment(config['project'])}/_apis/git/pullrequests"
+        found: list[dict[str, Any]] = []
+        async for item in self._all(place):
+            if (item.get("repository") or {}).get("name") != config["repo"] or not _is_whole(item):
+                continue
+            pull = _pull(item)
+            if wanted <= set(pull["labels"]):
+                found.append(pull)
+        return found
+
+    async def _all(self, place: str) -> AsyncIterator[dict[str, Any]]:
+        for page_number in range(MAX_PAGES):
+            skipped = {"$skip": page_number * PAGE_SIZE} if page_number else {}
+            page = await self._client.get(place, **{"$top": PAGE_SIZE, **skipped}, **_VERSION)
+            listed = field_of(page.body, "value")
+            for item in listed:
+                yield item
+            if len(listed) < PAGE_SIZE:
+                return
+        raise Unavailable(f"{place}: more than {MAX_PAGES} pages")
+
+
+def _is_whole(item: dict[str, Any]) -> bool:
+    """One that is still being made has no commit yet."""
+    commit = item.get("lastMergeSourceCommit") or {}
+    return all(item.get(name) for name in ("sourceRefName", "targetRefName")) and bool(commit.get("commitId"))
 
 
 def _pull(item: dict[str, Any]) -> dict[str, Any]:

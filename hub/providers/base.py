@@ -159,7 +159,7 @@ class Client:
         async with self._session.request(method, target, headers=sent, data=body, ssl=self._tls) as answer:
             if answer.status == 304 and known:
                 return Page(known[1], known[2]), 0.0
-            raw = await answer.content.read(MAX_BYTES + 1)
+            raw = await whole(answer.content, MAX_BYTES)
             found = {name.lower(): text for name, text in answer.headers.items()}
             wait = _rate_limited(answer.status, found)
             if wait is not None:
@@ -181,6 +181,16 @@ class Client:
             if not page_number:
                 return
         raise Unavailable(f"{self.base}{place}: more than {MAX_PAGES} pages")
+
+
+async def whole(content: aiohttp.StreamReader, limit: int) -> bytes:
+    """An answer's body to its end, or one byte more than the limit."""
+    raw = bytearray()
+    async for part in content.iter_chunked(1 << 16):
+        raw += part
+        if len(raw) > limit:
+            break
+    return bytes(raw[: limit + 1])
 
 
 def _text(value: Any) -> str:

@@ -99,13 +99,22 @@ class CodeCommitScm:
     async def branches(self, repository: Repository) -> list[tuple[str, str]]:
         names = [repository.branch]
         if self._question.config.get("allBranches"):
-            page = await self._codecommit("ListBranches", repositoryName=repository.repository)
-            names = list(field_of(page, "branches"))
+            names = await self._branch_names(repository.repository)
         found = []
         for name in names:
             page = await self._codecommit("GetBranch", repositoryName=repository.repository, branchName=name)
             found.append((name, field_of(page, "branch", "commitId")))
         return found
+
+    async def _branch_names(self, repository: str) -> list[str]:
+        names: list[str] = []
+        token: dict[str, str] = {}
+        while True:
+            page = await self._codecommit("ListBranches", repositoryName=repository, **token)
+            names += field_of(page, "branches")
+            if not page.get("nextToken"):
+                return names
+            token = {"nextToken": page["nextToken"]}
 
     async def has_path(self, repository: Repository, wanted: str) -> bool:
         folder, _, name = ("/" + wanted.strip("/")).rpartition("/")

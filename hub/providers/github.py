@@ -33,7 +33,10 @@ def _app_token_claims(app_id: str, key: str, now: float) -> str:
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-    loaded = serialization.load_pem_private_key(key.encode(), None)
+    try:
+        loaded = serialization.load_pem_private_key(key.encode(), None)
+    except (ValueError, TypeError):
+        raise Unavailable("githubAppPrivateKey is no PEM private key without a password") from None
     if not isinstance(loaded, rsa.RSAPrivateKey):
         raise Unavailable("githubAppPrivateKey is no RSA key")
     claims = {"iat": int(now) - 60, "exp": int(now) + 540, "iss": app_id}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from typing import Any
 
 from argosy.errors import NotFound, Unavailable
@@ -72,17 +71,17 @@ class GitlabScm:
         return found
 
     async def has_path(self, repository: Repository, wanted: str) -> bool:
-        place = f"projects/{repository.repository_id}/repository/tree"
-        for folder in (wanted, posixpath.dirname(wanted)):
+        """A file, or a folder that can be listed."""
+        place = f"projects/{repository.repository_id}/repository"
+        ref = repository.branch
+        try:
+            await self._client.get(f"{place}/files/{segment(wanted)}", ref=ref)
+        except NotFound:
             try:
-                async for items in self._client.linked_pages(place, path=folder, ref=repository.branch):
-                    if folder == wanted and items:
-                        return True
-                    if any(item.get("path") == wanted for item in items):
-                        return True
+                await self._client.get(f"{place}/tree", path=wanted, ref=ref)
             except NotFound:
-                continue
-        return False
+                return False
+        return True
 
 
 class GitlabPulls:

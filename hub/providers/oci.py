@@ -26,6 +26,7 @@ from argosy.errors import ArgosyError, Invalid, NotFound, Unavailable
 from hub.core import semver
 from hub.core.tree import MemoryTree, Tree
 from hub.core.types import Answer, Complete, Failed
+from hub.providers.base import whole
 
 SCHEME = "oci://"
 MAX_BLOB = 100 * 1024 * 1024
@@ -124,12 +125,8 @@ class Registry:
     async def _once(self, url: str, accept: str, limit: int) -> tuple[int, bytes, dict[str, str]]:
         sent = {"Accept": accept, **({"Authorization": self._authorization} if self._authorization else {})}
         async with self.session.get(url, headers=sent) as answer:
-            raw = bytearray()
-            async for part in answer.content.iter_chunked(1 << 16):
-                raw += part
-                if len(raw) > limit:
-                    break
-            return answer.status, bytes(raw), {name.lower(): text for name, text in answer.headers.items()}
+            raw = await whole(answer.content, limit)
+            return answer.status, raw, {name.lower(): text for name, text in answer.headers.items()}
 
     async def _log_in(self, challenge: str) -> None:
         basic = "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
@@ -147,7 +144,7 @@ class Registry:
                 asyncio.timeout_at(self.deadline),
                 self.session.get(f"{facts['realm']}?{urlencode(query)}", headers=headers) as answer,
             ):
-                body = _json(await answer.content.read(1 << 20), facts["realm"])
+                body = _json(await whole(answer.content, 1 << 20), facts["realm"])
                 if answer.status >= 300:
                     raise Unavailable(f"{facts['realm']}: {answer.status}")
         except TimeoutError:

@@ -74,6 +74,9 @@ async def answer(
         return Failed(error.message)
     except ArgosyError as error:
         return Failed(error.message)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        what = question.get("provider") or question.get("url")
+        return Failed(f"{what}: the answer is not of the form that was asked for: {error}")
 
 
 async def _hosted(

@@ -264,7 +264,7 @@ async def test_gitlab_projects_and_merge_requests() -> None:
     answers = {
         "/api/v4/groups/acme%2Fteam/projects": [project],
         "/api/v4/projects/42/repository/branches/main": BRANCH,
-        "/api/v4/projects/42/repository/tree": [{"path": "deploy/x.yaml"}],
+        "/api/v4/projects/42/repository/files/deploy%2Fx%2Eyaml": {"file_path": "deploy/x.yaml"},
         "/api/v4/projects/acme%2Fmy%2Eweb/merge_requests": [mr],
     }
     question = scm("gitlab", {"group": "acme/team"}, filters=[{"pathsExist": ["deploy/x.yaml"]}])
@@ -341,8 +341,10 @@ async def test_azure_devops_pulls() -> None:
         "lastMergeSourceCommit": {"commitId": "abc"},
         "labels": [{"name": "ui"}],
         "createdBy": {"uniqueName": "ann@example.com"},
+        "repository": {"name": "r"},
     }
-    answers = {"/org/proj/_apis/git/repositories/r/pullrequests": {"value": [value]}}
+    others = [{**value, "repository": {"name": "q"}}, {**value, "lastMergeSourceCommit": None}]
+    answers = {"/org/proj/_apis/git/pullrequests": {"value": [value, *others]}}
     question = scm("azuredevops", {"organization": "org", "project": "proj", "repo": "r", "labels": ["ui"]})
     found = await ask(routes(answers), "pullRequest", question)
     assert [(item["branch"], item["author"]) for item in found.value] == [("f/x", "ann")]
