@@ -263,14 +263,18 @@ def _short(value: Any) -> str:
     return text if len(text) <= 120 else text[:117] + "..."
 
 
+_PLAIN = "$&+=:@"
+"""What Go's `url.PathEscape` leaves as it is besides letters, digits and `-_.~`."""
+
+
 def segment(text: str) -> str:
     """One path segment, with `/` escaped too."""
-    return quote(text, safe="")
+    return quote(text, safe=_PLAIN)
 
 
 def path(text: str) -> str:
     """A path whose `/` separate segments."""
-    return quote(text, safe="/")
+    return quote(text, safe=_PLAIN + "/")
 
 
 def field_of(value: Any, *names: str) -> Any:

@@ -97,7 +97,7 @@ class GithubScm:
     async def branches(self, repository: Repository) -> list[tuple[str, str]]:
         if not self._question.config.get("allBranches"):
             try:
-                page = await self._client.get(f"{self._of(repository)}/branches/{path(repository.branch)}")
+                page = await self._client.get(f"{self._of(repository)}/branches/{segment(repository.branch)}")
             except NotFound:
                 return []
             return [(field_of(page.body, "name"), field_of(page.body, "commit", "sha"))]

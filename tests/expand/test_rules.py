@@ -179,6 +179,10 @@ def test_a_wrong_selector_names_its_key(spec: dict[str, Any], message: str) -> N
         ("a" * 60, "a" * 50),
         ("word-" * 20, ("word-" * 10)[:-1]),
         ("--x__", "x"),
+        ("fix/привет-Мир", "fix-privet-mir"),
+        ("Подъезд/Щука", "pod-ezd-shchuka"),
+        ("Ελλάδα/ξένος", "ellada-xenos"),
+        ("їжак-ђ", "yizhak-dj"),
     ],
 )
 def test_slugs_of_branches(branch: str, slug: str) -> None:

@@ -42,25 +42,32 @@ def slug(text: str, longest: int = 50, smart: bool = True) -> str:
 
 
 _WORDS = {"_": "-", "&": "and", "@": "at", "'": "", '"': "", "’": "", "‒": "-", "–": "-", "—": "-", "―": "-"}
-_LETTERS = {
-    "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ł": "l", "Ł": "L",
-    "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D", "œ": "oe", "Œ": "OE", "ı": "i", "ŋ": "ng", "Ŋ": "NG",
-}  # fmt: skip
+_SPELLED = """
+ßss æae øo đd łl þth ðd œoe ıi ŋng ħh ŧt ΞKs
+αa βb γg δd εe ζz ηe θth ιi κk λl μm νn ξx οo πp ρr σs ςs τt υu φph χkh ψps ωo
+аa бb вv гg дd еe жzh зz иi кk лl мm нn оo пp рr сs тt уu фf хkh цts чch шsh щshch ъ' ыy ь' эe юiu
+яia іi єie їyi ґg' ђdj јj љlj њnj ћtsh џdzh ѕdz ѓgj ќkj ёio
+"""
+_LETTERS = {entry[0]: entry[1:] for entry in _SPELLED.split()}
+"""Lower-case letters as gosimple/unidecode writes them, and capitals that it writes otherwise."""
 
 
 def _transliterate(text: str) -> str:
-    out = []
-    for sign in text:
-        if sign in _WORDS:
-            out.append(_WORDS[sign])
-        elif sign.isascii():
-            out.append(sign)
-        elif sign in _LETTERS:
-            out.append(_LETTERS[sign])
-        else:
-            plain = unicodedata.normalize("NFKD", sign)
-            out.append("".join(part for part in plain if part.isascii()))
-    return "".join(out)
+    return "".join(_ascii(sign) for sign in text)
+
+
+def _ascii(sign: str) -> str:
+    if sign in _WORDS:
+        return _WORDS[sign]
+    if sign.isascii():
+        return sign
+    known = _LETTERS.get(sign) or _LETTERS.get(sign.lower())
+    if known is not None:
+        return known
+    parts = unicodedata.normalize("NFKD", sign)
+    if parts == sign or len(parts) > 20:
+        return ""
+    return "".join(part if part.isascii() else _LETTERS.get(part.lower(), "") for part in parts)
 
 
 def _smart_cut(text: str, longest: int) -> str:
