@@ -52,6 +52,8 @@ class Surroundings:
     before: Callable[[str, Inventory, ObjectKey], Callable[[str], Manifest | None]]
     delete: drift.Delete = drift.untouched
     """Evaluates a jq path expression."""
+    unchecked: str = ""
+    """Why the users' own health checks are not in use yet, "" where they are."""
 
 
 @dataclass
@@ -176,7 +178,11 @@ class Application:
     def _wait_for(self, place: str, plain: Iterable[Task], running: list[Task]) -> None:
         for task in plain:
             live = self.verdicts[task.key].live or self.around.watcher.get(task.key)
-            found = table.assess(live.body) if live is not None else Found(Health.MISSING)
+            found = (
+                table.assess(live.body, self.around.watcher.checks)
+                if live is not None
+                else Found(Health.MISSING)
+            )
             if found.status not in (None, Health.HEALTHY):
                 self.blocked = f"{place}: waiting for {task.key}: {found.status}"
                 self.waiting = found.status is not Health.DEGRADED
@@ -324,7 +330,11 @@ class Application:
         if verdict.live is None:
             verdict = replace(verdict, live=now.seen)
         live = verdict.live
-        if live is not None and not live.slim and not table.needs_content(live.gvk):
+        if (
+            live is not None
+            and not live.slim
+            and not table.needs_content(live.gvk, self.around.watcher.checks)
+        ):
             verdict = replace(verdict, live=marks.slimmed(live))
         self.verdicts[key] = verdict
         if verdict.verified is not None:

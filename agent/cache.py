@@ -164,7 +164,8 @@ def _state_of(value: dict[str, Any]) -> State:
     )
     listed = tuple(Removal(**item) for item in desired["removals"])
     restraints = tuple(bundle.restraint_of(item) for item in desired.get("restraints") or ())
-    kept = Desired(desired["epoch"], desired["generation"], assignments, listed, restraints)
+    checks = desired.get("checks") or ""
+    kept = Desired(desired["epoch"], desired["generation"], assignments, listed, restraints, checks)
     return State(kept, Held(**value["held"]))
 
 

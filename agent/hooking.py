@@ -55,7 +55,7 @@ class Hooks:
         if live is None:
             self.live[wanted.key] = (None, "waiting for the end of its previous run")
             return None
-        found = table.assess(live.body)
+        found = table.assess(live.body, self.watcher.checks)
         self.live[wanted.key] = (live, found.message)
         good = operations.hook_outcome(found.status)
         if good is None or (good and waiting.stale(live.body)):
@@ -91,7 +91,9 @@ class Hooks:
             if not entry.hook:
                 continue
             live = await execute.observe(self.api, entry.gvk, entry.key)
-            if live is not None and not operations.hook_outcome(table.assess(live.body).status):
+            if live is not None and not operations.hook_outcome(
+                table.assess(live.body, self.watcher.checks).status
+            ):
                 await self._delete(live)
 
     async def clear(self, *, succeeded: bool) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+import structlog
+
 from agent import handsoff, removing, telling
 from agent import memory as memories
 from agent.applying import Application, Surroundings
@@ -33,13 +35,17 @@ from agent.memory import Memory, closed
 from agent.notes import Notes
 from agent.observing import Observer
 from agent.removing import Removed
+from agent.scripts import Scripts
 from agent.sops.keys import KeyRing
 from argosy import sealed
 from argosy.bundle import Assignment, Removal, Restraint
 from argosy.errors import ArgosyError
+from argosy.health import table
 from argosy.kinds import CONFIG_MAP, Gvk, Kinds, gvk_of, served
 from argosy.objects import Manifest, ObjectKey
 from argosy.status import AppStatus, Sync
+
+log = structlog.get_logger("sync")
 
 IN_FLIGHT = 16
 """Objects of all apps worked on at once; more only makes the API server queue."""
@@ -91,6 +97,9 @@ class Syncer:
         self._keys = keys or KeyRing(None)
         self._jq = Jq()
         self._observer = Observer(api)
+        self._scripts = Scripts(clock)
+        self.checks = ""
+        """Digest of the users' own health checks in use."""
         self.watcher = Watcher(api, changed)
         self._memories: dict[str, Memory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -112,6 +121,21 @@ class Syncer:
         restrains changes in it."""
         self._assigned = {item.id: item for item in assignments}
         self._restraints = tuple(restraints)
+
+    async def use(self, digest: str) -> None:
+        """Takes up the users' own health checks, whose bundle is here; "" for none."""
+        manifests = await asyncio.to_thread(self._bundles.load, digest) if digest else []
+        if manifests is None:
+            return
+        found = self._scripts.read(manifests[0].get("data") or {}) if manifests else table.NO_USER_CHECKS
+        for problem in found.problems:
+            log.warning("health check not understood", problem=problem)
+        await self.watcher.use(found)
+        self.checks, self._around.unchecked = digest, ""
+
+    def lack(self, reason: str) -> None:
+        """Says that the users' own health checks are not here, and why: nothing is settled without them."""
+        self._around.unchecked = reason
 
     async def sync(
         self, assignment: Assignment, listed: Sequence[Removal] = (), *, holding: str = ""

@@ -23,6 +23,7 @@ from argosy.status import AppStatus, Difference, Health, ObjectStatus, Sync
 
 def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
     """One line per object: those of the bundle, then hooks, then extra ones."""
+    checks = run.around.watcher.checks
     found = []
     # In the bundle's order, whichever was done first: the same state is told in the same bytes.
     for key, wanted in run.prepared.wanted.items():
@@ -36,6 +37,7 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
                 verdict.sync,
                 verdict.reason.detail,
                 verdict.live,
+                checks,
                 fresh=run.memory.fresh(key, run.around.clock()),
                 known=verdict.reason.why not in (Why.FAILED, Why.BACKOFF, Why.CONFLICT),
                 differences=_differences(verdict),
@@ -50,7 +52,9 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
             continue
         reason = removed.reasons.get(key)
         message = reason.detail if reason is not None else ""
-        found.append(report.object_status(key, entry.gvk, Sync.OUT_OF_SYNC, message, live, extra=True))
+        found.append(
+            report.object_status(key, entry.gvk, Sync.OUT_OF_SYNC, message, live, checks, extra=True)
+        )
     return found
 
 
@@ -61,12 +65,13 @@ def _differences(verdict: Verdict) -> tuple[Difference, ...]:
 
 def _hook_lines(run: Application) -> Iterator[ObjectStatus]:
     """The hooks of the last sync: those that ended with what came of them, for as long as it is the last one."""
-    hooks, entries = run.hooks, run.inventory.entries
+    hooks, entries, checks = run.hooks, run.inventory.entries, run.around.watcher.checks
     for name, good in hooks.operation.hooks.items():
         word, _, text = name.partition("/")
         key = objects.parse_key(text)
         live = hooks.live.get(key, (None, ""))[0] or run.around.watcher.get(key)
-        said = table.assess(live.body).message if live is not None else hooks.live.get(key, (None, ""))[1]
+        known = hooks.live.get(key, (None, ""))[1]
+        said = table.assess(live.body, checks).message if live is not None else known
         version = entries[key].version if key in entries else ""
         health = Health.HEALTHY if good else Health.DEGRADED
         yield ObjectStatus(
@@ -78,7 +83,9 @@ def _hook_lines(run: Application) -> Iterator[ObjectStatus]:
         phase = hooks.phases[key]
         if f"{phase}/{key}" not in hooks.operation.hooks:
             live, message = hooks.live.get(key, (None, ""))
-            yield report.object_status(key, wanted.gvk, Sync.SYNCED, message, live, hook=True, phase=phase)
+            yield report.object_status(
+                key, wanted.gvk, Sync.SYNCED, message, live, checks, hook=True, phase=phase
+            )
 
 
 def of_pass(
@@ -168,6 +175,8 @@ def _unapplied(run: Application, *, finished: bool) -> str:
         return run.prepared.problems[0]
     if run.blocked:
         return run.blocked
+    if run.around.unchecked:
+        return run.around.unchecked
     if not finished:
         return "the sync is not finished"
     for key, verdict in run.verdicts.items():

@@ -133,6 +133,8 @@ class Desired:
     assignments: tuple[Assignment, ...]
     removals: tuple[Removal, ...] = ()
     restraints: tuple[Restraint, ...] = ()
+    checks: str = ""
+    """Digest of the bundle with the users' own health checks (`argosy.health.user.carried`), "" for none."""
 
 
 _POLICY, _REMOVAL, _ASSIGNMENT, _RESTRAINT = (
@@ -141,11 +143,14 @@ _POLICY, _REMOVAL, _ASSIGNMENT, _RESTRAINT = (
 
 
 def set_digest(
-    assignments: Iterable[Assignment], removals: Iterable[Removal], restraints: Iterable[Restraint] = ()
+    assignments: Iterable[Assignment],
+    removals: Iterable[Removal],
+    restraints: Iterable[Restraint] = (),
+    checks: str = "",
 ) -> str:
     """The digest by which hub and agent check that they mean the same set, whatever order they hold it in."""
     return digest_of_bodies(
-        map(body_of, assignments), map(body_of, removals), (body_of(item) for item in restraints)
+        map(body_of, assignments), map(body_of, removals), (body_of(item) for item in restraints), checks
     )
 
 
@@ -166,11 +171,14 @@ def plain(policy: Policy) -> dict[str, Any]:
 
 
 def digest_of_bodies(
-    assignments: Iterable[bytes], removals: Iterable[bytes], restraints: Iterable[bytes] = ()
+    assignments: Iterable[bytes],
+    removals: Iterable[bytes],
+    restraints: Iterable[bytes] = (),
+    checks: str = "",
 ) -> str:
-    """`set_digest` of members that lie there as canonical JSON already. Where there are no restraints it is as it was
-    before there were any."""
-    held = sorted(restraints)
+    """`set_digest` of members that lie there as canonical JSON already. Where there are no restraints and no checks it
+    is as it was before there were any."""
+    held = [*sorted(restraints), *([f"checks {checks}".encode()] if checks else [])]
     last = [b"--", *held] if held else []
     return objects.digest(b"\n".join([*sorted(assignments), b"--", *sorted(removals), *last]))
 

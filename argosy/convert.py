@@ -45,6 +45,7 @@ class Delta:
     removals: tuple[Removal, ...]
     set_digest: str
     restraints: tuple[Restraint, ...] = ()
+    checks: str = ""
 
 
 class Offer(NamedTuple):
@@ -60,6 +61,7 @@ class Offer(NamedTuple):
     removals: tuple[bytes, ...]
     set_digest: str
     restraints: tuple[bytes, ...] = ()
+    checks: str = ""
 
 
 class State(NamedTuple):
@@ -156,6 +158,7 @@ def delta_to(delta: Delta) -> list[bytes]:
             bodies[1],
             delta.set_digest,
             tuple(map(bundle.body_of, delta.restraints)),
+            delta.checks,
         )
     )
 
@@ -197,6 +200,7 @@ def _part(offer: Offer) -> pb.Desired:
         generation=offer.generation,
         base_generation=offer.base,
         set_digest=offer.set_digest,
+        checks=offer.checks,
     )
 
 
@@ -212,6 +216,7 @@ def delta_from(parts: Sequence[pb.Desired]) -> Delta:
         removals=tuple(removal_from(item) for part in parts for item in part.removals),
         set_digest=last.set_digest,
         restraints=tuple(restraint_from(item) for part in parts for item in part.restraints),
+        checks=last.checks,
     )
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from lupa import lua52
 
-from argosy.health.user import Failed
+from argosy.health.user import Exhausted, Failed
 from argosy.objects import Manifest
 
 INSTRUCTIONS = 10_000_000
 """Of one run: some tenths of a second, well under Argo CD's one second."""
 MEMORY = 64 << 20
 """Bytes of one run, the object included."""
+_TOO_LONG = "script ran for too long"
 DEPTH = 64
 """How deep a returned table may be; a table that contains itself ends here."""
 
@@ -100,9 +101,10 @@ def run(script: str, open_libraries: bool, live: Manifest) -> Any:
         )
         return _json(value[0] if isinstance(value, tuple) else value, DEPTH)
     except lua52.LuaMemoryError:
-        raise Failed("script needs too much memory") from None
+        raise Exhausted("script needs too much memory") from None
     except (lua52.LuaError, UnicodeError, RecursionError) as error:
-        raise Failed(str(error).partition("\n")[0]) from None
+        said = str(error).partition("\n")[0]
+        raise (Exhausted if said == _TOO_LONG else Failed)(said) from None
 
 
 def _no_attributes(_object: object, _name: str, _setting: bool) -> str:

@@ -39,6 +39,7 @@ from hub.core.types import Answer
 from hub.git import credentials
 from hub.git.mirror import Mirrors
 from hub.link.server import LinkConfig, LinkServer
+from hub.loops import checking
 from hub.loops.bounds import Bounds
 from hub.loops.expander import Expander
 from hub.loops.gatekeeping import Asker
@@ -88,6 +89,8 @@ class Hub:
         self._clock = clock
         self._open = contextlib.AsyncExitStack()
         self._work: asyncio.Task[None] | None = None
+        self._checks_given = False
+        """Whether, since the start, every cluster was given the users' own health checks."""
 
     @property
     def api_address(self) -> str:
@@ -345,7 +348,7 @@ class Hub:
         maps = await self.world.listed(table.CONFIG_MAP, config.NAMESPACE)
         self.mirrors.keyring = credentials.keyring(secrets, maps)
         self._read_chart_keys(secrets, maps)
-        self._read_settings(maps)
+        await self._read_settings(maps)
         own = next((item for item in secrets if item["metadata"]["name"] == PUSH_SECRETS), {})
         self._push_secrets = credentials.texts(own)
         failed = {repo.url for repo in self.trees.in_use() if repo.failed}
@@ -363,8 +366,11 @@ class Hub:
         ]
         self.charts.keys = chart_keys.keyring(found, _data(maps, chart_keys.TLS_CERTIFICATES))
 
-    def _read_settings(self, maps: Sequence[Manifest]) -> None:
+    async def _read_settings(self, maps: Sequence[Manifest]) -> None:
         found = argocd.of(_data(maps, argocd.CONFIG_MAP))
+        if not self._checks_given or found.checks != self.kitchen.settings.checks:
+            await checking.give(self.store, found.checks, self._clock())
+            self._checks_given = True
         if found == self.kitchen.settings:
             return
         if found.wrong:

@@ -22,6 +22,7 @@ from agent.core.marks import Seen
 from argosy import backoff
 from argosy.errors import ArgosyError
 from argosy.health import table
+from argosy.health.user import UserChecks
 from argosy.kinds import WATCHABLE, ApiKind
 from argosy.objects import ObjectKey
 
@@ -53,6 +54,8 @@ class Watcher:
         self._api = api
         self._changed = changed
         self._kinds: dict[tuple[str, str], _Reflected] = {}
+        self.checks = table.NO_USER_CHECKS
+        """The users' own health checks: they say of which kinds more than metadata and status is kept."""
 
     async def ensure(self, kinds: Iterable[ApiKind], *, timeout: float = 10.0) -> None:
         """Starts watching these kinds where they can be watched; waits until each is listed, at most
@@ -73,6 +76,22 @@ class Watcher:
                     await asyncio.gather(*waiting)
             except TimeoutError:
                 log.warning("kinds are not listed yet, going on without", seconds=timeout)
+
+    async def use(self, checks: UserChecks) -> None:
+        """Takes up other checks. Kinds of which more is needed now are read again before it returns."""
+        before, self.checks = self.checks, checks
+        meagre = [
+            reflected
+            for reflected in self._kinds.values()
+            if table.needs_content(reflected.kind.gvk, checks)
+            and not table.needs_content(reflected.kind.gvk, before)
+        ]
+        for reflected in meagre:
+            if reflected.task is not None:
+                reflected.task.cancel()
+            reflected.version, reflected.tried = "", asyncio.Event()
+            reflected.task = asyncio.create_task(self._run(reflected), name=f"watch {reflected.kind.plural}")
+        await self.ensure(reflected.kind for reflected in meagre)
 
     def listed(self, group: str, kind: str) -> bool:
         """Whether an object of that kind which is not held is not there (or not ours)."""
@@ -170,7 +189,9 @@ class Watcher:
         before = reflected.objects.get(item.key)
         if before is not None and before.uid == item.uid and _older(item, before):
             return
-        reflected.objects[item.key] = item if table.needs_content(item.gvk) else marks.slimmed(item)
+        reflected.objects[item.key] = (
+            item if table.needs_content(item.gvk, self.checks) else marks.slimmed(item)
+        )
         if told and (before is None or before.resource_version != item.resource_version):
             for owner in {item.owner, before.owner if before is not None else ""} - {""}:
                 self._changed(owner)

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from agent.core.marks import Seen
 from argosy import objects, stages, status
 from argosy.health import table, waiting
+from argosy.health.user import UserChecks
 from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey
 from argosy.status import AppStatus, Difference, Health, ObjectStatus, Sync
@@ -28,6 +29,7 @@ def object_status(
     sync: Sync,
     message: str,
     live: Seen | None,
+    checks: UserChecks = table.NO_USER_CHECKS,
     *,
     known: bool = True,
     extra: bool = False,
@@ -40,7 +42,7 @@ def object_status(
     lacks it; `fresh`: it was changed just now; `phase`: of a hook, where it ran.
     """
     if live is not None:
-        found = table.assess(live.body)
+        found = table.assess(live.body, checks)
         health, said = found.status, found.message
         waits = waiting.unsettled(live.body, found, fresh=fresh)
     else:

@@ -123,7 +123,7 @@ def merge(base: Desired | None, delta: Delta) -> Desired | None:
         kept.pop(gone, None)
     kept.update((item.id, item) for item in delta.assignments)
     assignments = tuple(kept[name] for name in sorted(kept))
-    return Desired(delta.epoch, delta.generation, assignments, delta.removals, delta.restraints)
+    return Desired(delta.epoch, delta.generation, assignments, delta.removals, delta.restraints, delta.checks)
 
 
 async def open_ledger(keeper: Keeper) -> Ledger:
@@ -135,4 +135,4 @@ async def open_ledger(keeper: Keeper) -> Ledger:
 def _digest_of(desired: Desired | None) -> str:
     if desired is None:
         return ""
-    return bundle.set_digest(desired.assignments, desired.removals, desired.restraints)
+    return bundle.set_digest(desired.assignments, desired.removals, desired.restraints, desired.checks)

@@ -70,6 +70,7 @@ class _Wants:
     removals: dict[str, tuple[Removal, ...]] = field(default_factory=dict)
     holding: str = ""
     restraints: tuple[Restraint, ...] = ()
+    checks: str = ""
 
 
 class Applier:
@@ -116,6 +117,7 @@ class Applier:
                 and before.removals.get(name) == now.removals.get(name)
                 and before.holding == now.holding
                 and before.restraints == now.restraints
+                and before.checks == now.checks
             )
             if not same:
                 self.wake(name)
@@ -199,6 +201,7 @@ class Applier:
         wants = self._wants
         assignment, removals = wants.assignments.get(name), wants.removals.get(name, ())
         self.count.passes += 1
+        unchecked = await self._use_checks(name, app, wants.checks)
         if assignment is not None:
             wait = await self._provide(name, assignment.bundle, app)
             if wait is None:
@@ -208,7 +211,8 @@ class Applier:
                 assignment, removals = replace(app.given, policy=assignment.policy), ()
             done = await self._syncer.sync(assignment, removals, holding=wants.holding)
             self._tell(name, done)
-            return done.again if wait is None else wait
+            waits = [each for each in (unchecked, done.again if wait is None else wait) if each is not None]
+            return min(waits, default=None)
         again: float | None = None
         for removal in removals:
             if not removal.key:
@@ -220,6 +224,19 @@ class Applier:
                 self._tell(name, done)
                 again = done.again
         return again
+
+    async def _use_checks(self, name: str, app: App, digest: str) -> float | None:
+        """Takes up the users' own health checks. Returns None, or the seconds after which to try again: until then apps
+        are looked after with those in use, and none is settled."""
+        if digest == self._syncer.checks:
+            return None
+        wait = await self._provide(name, digest, app) if digest else None
+        if wait is None:
+            await self._syncer.use(digest)
+        if digest == self._syncer.checks:
+            return None
+        self._syncer.lack("the users' own health checks have not arrived yet")
+        return FETCH_CAP if wait is None else wait
 
     def _tell(self, name: str, done: Pass) -> None:
         if name in self._apps:
@@ -275,4 +292,4 @@ def _wants(desired: Desired, holding: str) -> _Wants:
     for item in desired.removals:
         removals[item.assignment] = (*removals.get(item.assignment, ()), item)
     assignments = {item.id: item for item in desired.assignments}
-    return _Wants(assignments, removals, holding, desired.restraints)
+    return _Wants(assignments, removals, holding, desired.restraints, desired.checks)

@@ -17,6 +17,7 @@ def sweeper(cache: Cache, ledger: Ledger) -> Loop:
         if desired is not None:
             assigned = [item.bundle for item in desired.assignments]
             assigned += [item.bundle for item in desired.removals if item.bundle]
+            assigned += [desired.checks] if desired.checks else []
             await asyncio.to_thread(cache.sweep, assigned)
 
     return Loop("sweeper", sweep, EVERY)

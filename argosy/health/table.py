@@ -70,7 +70,7 @@ def check_for(gvk: Gvk) -> Check | None:
 
 def needs_content(gvk: Gvk, checks: UserChecks = NO_USER_CHECKS) -> bool:
     """Whether a check of this kind reads more of an object than metadata and status."""
-    if checks.script_for(gvk.group, gvk.kind) is not None:
+    if checks.check_for(gvk.group, gvk.kind) is not None:
         return True
     return check_for(gvk) not in (None, cluster.custom_resource_definition)
 
@@ -97,11 +97,11 @@ def assess(live: Manifest, checks: UserChecks = NO_USER_CHECKS, *, unverified: b
 def _checked(live: Manifest, checks: UserChecks, unverified: bool) -> Answer:
     """A user's check that returns nothing leaves the object to the check in Argo CD's code, not to other rows."""
     gvk = gvk_of(live)
-    script = checks.script_for(gvk.group, gvk.kind)
-    answer = None if script is None else checks.answer(live, script)
+    own = checks.check_for(gvk.group, gvk.kind)
+    answer = None if own is None else checks.answer(live, own)
     if answer is not None:
         return answer
-    check = check_for(gvk) if script is None else built_in(gvk)
+    check = check_for(gvk) if own is None else built_in(gvk)
     if check is None:
         return Answer(NONE)
     if unverified and check in _TYPED:

@@ -390,6 +390,7 @@ class Desired(_message.Message):
     SET_DIGEST_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
     RESTRAINTS_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
     epoch: _builtins.str
     """The life of the hub's database this set belongs to."""
     generation: _builtins.int
@@ -400,6 +401,8 @@ class Desired(_message.Message):
     """Digest of the whole set after the change; when it does not match, the agent says Hello again with generation 0."""
     more: _builtins.bool
     """More parts of this generation follow; applied only together with the last one."""
+    checks: _builtins.str
+    """Digest of the users' own health checks: a bundle of one ConfigMap with keys of argocd-cm; empty: there are none."""
     @_builtins.property
     def assignments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Assignment]:
         """Assignments that are new or differ from the base; all of them when base_generation is 0."""
@@ -428,10 +431,11 @@ class Desired(_message.Message):
         set_digest: _builtins.str = ...,
         more: _builtins.bool = ...,
         restraints: _abc.Iterable[Global___Restraint] | None = ...,
+        checks: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "base_generation", b"base_generation", "dropped", b"dropped", "epoch", b"epoch", "generation", b"generation", "more", b"more", "removals", b"removals", "restraints", b"restraints", "set_digest", b"set_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "base_generation", b"base_generation", "checks", b"checks", "dropped", b"dropped", "epoch", b"epoch", "generation", b"generation", "more", b"more", "removals", b"removals", "restraints", b"restraints", "set_digest", b"set_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

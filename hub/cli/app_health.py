@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from argosy.errors import Invalid
@@ -45,7 +46,16 @@ def _checks(file: str) -> UserChecks:
     data = named[0].get("data") or {}
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
         raise Invalid(f"{file}: data: an object of texts is expected")
-    return user.read(data, _run)
+    found = user.read(data, _run, _evaluate)
+    for problem in found.problems:
+        print(f"argosy: {problem}", file=sys.stderr)
+    return found
+
+
+def _evaluate(expression: str, live: Manifest) -> bool:
+    from argosy import cel
+
+    return cel.evaluate(expression, live)
 
 
 def _run(script: str, open_libraries: bool, live: Manifest) -> Any:

@@ -1,4 +1,4 @@
-"""What the ConfigMap `argocd-cm` says about rendering, in Argo CD's keys (3.6)."""
+"""What the ConfigMap `argocd-cm` says about rendering and health, in Argo CD's keys (3.6)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from argosy import bundle
+from argosy.health import user
 from hub.core import finish
 
 CONFIG_MAP = "argocd-cm"
@@ -21,6 +23,8 @@ class Settings:
     build_options: str = ""
     impersonation: bool | None = None
     """`application.sync.impersonation.enabled`; None where it is not said."""
+    checks: tuple[tuple[str, str], ...] = ()
+    """The keys with the users' own health checks, which agents are given (`argosy.health.user.carried`)."""
     wrong: str = ""
 
     def target(self, namespace: str, app: str) -> finish.Target:
@@ -42,5 +46,15 @@ def of(data: Mapping[str, Any]) -> Settings:
         impersonation={"true": True, "false": False}.get(
             str(data.get("application.sync.impersonation.enabled") or "")
         ),
+        checks=tuple(sorted(user.carried(data).items())),
         wrong=wrong,
+    )
+
+
+def packed_checks(checks: tuple[tuple[str, str], ...]) -> tuple[str, bytes]:
+    """(digest, blob) of the bundle that brings the users' own health checks to agents; ("", b"") for none."""
+    if not checks:
+        return "", b""
+    return bundle.pack(
+        [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": CONFIG_MAP}, "data": dict(checks)}]
     )

@@ -49,7 +49,9 @@ class Sweeper:
         now = self._now()
         tx.run(
             "DELETE FROM bundles WHERE created < ? AND digest NOT IN (SELECT bundle FROM assignments) "
-            "AND digest NOT IN (SELECT bundle FROM app_states) AND digest NOT IN (SELECT bundle FROM release_changes)",
+            "AND digest NOT IN (SELECT bundle FROM app_states) AND digest NOT IN (SELECT bundle FROM release_changes) "
+            "AND digest NOT IN (SELECT checks FROM desired) "
+            "AND digest NOT IN (SELECT value FROM meta WHERE key = 'checks')",
             (now - DAY,),
         )
         # A recipe may name only a bundle that is there, or its next user would be assigned nothing.

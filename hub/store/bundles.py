@@ -24,10 +24,12 @@ def get(tx: Tx, digest: str) -> bytes | None:
 
 
 def assigned(tx: Tx, cluster: str, digest: str) -> bool:
-    """True where the cluster's present set refers to the bundle: an assignment, or a removal whose hooks are in it."""
-    sql = "SELECT 1 FROM assignments WHERE bundle = ? AND cluster = ? LIMIT 1"
-    if tx.one(sql, (digest, cluster)) is not None:
-        return True
+    """True where the cluster's present set refers to the bundle: an assignment, the users' health checks, or a removal
+    whose hooks are in it."""
+    for table, column in (("assignments", "bundle"), ("desired", "checks")):
+        sql = f"SELECT 1 FROM {table} WHERE {column} = ? AND cluster = ? LIMIT 1"
+        if tx.one(sql, (digest, cluster)) is not None:
+            return True
     removals = tx.all("SELECT body FROM removals WHERE cluster = ?", (cluster,))
     return any(orjson.loads(row[0]).get("bundle") == digest for row in removals)
 

@@ -32,13 +32,15 @@ class Head:
     generation: int = 0
     floor: int = 0
     set_digest: str = ""
+    checks: str = ""
 
 
 EMPTY = Head(set_digest=bundle.set_digest((), ()))
 
 
 def head(tx: Tx, cluster: str) -> Head:
-    found = tx.one("SELECT generation, floor, set_digest FROM desired WHERE cluster = ?", (cluster,))
+    sql = "SELECT generation, floor, set_digest, checks FROM desired WHERE cluster = ?"
+    found = tx.one(sql, (cluster,))
     return Head(*found) if found else EMPTY
 
 
@@ -51,14 +53,17 @@ def change(
     remove: Iterable[Removal] = (),
     close: Iterable[str] = (),
     restrain: Iterable[Restraint] | None = None,
+    checks: str | None = None,
 ) -> int:
     """Changes a cluster's set and returns its generation, which is the old one where nothing differs.
 
     `put` are new or changed assignments, `drop` ids of assignments that leave, `remove` new written
-    removals, `close` ids of removals that are done or withdrawn, `restrain` all restraints from now on (None: those
-    there are). The cluster's agent is told after the commit.
+    removals, `close` ids of removals that are done or withdrawn, `restrain` all restraints from now on, `checks` the
+    digest of the users' own health checks (None of either: as it is). The cluster's agent is told after the commit.
     """
     before = head(tx, cluster)
+    if checks is None:
+        checks = before.checks if before.generation else current_checks(tx)
     generation = before.generation + 1
     changed = sum([_put(tx, cluster, item, generation) for item in put])
     changed += sum([_drop(tx, cluster, gone, generation) for gone in drop])
@@ -67,6 +72,7 @@ def change(
         changed += tx.run("DELETE FROM removals WHERE cluster = ? AND id = ?", (cluster, closed))
     if restrain is not None:
         changed += _restrain(tx, cluster, [bundle.body_of(item) for item in restrain])
+    changed += before.generation > 0 and checks != before.checks
     if not changed:
         return before.generation
     floor = max(before.floor, generation - KEPT_DROPS)
@@ -76,14 +82,33 @@ def change(
         [row[0] for row in tx.all("SELECT body FROM assignments WHERE cluster = ?", (cluster,))],
         [row[0] for row in tx.all("SELECT body FROM removals WHERE cluster = ?", (cluster,))],
         _restraints(tx, cluster),
+        checks,
     )
     tx.run(
-        "INSERT INTO desired (cluster, generation, floor, set_digest) VALUES (?, ?, ?, ?) ON CONFLICT (cluster) "
-        "DO UPDATE SET generation = excluded.generation, floor = excluded.floor, set_digest = excluded.set_digest",
-        (cluster, generation, floor, digest),
+        "INSERT INTO desired (cluster, generation, floor, set_digest, checks) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (cluster) DO UPDATE SET generation = excluded.generation, floor = excluded.floor, "
+        "set_digest = excluded.set_digest, checks = excluded.checks",
+        (cluster, generation, floor, digest, checks),
     )
     tx.touch(f"desired:{cluster}")
     return generation
+
+
+def current_checks(tx: Tx) -> str:
+    """The digest of the checks that clusters are given from now on."""
+    found = tx.one("SELECT value FROM meta WHERE key = 'checks'")
+    return str(found[0]) if found else ""
+
+
+def keep_checks(tx: Tx, digest: str) -> None:
+    """What clusters are given from now on; those that have something already are changed one by one (`change`)."""
+    sql = "INSERT INTO meta (key, value) VALUES ('checks', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    tx.run(sql, (digest,))
+
+
+def checked_otherwise(tx: Tx, digest: str) -> list[str]:
+    """The clusters that have other checks than these."""
+    return [row[0] for row in tx.all("SELECT cluster FROM desired WHERE checks <> ?", (digest,))]
 
 
 def _put(tx: Tx, cluster: str, item: Assignment, generation: int) -> int:
@@ -151,7 +176,7 @@ def since(tx: Tx, epoch: str, bases: Mapping[str, int]) -> dict[str, Offer]:
     It is the whole set, base 0, where the base is unknown, too old or from the future.
     """
     marks = ", ".join("?" * len(bases))
-    columns = "cluster, generation, floor, set_digest"
+    columns = "cluster, generation, floor, set_digest, checks"
     rows = tx.all(f"SELECT {columns} FROM desired WHERE cluster IN ({marks})", tuple(bases))
     heads = {row[0]: Head(*row[1:]) for row in rows}
     known = {
@@ -176,6 +201,7 @@ def since(tx: Tx, epoch: str, bases: Mapping[str, int]) -> dict[str, Offer]:
             tuple(open_ones.get(cluster, ())),
             now.set_digest,
             tuple(held.get(cluster, ())),
+            now.checks,
         )
         for cluster, base in known.items()
     }

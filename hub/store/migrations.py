@@ -47,6 +47,12 @@ def _removals(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@history(name="0007_checks")
+def _checks(db: sqlite_utils.Database) -> None:
+    for statement in schema.CHECK_TABLES:
+        db.execute(statement)
+
+
 def apply(db: sqlite_utils.Database) -> None:
     """Brings the schema up to date. Raises `Invalid` where a newer Argosy wrote the database."""
     known = {migration.name for migration in history._migrations}

@@ -207,3 +207,8 @@ AUDIT_TABLES = [
     "ALTER TABLE audit ADD COLUMN change BLOB NOT NULL DEFAULT '[]'",
     "CREATE INDEX audit_name ON audit (name, namespace)",
 ]
+
+CHECK_TABLES = [
+    # Digest of the users' own health checks that each cluster is to use; those of new clusters are in `meta`.
+    "ALTER TABLE desired ADD COLUMN checks TEXT NOT NULL DEFAULT ''",
+]

@@ -24,6 +24,7 @@ STATE = State(
             ),
         ),
         (Removal("rm", "id", "/ConfigMap/ns/x", True, "why", "who", 1.0, 2.0),),
+        checks="sha256:1",
     ),
     Held("epoch-1", 7),
 )

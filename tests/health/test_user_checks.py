@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from argosy import lua
-from argosy.errors import Invalid
+from agent.scripts import Scripts
+from argosy import cel, lua
 from argosy.health import table, user
 from argosy.objects import Manifest
 from argosy.status import Health
@@ -160,6 +161,148 @@ def test_which_check_looks_at_an_object(version: str, kind: str, expected: Healt
     assert table.assess(live, user.read(data, lua.run)).status is expected
 
 
-def test_a_key_that_names_no_kind_is_an_error_that_names_it() -> None:
-    with pytest.raises(Invalid, match=r"health\.a_b_c"):
-        user.read({f"{HEALTH}a_b_c": "return {}"}, lua.run)
+@pytest.mark.parametrize(
+    ("key", "text", "said"),
+    [
+        (f"{HEALTH}a_b_c", "return {}", "health.a_b_c: <group>_<kind> or <kind> is expected"),
+        ("resource.customizations", "[1]", "an object of objects is expected"),
+        ("resource.customizations", "a: [", "resource.customizations:2"),
+        (user.EXPRESSIONS, "a: 1", "a list is expected"),
+        (user.EXPRESSIONS, "- kind: X", "[0]: apiVersion is expected"),
+        (user.EXPRESSIONS, "- {apiVersion: a.test/v1, failed: 'true'}", "[0]: current is expected"),
+        (user.EXPRESSIONS, "- {apiVersion: a.test/v1, current: true}", "[0]: current: text is expected"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_named_and_harms_no_other(key: str, text: str, said: str) -> None:
+    checks = user.read({key: text, f"{HEALTH}corp.test_Widget": "return {status = 'Suspended'}"}, lua.run)
+    assert len(checks.problems) == 1
+    assert said in checks.problems[0]
+    assert table.assess(widget(), checks).status is S
+
+
+def test_of_two_expressions_for_one_kind_the_second_is_a_problem() -> None:
+    twice = "- {apiVersion: a.test/v1, current: 'true'}\n- {apiVersion: a.test/v2, current: 'false'}"
+    assert "is there already" in user.read({user.EXPRESSIONS: twice}, lua.run).problems[0]
+
+
+EXPRESSIONS = """
+- apiVersion: corp.test/v1beta1
+  current: status.phase == 'Up'
+- apiVersion: corp.test/v1
+  kind: Gadget
+  inProgress: status.conditions.exists(c, c.type == 'Busy' && c.status == 'True')
+  failed: status.conditions.exists(c, c.type == 'Broken' && c.status == 'True')
+  current: status.conditions.filter(c, c.type == 'Ready').all(c, c.status == 'True')
+"""
+
+
+def gadget(kind: str = "Gadget", generation: int = 1, observed: int = 1, **told: str) -> Manifest:
+    conditions = [{"type": name, "status": state} for name, state in told.items()]
+    return {
+        "apiVersion": "corp.test/v1",
+        "kind": kind,
+        "metadata": {"name": "g", "generation": generation},
+        "status": {"observedGeneration": observed, "conditions": conditions, "phase": "Up"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("live", "expected"),
+    [
+        (gadget(Ready="True"), H),
+        (gadget(Ready="True", Broken="True"), D),
+        (gadget(Ready="True", Broken="True", Busy="True"), P),
+        (gadget(Ready="False"), P),
+        (gadget(Ready="True", generation=2), P),
+        (gadget("Widget"), H),
+        ({**gadget(), "status": {}}, U),
+        ({**gadget("Other"), "status": {"phase": "Down"}}, P),
+        ({**gadget(), "apiVersion": "other.test/v1"}, None),
+    ],
+)
+def test_expressions_say_how_a_kind_is_as_flux_evaluates_them(
+    live: Manifest, expected: Health | None
+) -> None:
+    checks = user.read({user.EXPRESSIONS: EXPRESSIONS}, lua.run, cel.evaluate)
+    assert checks.problems == ()
+    assert table.assess(live, checks).status is expected
+
+
+def test_a_kinds_own_script_comes_before_expressions_and_a_globs_after_them() -> None:
+    own = {f"{HEALTH}corp.test_Gadget": "return {status = 'Suspended'}"}
+    globs = {"resource.customizations": "corp.test/*: {health.lua: \"return {status = 'Suspended'}\"}"}
+    for data, expected in ((own, S), (globs, H)):
+        checks = user.read({**data, user.EXPRESSIONS: EXPRESSIONS}, lua.run, cel.evaluate)
+        assert table.assess(gadget(Ready="True"), checks).status is expected
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "status.nope == 1",
+        "nope",
+        "1 +",
+        "'text'",
+        "size(status.many) > 0 && status.many.all(a, status.many.all(b, status.many.all(c, a + b + c >= 0)))",
+        "true || " * 1000 + "true",
+    ],
+)
+def test_an_expression_that_gives_no_answer_is_unknown_in_time(expression: str) -> None:
+    live = {**gadget(), "status": {"many": list(range(1000))}}
+    data = {user.EXPRESSIONS: f"- {{apiVersion: corp.test/v1, current: {expression!r}}}"}
+    begun = time.monotonic()
+    assert table.assess(live, user.read(data, lua.run, cel.evaluate)).status is U
+    assert time.monotonic() - begun < 1
+
+
+def test_agents_are_given_what_says_how_healthy_objects_are_and_nothing_else() -> None:
+    data = {
+        "url": "https://x",
+        "resource.customizations.health.a_B": "return {}",
+        "resource.customizations.actions.a_B": "x",
+        "resource.customizations.ignoreDifferences.all": "x",
+        "resource.customizations.useOpenLibs.a_B": "true",
+        "resource.customizations": " ",
+        user.EXPRESSIONS: "- {}",
+    }
+    assert set(user.carried(data)) == {
+        "resource.customizations.health.a_B",
+        "resource.customizations.useOpenLibs.a_B",
+        user.EXPRESSIONS,
+    }
+
+
+def test_the_agent_asks_once_per_version_and_rests_a_check_that_exhausts_itself() -> None:
+    now = [1000.0]
+    scripts = Scripts(lambda: now[0])
+
+    def live(name: str, version: str = "1") -> Manifest:
+        return widget(uid=name, resourceVersion=version)
+
+    def ask(script: str, manifest: Manifest) -> Any:
+        return scripts.run(script, False, manifest)
+
+    assert ask("return {status = obj.metadata.uid}", live("a")) == {"status": "a"}
+    assert ask("return {status = obj.metadata.uid}", live("b")) == {"status": "b"}
+    loop = "while true do end"
+    for name in "abc":
+        with pytest.raises(user.Exhausted):
+            ask(loop, live(name))
+    begun = time.monotonic()
+    for name in "abcdefgh":
+        with pytest.raises(user.Failed, match="not run for a while"):
+            ask(loop, live(name))
+    assert time.monotonic() - begun < 0.05
+    assert ask("return {status = 'Healthy'}", live("a")) == {"status": "Healthy"}, "others are run"
+    now[0] += 301
+    with pytest.raises(user.Exhausted):
+        ask(loop, live("a"))
+
+
+def test_an_answer_is_remembered_for_the_version_it_was_given_for() -> None:
+    scripts = Scripts(lambda: 0.0)
+    counted = "return {status = tostring(os.time()), message = obj.metadata.resourceVersion}"
+    first = scripts.run(counted, False, widget(uid="a", resourceVersion="1"))
+    assert scripts.run(counted, False, widget(uid="a", resourceVersion="1")) is first
+    assert scripts.run(counted, False, widget(uid="a", resourceVersion="2"))["message"] == "2"
+    assert scripts.run(counted, False, widget(uid="", resourceVersion="1")) is not first
