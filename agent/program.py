@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from agent.answering import Answerer
 from agent.cache import Cache, State
 from agent.cluster.base import ClusterApi, Identity
 from agent.cluster.guarded import ObservedCluster
@@ -33,7 +34,7 @@ from agent.notes import Notes
 from agent.policyfile import PolicyFile
 from agent.sops.keys import KeyRing
 from agent.sync import Syncer
-from argosy import backoff, loop
+from argosy import backoff, loop, questions
 from argosy.bundle import Desired
 from argosy.errors import Conflict, Invalid, Unavailable
 
@@ -129,7 +130,6 @@ class Program:
         ledger = await open_ledger(CacheKeeper(cache))
         outbox, observer = Outbox(), Observer()
         facts = {"kubernetes.version": who.version}
-        link = self._make_link(self._settings.state, own, ledger, outbox, facts=facts, clock=self._clock)
         syncer = Syncer(
             api,
             cache,
@@ -140,6 +140,15 @@ class Program:
             keys=KeyRing(self._settings.keys),
         )
         self._closing.push_async_callback(syncer.close)
+
+        async def reply(raw: bytes) -> bytes:
+            found = await answerer.answer(questions.decode(raw))
+            return await asyncio.to_thread(questions.packed, found)
+
+        link = self._make_link(
+            self._settings.state, own, ledger, outbox, facts=facts, clock=self._clock, reply=reply
+        )
+        answerer = Answerer(api, syncer, cache.load, functools.partial(fetch.fetch, link))
         applier = Applier(syncer, cache, ledger, outbox, functools.partial(fetch.fetch, link))
         observer.wake = applier.wake
         self.ledger, self.link, self.applier = ledger, link, applier

@@ -137,6 +137,22 @@ class Syncer:
         """Says that the users' own health checks are not here, and why: nothing is settled without them."""
         self._around.unchecked = reason
 
+    # --- for answers to questions -----------------------------------------------------------------------------------
+
+    def assigned(self, assignment: str) -> Assignment | None:
+        """What the cluster has now of that id."""
+        return self._assigned.get(assignment)
+
+    def opened(self, prepared: Prepared, manifests: list[Manifest]) -> Prepared:
+        """With what is encrypted in clear. Raises as the opener does."""
+        return self._opened(prepared, manifests)[0] if any(map(sealed.is_sealed, manifests)) else prepared
+
+    def door(self, account: str) -> GuardedCluster:
+        """The cluster as an app's objects are written to it, in the name of an account."""
+        return self._door(account)
+
+    # --- passes -----------------------------------------------------------------------------------------------------
+
     async def sync(
         self, assignment: Assignment, listed: Sequence[Removal] = (), *, holding: str = ""
     ) -> Pass:

@@ -311,6 +311,12 @@ def ack_to(number: int) -> bytes:
     return pb.ConnectResponse(ack=pb.Ack(number=number)).SerializeToString()
 
 
+def ask_to(name: str, question: bytes, patience: float) -> bytes:
+    """A question that is waited for `patience` seconds."""
+    ask = pb.Ask(id=name, question=question, patience_ms=int(patience * 1000))
+    return pb.ConnectResponse(ask=ask).SerializeToString()
+
+
 def goodbye_to(reason: str, retry_after: int) -> bytes:
     return pb.ConnectResponse(
         goodbye=pb.Goodbye(reason=reason, retry_after_seconds=retry_after)

@@ -20,9 +20,10 @@ import structlog
 from argosy import tls, token
 from argosy.loop import Loop, Wake, run_loops
 from argosy.objects import Manifest
+from argosy.questions import Question
 from argosy.token import JoinToken
 from hub import config
-from hub.api import actions, app_actions, insight, plans, removal_actions, rollout_actions, server
+from hub.api import actions, app_actions, insight, live, plans, removal_actions, rollout_actions, server
 from hub.api.app import Api
 from hub.api.app import Hub as ApiHub
 from hub.ca import authority
@@ -57,6 +58,7 @@ from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.planning.dishes import Dishes
 from hub.planning.execution import Executor
+from hub.planning.live import Live
 from hub.planning.locator import Locator
 from hub.planning.planner import Parts, Planner
 from hub.planning.statistics import Statistics
@@ -230,6 +232,7 @@ class Hub:
             self.expander,
             self.renderer,
             dishes,
+            self._ask,
             self._clock,
         )
 
@@ -245,6 +248,7 @@ class Hub:
                     *actions.cluster_actions(self.store),
                     *app_actions.application_actions(self.store, self.resources),
                     *plans.set_actions(self.planner),
+                    *live.application_questions(Live(self.store, self._ask)),
                     *rollout_actions.rollout_actions(self.store, self.mover.act),
                     *removal_actions.removal_actions(self.store, self.resources),
                 ],
@@ -385,6 +389,9 @@ class Hub:
         self.poller.ask(lambda url: any(push.concerns(url) for push in pushes))
         if names := pulls.named(headers, body):
             self.expander.ask(lambda request: pulls.concerns(names, request))
+
+    async def _ask(self, cluster: str, question: Question, seconds: float) -> dict[str, Any]:
+        return await self.link.ask(cluster, question, seconds)
 
     async def _provide(self, request: ProviderRequest) -> Answer[Sequence[Mapping[str, Any]]]:
         async with aiohttp.ClientSession() as session:

@@ -21,7 +21,7 @@ from agent.link.identity import Identity
 from agent.link.join import Self
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
-from agent.link.stream import ACK_SECONDS, Desk, Stream
+from agent.link.stream import ACK_SECONDS, Desk, Reply, Stream, silent
 from argosy import backoff
 from argosy.errors import ArgosyError, Conflict, Forbidden, Internal
 
@@ -68,6 +68,7 @@ class Link:
         base: float = 0.5,
         cap: float = 30.0,
         patience: float = ACK_SECONDS,
+        reply: Reply = silent,
     ) -> None:
         loaded = identity.load(folder)
         if loaded is None:
@@ -81,7 +82,7 @@ class Link:
         self._dial = dial
         self.ledger = ledger
         self.outbox = outbox
-        self._desk = Desk(who, dict(facts or {}), ledger, outbox, clock, patience)
+        self._desk = Desk(who, dict(facts or {}), ledger, outbox, clock, patience, reply)
         self.state = LinkState()
         self._open: Stream | None = None
         self._opened = asyncio.Event()

@@ -11,7 +11,7 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import grpc
@@ -30,8 +30,20 @@ log = structlog.get_logger("link")
 
 WELCOME_SECONDS = 15.0
 REASON_SECONDS = 1.0
+ANSWERS = 8
+"""Questions worked on at once."""
+ANSWER_SECONDS = 120.0
 ACK_SECONDS = 30.0
 """How long a report may go without an answer before it is sent again."""
+
+
+Reply = Callable[[bytes], Awaitable[bytes]]
+"""A question -> its answer, packed. Raises our errors."""
+
+
+async def silent(question: bytes) -> bytes:
+    """The reply of an agent that answers nothing."""
+    raise Unavailable("this agent answers no questions")
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,7 @@ class Desk:
     outbox: Outbox
     clock: Callable[[], float]
     patience: float = ACK_SECONDS
+    reply: Reply = silent
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def hello(self, *, whole: bool = False) -> pb.ConnectRequest:
@@ -96,6 +109,7 @@ class Stream:
         self._outgoing: list[pb.ConnectRequest] = []
         self._asked_whole = False
         self._tasks: list[asyncio.Task[float]] = []
+        self._answering: set[asyncio.Task[None]] = set()
         self.done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
@@ -125,7 +139,7 @@ class Stream:
         await self.close()
 
     async def close(self) -> None:
-        for task in self._tasks:
+        for task in (*self._tasks, *self._answering):
             task.cancel()
         if self._call is not None:
             self._call.cancel()
@@ -197,6 +211,8 @@ class Stream:
             await self._desired(message.desired)
         elif kind == "ack":
             self._desk.outbox.ack(message.ack.number)
+        elif kind == "ask":
+            self._asked(message.ask)
         elif kind == "goodbye":
             goodbye = message.goodbye
             log.info("the hub said goodbye", reason=goodbye.reason, retry_after=goodbye.retry_after_seconds)
@@ -227,6 +243,35 @@ class Stream:
             self._say(self._desk.hello(whole=True))
         else:
             self._say(self._desk.held())
+
+    def _asked(self, ask: pb.Ask) -> None:
+        """Answers beside all else, a few at a time; one that is too much is told so."""
+        if len(self._answering) >= ANSWERS:
+            busy = f"the agent answers {ANSWERS} questions already"
+            self._say(pb.ConnectRequest(answer=pb.Answer(id=ask.id, error=busy)))
+            return
+        task = asyncio.get_running_loop().create_task(self._answer(ask))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, ask: pb.Ask) -> None:
+        try:
+            async with asyncio.timeout(max(0.1, min(ask.patience_ms / 1000, ANSWER_SECONDS))):
+                data = await self._desk.reply(ask.question)
+        except TimeoutError:
+            # Nobody waits for it any more.
+            return
+        except ArgosyError as error:
+            self._say(pb.ConnectRequest(answer=pb.Answer(id=ask.id, error=error.message[:1000])))
+            return
+        except Exception as error:
+            log.exception("question not answered")
+            self._say(pb.ConnectRequest(answer=pb.Answer(id=ask.id, error=type(error).__name__)))
+            return
+        for start in range(0, len(data), convert.PART):
+            more = start + convert.PART < len(data)
+            part = data[start : start + convert.PART]
+            self._say(pb.ConnectRequest(answer=pb.Answer(id=ask.id, data=part, more=more)))
 
     async def _reason(self, error: Exception) -> ArgosyError:
         """Why the call ended, in the hub's words where it said some."""

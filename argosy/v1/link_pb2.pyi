@@ -167,6 +167,7 @@ class ConnectRequest(_message.Message):
     BEAT_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello:
         """First on every stream, and again when the agent wants the whole set."""
@@ -187,6 +188,10 @@ class ConnectRequest(_message.Message):
     def goodbye(self) -> Global___Goodbye:
         """The agent ends the stream on purpose."""
 
+    @_builtins.property
+    def answer(self) -> Global___Answer:
+        """Part of the answer to an Ask."""
+
     def __init__(
         self,
         *,
@@ -195,12 +200,13 @@ class ConnectRequest(_message.Message):
         beat: Global___Beat | None = ...,
         held: Global___Held | None = ...,
         goodbye: Global___Goodbye | None = ...,
+        answer: Global___Answer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "goodbye", b"goodbye", "held", b"held", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "beat", b"beat", "goodbye", b"goodbye", "held", b"held", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "goodbye", b"goodbye", "held", b"held", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "beat", b"beat", "goodbye", b"goodbye", "held", b"held", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "report", "beat", "held", "goodbye"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "report", "beat", "held", "goodbye", "answer"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -216,6 +222,7 @@ class ConnectResponse(_message.Message):
     DESIRED_FIELD_NUMBER: _builtins.int
     ACK_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
+    ASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """Answer to a Hello."""
@@ -232,6 +239,10 @@ class ConnectResponse(_message.Message):
     def goodbye(self) -> Global___Goodbye:
         """The hub ends the stream on purpose."""
 
+    @_builtins.property
+    def ask(self) -> Global___Ask:
+        """A question about the cluster as it is. An agent that does not know it says nothing, which is an answer, too."""
+
     def __init__(
         self,
         *,
@@ -239,12 +250,13 @@ class ConnectResponse(_message.Message):
         desired: Global___Desired | None = ...,
         ack: Global___Ack | None = ...,
         goodbye: Global___Goodbye | None = ...,
+        ask: Global___Ask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "desired", b"desired", "goodbye", b"goodbye", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "ask", b"ask", "desired", b"desired", "goodbye", b"goodbye", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "desired", b"desired", "goodbye", b"goodbye", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "ask", b"ask", "desired", b"desired", "goodbye", b"goodbye", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "desired", "ack", "goodbye"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "desired", "ack", "goodbye", "ask"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -856,6 +868,68 @@ class Goodbye(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Goodbye: _TypeAlias = Goodbye  # noqa: Y015
+
+@_typing.final
+class Ask(_message.Message):
+    """A question that changes nothing. One that is lost is not asked again by itself: who asked sees that nobody answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    PATIENCE_MS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Repeated in every part of the answer."""
+    question: _builtins.bytes
+    """argosy.questions.Question as JSON."""
+    patience_ms: _builtins.int
+    """Milliseconds from now after which nobody waits for the answer any more."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        question: _builtins.bytes = ...,
+        patience_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "patience_ms", b"patience_ms", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ask: _TypeAlias = Ask  # noqa: Y015
+
+@_typing.final
+class Answer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Of the Ask."""
+    data: _builtins.bytes
+    """A piece of JSON, compressed with zstd as a whole."""
+    more: _builtins.bool
+    """More parts follow."""
+    error: _builtins.str
+    """Why there is no answer; then data is empty."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        data: _builtins.bytes = ...,
+        more: _builtins.bool = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "error", b"error", "id", b"id", "more", b"more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Answer: _TypeAlias = Answer  # noqa: Y015
 
 @_typing.final
 class FetchRequest(_message.Message):

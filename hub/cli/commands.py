@@ -15,6 +15,7 @@ from hub.cli import (
     freezes,
     insight,
     join,
+    live,
     offline,
     plan,
     releases,
@@ -74,6 +75,9 @@ app.command("kubeconfig")(fleet_commands.show_kubeconfig)
 app.add_typer(clusters.commands, name="cluster")
 app.add_typer(apps.commands, name="app")
 apps.commands.command("sync")(app_sync.sync)
+apps.commands.command("tree")(live.tree)
+apps.commands.command("diff")(live.diff)
+apps.commands.command("events")(live.events)
 apps.commands.command("terminate-op")(app_sync.terminate)
 app.add_typer(appsets.commands, name="appset")
 app.add_typer(releases.commands, name="release")

@@ -13,6 +13,7 @@ from argosy.objects import Manifest
 from hub.cli import folders, manifests, output, session
 from hub.cli.client import Client
 from hub.cli.errors import Usage
+from hub.cli.wait import duration
 from hub.core.plans import text
 from hub.core.plans.change import DEFAULT_RENDERS
 
@@ -82,6 +83,12 @@ def plan(
     apply: Annotated[
         str, typer.Option(metavar="DIGEST", help="Do exactly what the plan of this digest showed, or refuse.")
     ] = "",
+    dry_run_on: Annotated[
+        str, typer.Option(metavar="clusters", help="Ask the clusters' own API servers for dry runs.")
+    ] = "",
+    dry_run_timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long to wait for them, at most 40s.")
+    ] = "15s",
     renders: RendersOption = DEFAULT_RENDERS,
     form: FormOption = Form.TABLE,
 ) -> None:
@@ -108,6 +115,10 @@ def plan(
         )
     if renders != DEFAULT_RENDERS and spec:
         spec["renders"] = renders
+    if dry_run_on:
+        if dry_run_on != "clusters":
+            raise Usage(f'--dry-run-on: expected clusters, found "{dry_run_on}"')
+        spec["dryRun"] = {"on": dry_run_on, "seconds": duration(dry_run_timeout)}
     hub = Client(session.access(ctx), timeout=SECONDS)
     if apply:
         _apply(hub, apply, spec, form)

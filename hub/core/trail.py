@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
+from argosy import differences
 from argosy.objects import Manifest
-from hub.core.plans import differences
 
 MOST_BYTES = 8192
 """Of one record's fields; what is more is counted."""

@@ -18,7 +18,7 @@ import structlog
 
 from argosy import convert
 from argosy.convert import Offer
-from argosy.errors import ArgosyError, Conflict, Forbidden, Invalid
+from argosy.errors import ArgosyError, Conflict, Forbidden, Invalid, Unavailable
 from argosy.v1 import link_pb2 as pb
 from hub.core.clusters import Agent
 from hub.link import calls, limits, peers
@@ -128,6 +128,8 @@ class Switchboard:
             await self._held(session, message.held)
         elif kind == "beat":
             await self._beat(session)
+        elif kind == "answer":
+            session.answered(message.answer)
         elif kind == "goodbye":
             return False
         return True
@@ -260,6 +262,13 @@ class Switchboard:
             and time.monotonic() - session.pushed > self._beat_seconds
         ):
             await self.push([session.cluster])
+
+    async def ask(self, cluster: str, question: bytes, seconds: float) -> bytes:
+        """The agent's answer, packed. Raises as `Session.ask`; `Unavailable` where the cluster is not connected here."""
+        session = self.sessions.get(cluster)
+        if session is None or session.ended:
+            raise Unavailable("the cluster is not connected")
+        return await session.ask(question, seconds)
 
     async def push(self, clusters: Sequence[str]) -> None:
         """Reads the newest sets of these clusters in one go and hands each stream what its agent lacks."""

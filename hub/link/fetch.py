@@ -7,6 +7,7 @@ gave that cluster the base: what a cluster never had must not show through in wh
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Iterator
 
@@ -46,11 +47,30 @@ class Shelf:
             self._room += len(old)
 
 
+LENT_SECONDS = 300.0
+
+
+class Loans:
+    """Bundles that a cluster is not assigned and may fetch for a while all the same, since it is asked about them."""
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[str, str], float] = {}
+
+    def lend(self, cluster: str, digest: str, now: float) -> None:
+        for pair in [pair for pair, until in self._until.items() if until < now]:
+            del self._until[pair]
+        self._until[cluster, digest] = now + LENT_SECONDS
+
+    def lent(self, cluster: str, digest: str, now: float) -> bool:
+        return self._until.get((cluster, digest), 0.0) > now
+
+
 class Warehouse:
     """Answers `Fetch`."""
 
-    def __init__(self, store: Store, trust_domain: str) -> None:
+    def __init__(self, store: Store, trust_domain: str, loans: Loans) -> None:
         self._store = store
+        self._loans = loans
         self._trust_domain = trust_domain
         self._shelf = Shelf()
         self._making: dict[str, asyncio.Task[bytes]] = {}
@@ -85,10 +105,11 @@ class Warehouse:
         digest = request.digest
         blob = self._shelf.get(digest)
         known = blob is not None
+        lent = self._loans.lent(peer.cluster, digest, time.monotonic())
 
         def look(tx: Tx) -> bytes | None:
             peers.admit(tx, peer)
-            if not bundles.assigned(tx, peer.cluster, digest):
+            if not lent and not bundles.assigned(tx, peer.cluster, digest):
                 raise NotFound(f"bundle {digest} is not assigned to this cluster")
             return None if known else bundles.get(tx, digest)
 

@@ -16,6 +16,10 @@ BYE_SECONDS = 1.0
 """How long a peer has to take a Goodbye before its stream is cut without."""
 MAX_FACTS = 64
 MAX_ACKS = 64
+MAX_ASKS = 8
+"""Questions to one agent that wait for an answer at once."""
+MAX_ANSWER = 4 * 1024 * 1024
+"""Bytes of one answer as it travels."""
 MAX_FETCHES = 8
 """Transfers at once for one cluster."""
 

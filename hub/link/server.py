@@ -13,14 +13,15 @@ from typing import Any
 import grpc
 import structlog
 
-from argosy import tls
+from argosy import questions, tls
 from argosy.errors import ArgosyError, Unavailable
+from argosy.questions import Question
 from hub.ca import authority
 from hub.ca.authority import Authority
 from hub.link import calls, limits
 from hub.link.connect import Switchboard
 from hub.link.enroll import Registrar
-from hub.link.fetch import Warehouse
+from hub.link.fetch import Loans, Warehouse
 from hub.link.limits import Quota
 from hub.store import agents, grants
 from hub.store.base import Store
@@ -72,6 +73,7 @@ class LinkServer:
             quota=config.quota,
             clock=clock,
         )
+        self._loans = Loans()
         self._servers: list[grpc.aio.Server] = []
         self._dirty: dict[str, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +87,7 @@ class LinkServer:
     async def start(self) -> None:
         """Listens. Raises `Unavailable` where an address cannot be had."""
         registrar = Registrar(self._store, self._ca, lifetime=self._config.lifetime, clock=self._clock)
-        warehouse = Warehouse(self._store, self._ca.trust_domain)
+        warehouse = Warehouse(self._store, self._ca.trust_domain, self._loans)
         enroll = calls.handlers(
             "argosy.v1.EnrollService", Enroll=grpc.unary_unary_rpc_method_handler(registrar.enroll)
         )
@@ -125,6 +127,16 @@ class LinkServer:
     def connected(self, cluster: str) -> bool:
         """True while the cluster has an open stream here."""
         return cluster in self._board.sessions
+
+    async def ask(self, cluster: str, question: Question, seconds: float) -> dict[str, Any]:
+        """The answer of a cluster's agent. Raises `Unavailable` where none comes, `Invalid` in the agent's words.
+
+        A bundle that the question is about may be fetched by that cluster for a while.
+        """
+        if question.bundle:
+            self._loans.lend(cluster, question.bundle, time.monotonic())
+        packed = await self._board.ask(cluster, questions.encode(question), seconds)
+        return await asyncio.to_thread(questions.unpacked, packed)
 
     def seen(self, cluster: str) -> float:
         """Unix seconds of the last message of a connected cluster, 0 where it is not connected here."""

@@ -7,16 +7,28 @@ costs what it takes to hold one. A task exists only while there is something to 
 from __future__ import annotations
 
 import asyncio
+import secrets
+from dataclasses import dataclass, field
 
 import grpc
 import structlog
 
 from argosy import convert
+from argosy.errors import Invalid, Unavailable
+from argosy.v1 import link_pb2 as pb
 from hub.link import limits
 from hub.link.calls import Context
 from hub.link.limits import Meter
 
 log = structlog.get_logger("link")
+
+
+@dataclass
+class _Awaited:
+    """An answer on its way."""
+
+    done: asyncio.Future[bytes]
+    data: bytearray = field(default_factory=bytearray)
 
 
 class Session:
@@ -29,6 +41,8 @@ class Session:
 
     __slots__ = (
         "_acks",
+        "_asked",
+        "_asks",
         "_context",
         "_cut",
         "_desired",
@@ -60,6 +74,8 @@ class Session:
         self._welcome: bytes | None = None
         self._desired: list[bytes] = []
         self._acks: list[int] = []
+        self._asks: list[bytes] = []
+        self._asked: dict[str, _Awaited] = {}
         self._goodbye: bytes | None = None
         self._writer: asyncio.Task[None] | None = None
         self._cut: asyncio.TimerHandle | None = None
@@ -103,6 +119,37 @@ class Session:
         self._desired, self.offered, self.pushed = parts, generation, now
         self._kick()
 
+    async def ask(self, question: bytes, seconds: float) -> bytes:
+        """Asks the agent and waits. Raises `Unavailable` where no answer comes in time, where the stream ends, or where
+        too many questions wait already; `Invalid` in the agent's words where it has none.
+        """
+        if len(self._asked) >= limits.MAX_ASKS:
+            raise Unavailable(f"{limits.MAX_ASKS} questions to this cluster wait for an answer already")
+        name = secrets.token_hex(8)
+        awaited = self._asked[name] = _Awaited(asyncio.get_running_loop().create_future())
+        self._asks.append(convert.ask_to(name, question, seconds))
+        self._kick()
+        try:
+            async with asyncio.timeout(seconds):
+                return await awaited.done
+        except TimeoutError:
+            raise Unavailable(f"the cluster's agent did not answer within {seconds:g} s") from None
+        finally:
+            self._asked.pop(name, None)
+
+    def answered(self, answer: pb.Answer) -> None:
+        """Takes in a part of an answer; one that nobody waits for any more is passed over."""
+        awaited = self._asked.get(answer.id)
+        if awaited is None or awaited.done.done():
+            return
+        awaited.data += answer.data
+        if answer.error:
+            awaited.done.set_exception(Invalid(answer.error[:1000]))
+        elif len(awaited.data) > limits.MAX_ANSWER:
+            awaited.done.set_exception(Invalid(f"an answer of more than {limits.MAX_ANSWER} bytes"))
+        elif not answer.more:
+            awaited.done.set_result(bytes(awaited.data))
+
     def end(self, reason: str, status: grpc.StatusCode, retry_after: int = 0) -> None:
         """Says Goodbye and ends the stream; one that does not take it is cut after `limits.BYE_SECONDS`."""
         if self.ended:
@@ -114,6 +161,9 @@ class Session:
 
     def close(self) -> None:
         """The handler is through: nothing is written any more."""
+        for awaited in self._asked.values():
+            if not awaited.done.done():
+                awaited.done.set_exception(Unavailable("the cluster's agent went away"))
         if self._writer is not None:
             self._writer.cancel()
         if self._cut is not None:
@@ -139,11 +189,13 @@ class Session:
         """What is written next: the end before all else, then answers, then the set."""
         if self._goodbye is not None:
             message, self._goodbye = self._goodbye, None
-            self._welcome, self._desired, self._acks = None, [], []
+            self._welcome, self._desired, self._acks, self._asks = None, [], [], []
             return message
         if self._welcome is not None:
             message, self._welcome = self._welcome, None
             return message
         if self._acks:
             return convert.ack_to(self._acks.pop(0))
+        if self._asks:
+            return self._asks.pop(0)
         return self._desired.pop(0) if self._desired else None

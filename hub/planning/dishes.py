@@ -8,15 +8,15 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from argosy import bundle
+from argosy import bundle, differences
+from argosy.differences import ObjectChange
 from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.objects import Manifest, ObjectKey
 from hub.core import destinations, expand, sources
 from hub.core.destinations import Directory
 from hub.core.fleet import Fleet
-from hub.core.plans import compare, differences
+from hub.core.plans import compare
 from hub.core.plans.compare import Pair
-from hub.core.plans.differences import ObjectChange
 from hub.core.plans.model import AppPlan
 from hub.core.sources import Source
 from hub.core.tree import Tree
@@ -44,6 +44,7 @@ class _Rendered:
     revision: str = ""
     objects: Sequence[Manifest] | None = None
     problem: str = ""
+    account: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ class _Scene:
 
     directory: Directory
     ends: float
+
+
+@dataclass(frozen=True)
+class Made:
+    """The objects that an application would have. `app` is its id, `cluster` that of the cluster it goes to, `account` the
+    ServiceAccount that they would be written as ("" for the agent itself).
+    """
+
+    app: str
+    cluster: str
+    account: str
+    manifest: Manifest
+    objects: Sequence[Manifest]
 
 
 class Dishes:
@@ -68,6 +82,8 @@ class Dishes:
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._left = 0
         self.rendered = 0
+        self.made: dict[tuple[str, str], Made] = {}
+        """What was rendered or found of applications that change, by namespace and name."""
 
     async def compared(
         self,
@@ -163,6 +179,10 @@ class Dishes:
         if not objects and not plan.fields.fields and not moved and pair.live is not None:
             # Another recipe for the same objects changes nothing.
             return None
+        uid = (
+            pair.live["metadata"]["uid"] if pair.live is not None else f"planned:{pair.namespace}/{pair.name}"
+        )
+        self.made[pair.namespace, pair.name] = Made(uid, cluster.id, rendered.account, app, rendered.objects)
         return replace(plan, objects=objects)
 
     async def _render(
@@ -172,6 +192,9 @@ class Dishes:
         found = sources.of(app)
         if refused := await self._bounds.of_app(app, found, cluster):
             return _Rendered(problem=refused)
+        account, wrong = await self._bounds.account(app, cluster, self._kitchen.settings.impersonation)
+        if wrong:
+            return _Rendered(problem=wrong)
         trees: dict[SourceKey, Tree] = {}
         for key in dict.fromkeys(_keys(found)):
             answer = await self._tree(*key)
@@ -184,14 +207,14 @@ class Dishes:
         state = entry.state if entry else None
         if state is not None and state.recipe == dish.digest and state.bundle:
             old = await self._bundle(state.bundle) if state.cluster != cluster.id else ()
-            return _Rendered(dish.digest, revision, old)
+            return _Rendered(dish.digest, revision, old, account=account)
         objects = await self._cooked(dish, scene)
         if objects is not None:
             fresh = await kitchen.pack(list(objects))
             refused = await self._bounds.of_objects(app, cluster, fresh.digest, fresh)
             if refused:
                 return _Rendered(problem=refused)
-        return _Rendered(dish.digest, revision, objects)
+        return _Rendered(dish.digest, revision, objects, account=account)
 
     async def _cooked(self, dish: Dish, scene: _Scene) -> Sequence[Manifest] | None:
         """The objects of a recipe; None where there are too many renders already. Raises `Invalid`, `Unavailable`."""

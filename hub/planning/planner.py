@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from argosy import differences
 from argosy.errors import NotFound
 from argosy.objects import Manifest
 from hub.core import generated, increment
 from hub.core.expand import Evaluation
 from hub.core.fleet import Fleet, Move
 from hub.core.plans import change as changes
-from hub.core.plans import compare, differences, model
+from hub.core.plans import compare, model
 from hub.core.plans.change import Change
 from hub.core.plans.compare import Pair, SetOutcome
 from hub.core.plans.model import AppPlan, Plan, RemovalPlan, Written
@@ -30,8 +31,9 @@ from hub.loops.expander import Expander, evaluator_of
 from hub.loops.renderer import Renderer
 from hub.loops.trees import Trees
 from hub.loops.world import World
-from hub.planning import waits, writing
+from hub.planning import impact, waits, writing
 from hub.planning.dishes import Dishes
+from hub.planning.impact import Ask
 from hub.planning.trees import Merger, PlannedTrees, placed
 from hub.store.base import Store, Tx
 from hub.store.resources import NAMESPACE, Resources
@@ -59,6 +61,7 @@ class Parts:
     renderer: Renderer
     dishes: Callable[[TreeOf], Dishes]
     """Makes what renders with the trees of one plan."""
+    ask: Ask
     now: Callable[[], float]
 
 
@@ -132,6 +135,10 @@ class _Work:
         )
         clusters = {cluster.name: cluster for cluster in (*before, *self._fleet)}
         apps = waits.held(apps, [*pairs, *moved], clusters, rules)
+        if change.patience:
+            apps = await impact.measured(
+                apps, dishes.made, parts.ask, parts.store, seconds=change.patience, now=parts.now()
+            )
         return Plan(
             asked=change.digest,
             written=(*written, *_clusters(self._moves)),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from argosy import differences
 from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core import freezes, windows
 from hub.core.freezes import Subject
-from hub.core.plans import differences, holds
+from hub.core.plans import holds
 from hub.core.plans.compare import Pair
 from hub.core.plans.holds import Rules
 from hub.core.plans.model import AppPlan

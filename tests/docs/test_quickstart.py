@@ -78,7 +78,7 @@ def test_the_quickstart_runs_as_it_is_written(tmp_path: Path) -> None:
             with_group(shell.pid)
     logs = "".join(f"--- {log.name}\n{log.read_text()[-2000:]}" for log in tmp_path.rglob("*.log"))
     assert shell.returncode == 0, f"{said}\n{logs}"
-    assert "runs it" in said
+    assert "running it" in said
     assert "appset/guestbook done" in said
     shown = said[said.index("Name:") :]
     assert "guestbook-settings" in shown

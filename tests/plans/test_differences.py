@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.plans import differences
-from hub.core.plans.differences import ADDED, CHANGED, MASK, REMOVED
+from argosy import differences
+from argosy.differences import ADDED, CHANGED, MASK, REMOVED
 
 
 def deployment(*, replicas: int = 1, image: str = "web:1", extra: tuple[str, ...] = ()) -> dict[str, Any]:

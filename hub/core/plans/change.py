@@ -28,6 +28,7 @@ MOST_BYTES = 24 * 1024 * 1024
 """Of the files of all uploaded folders."""
 DEFAULT_RENDERS = 500
 MOST_RENDERS = 20_000
+DEFAULT_PATIENCE, MOST_PATIENCE = 15.0, 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class Change:
     joins: tuple[Join, ...] = ()
     leaves: tuple[str, ...] = ()
     renders: int = DEFAULT_RENDERS
+    patience: float = 0.0
+    """Seconds for which clusters are asked for dry runs, 0 to ask none."""
     digest: str = ""
 
     @property
@@ -96,7 +99,7 @@ class Change:
 def parse(spec: Any) -> Change:
     """Raises `Invalid`, naming the field."""
     given = _mapping(spec, "spec")
-    known = ("objects", "deletions", "revisions", "folders", "labels", "joins", "leaves", "renders")
+    known = ("objects", "deletions", "revisions", "folders", "labels", "joins", "leaves", "renders", "dryRun")
     if unknown := sorted(set(given) - set(known)):
         raise Invalid(f"spec.{unknown[0]}: no such field; expected {', '.join(known)}")
     files = [_folder(one, where) for one, where in _list(given, "folders")]
@@ -105,7 +108,14 @@ def parse(spec: Any) -> Change:
     renders = given.get("renders", DEFAULT_RENDERS)
     if not isinstance(renders, int) or isinstance(renders, bool) or not 0 <= renders <= MOST_RENDERS:
         raise Invalid(f"spec.renders: found {renders!r}, expected a number from 0 to {MOST_RENDERS}")
+    dry = _mapping(given.get("dryRun") or {}, "spec.dryRun")
+    patience = dry.get("seconds", DEFAULT_PATIENCE) if dry.get("on") == "clusters" else 0
+    if dry and dry.get("on") != "clusters":
+        raise Invalid(f'spec.dryRun.on: found {dry.get("on")!r}, expected "clusters"')
+    if not isinstance(patience, int | float) or not 0 <= patience <= MOST_PATIENCE:
+        raise Invalid(f"spec.dryRun.seconds: found {patience!r}, expected a number up to {MOST_PATIENCE:g}")
     change = Change(
+        patience=float(patience),
         written=tuple(_written(one, where) for one, where in _list(given, "objects")),
         deleted=tuple(_deleted(one, where) for one, where in _list(given, "deletions")),
         revisions=tuple(_revision(one, where) for one, where in _list(given, "revisions")),
@@ -114,7 +124,7 @@ def parse(spec: Any) -> Change:
         joins=tuple(_join(one, where) for one, where in _list(given, "joins")),
         leaves=tuple(_name(one, where) for one, where in _list(given, "leaves")),
         renders=renders,
-        digest=objects.digest(objects.canonical(given)),
+        digest=objects.digest(objects.canonical({k: v for k, v in given.items() if k != "dryRun"})),
     )
     _check_twice([repos.identity(one.repo) for one in change.repositories if one.repo], "repository")
     _check_twice([*(one.name for one in change.joins), *change.leaves], "cluster")

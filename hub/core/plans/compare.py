@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from argosy import differences
+from argosy.differences import Difference
 from argosy.objects import Manifest
 from hub.core import generated, removals
 from hub.core.expand import Evaluation
-from hub.core.plans import differences
-from hub.core.plans.differences import Difference
 from hub.core.types import Complete, Failed, Partial
 
 

@@ -6,12 +6,12 @@ The digest names what would be done, not how it is shown: two plans with one dig
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from argosy import objects
-from hub.core.plans.differences import ADDED, CHANGED, NO_DIFFERENCE, REMOVED, Difference, ObjectChange
+from argosy.differences import ADDED, CHANGED, NO_DIFFERENCE, REMOVED, Difference, ObjectChange
 
 API_VERSION, KIND = "argosy.dev/v1alpha1", "Plan"
 MOST_APPS = 20_000
@@ -27,6 +27,19 @@ class Hold:
 
     def document(self) -> dict[str, str]:
         return {"kind": self.kind, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a cluster itself says that the change would do: its API server's dry run. `error`: why it did not say."""
+
+    objects: tuple[Mapping[str, Any], ...] = ()
+    error: str = ""
+    answered: bool = True
+
+    def document(self) -> dict[str, Any]:
+        out: dict[str, Any] = {"answered": self.answered, "objects": list(self.objects)}
+        return out | ({"error": self.error} if self.error else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,7 @@ class AppPlan:
     """The commit that would be deployed, "" where the application goes."""
     problem: str = ""
     holds: tuple[Hold, ...] = ()
+    impact: Impact | None = None
 
     def document(self) -> dict[str, Any]:
         out: dict[str, Any] = {
@@ -74,6 +88,8 @@ class AppPlan:
             out["revision"] = self.revision
         if self.problem:
             out["problem"] = self.problem
+        if self.impact is not None:
+            out["impact"] = self.impact.document()
         if self.holds:
             out["holds"] = [each.document() for each in self.holds]
         return out
@@ -177,9 +193,22 @@ class Plan:
             "notShown": self.unshown,
         }
 
+    def impact(self) -> dict[str, Any]:
+        """How many clusters were asked for a dry run, and who did not answer."""
+        asked = [app for app in self.apps if app.impact is not None]
+        silent = sorted({app.cluster for app in asked if app.impact and not app.impact.answered})
+        refused = sum(any("error" in each for each in app.impact.objects) for app in asked if app.impact)
+        return {
+            "asked": len(asked),
+            "answered": sum(bool(app.impact and app.impact.answered) for app in asked),
+            "refused": refused,
+            "silentClusters": silent[:100],
+        }
+
     def document(self) -> dict[str, Any]:
         """The plan as the API answers it, below `status`."""
         return {
+            "impact": self.impact(),
             "digest": self.digest,
             "changes": not self.empty,
             "failed": self.failed,

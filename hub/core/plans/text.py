@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from argosy import objects
+from argosy.objects import canonical
 
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 SHOWN_APPS = 8
@@ -49,7 +49,7 @@ def groups(status: Json) -> list[Group]:
             for key, value in app.items()
             if key not in ("name", "cluster", "namespace", "movedFrom")
         }
-        found.setdefault(objects.canonical({**fate, "moved": "movedFrom" in app}), []).append(app)
+        found.setdefault(canonical({**fate, "moved": "movedFrom" in app}), []).append(app)
     order = list(SIGNS)
     ranked = sorted(
         found.values(), key=lambda apps: (order.index(apps[0]["change"]), apps[0]["appset"], -len(apps))
@@ -69,6 +69,15 @@ def summary(status: Json) -> str:
         parts.append(f"; objects: {found}")
     if counts["held"]:
         parts.append(f"; {counts['held']} would wait")
+    impact = status.get("impact") or {}
+    if impact.get("asked"):
+        parts.append(f"; dry runs: {impact['answered']} of {impact['asked']} answered")
+        if impact["refused"]:
+            parts.append(f", {impact['refused']} with errors")
+        if silent := impact["silentClusters"]:
+            parts.append(
+                f", no answer from {', '.join(silent[:5])}" + (" and others" if len(silent) > 5 else "")
+            )
     if counts["notShown"]:
         parts.append(f"; the objects of {counts['notShown']} are not shown (--renders)")
     return "".join(parts)
@@ -89,7 +98,7 @@ def lines(status: Json, *, everything: bool = False) -> Iterator[str]:
         if app.get("movedFrom"):
             yield "    moves from another cluster, where its objects stay"
         yield from _fields(app.get("fields") or (), "    ", everything=everything)
-        for each in app["objects"]:
+        for each in _shown(app):
             yield f"    {_object(each)}"
             yield from _fields(each.get("fields") or (), "        ", everything=everything)
         yield from (f"    {line}" for line in _notes(app))
@@ -100,6 +109,13 @@ def lines(status: Json, *, everything: bool = False) -> Iterator[str]:
     yield ""
     yield f"{summary(status)}."
     yield f"Digest {status['digest']}"
+
+
+def objects(found: Iterable[Json], *, everything: bool = False) -> Iterator[str]:
+    """Objects that differ, alone."""
+    for each in found:
+        yield _object(each)
+        yield from _fields(each.get("fields") or (), "    ", everything=everything)
 
 
 def markdown(status: Json) -> str:
@@ -113,7 +129,7 @@ def markdown(status: Json) -> str:
     for group in groups(status):
         app = group.app
         body = list(_fields(app.get("fields") or (), "", everything=False))
-        for each in app["objects"]:
+        for each in _shown(app):
             body.append(_object(each))
             body += _fields(each.get("fields") or (), "    ", everything=False)
         body += _notes(app)
@@ -154,7 +170,8 @@ def _object(each: Json) -> str:
     group = f".{each['group']}" if each["group"] else ""
     place = f"{each['namespace']}/{each['name']}" if each["namespace"] else each["name"]
     kept = f"  ({each['kept']})" if each.get("kept") else ""
-    return f"{SIGNS[each['change']]} {each['kind']}{group} {place}{kept}"
+    wrong = f"  ! {each['error']}" if each.get("error") else ""
+    return f"{SIGNS[each['change']]} {each['kind']}{group} {place}{kept}{wrong}"
 
 
 def _fields(fields: Iterable[Json], indent: str, *, everything: bool) -> Iterator[str]:
@@ -188,7 +205,16 @@ def _value(value: Any) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
+def _shown(app: Json) -> Sequence[Json]:
+    """What the cluster itself says where it was asked and answered, else what the renders say."""
+    impact = app.get("impact") or {}
+    found: Sequence[Json] = impact["objects"] if impact.get("answered") else app["objects"]
+    return found
+
+
 def _notes(app: Json) -> Iterator[str]:
+    if impact := app.get("impact"):
+        yield "as the cluster's own dry run says" if impact["answered"] else f"no dry run: {impact['error']}"
     if app.get("problem"):
         yield f"! {app['problem']}"
     for hold in app.get("holds") or ():
