@@ -33,10 +33,10 @@ async def test_more_apps_than_workers_wait_for_bundles_and_all_are_healed(
             hands, waiting, back = spoke.program.applier, set(), asyncio.Event()
             fetch = hands._fetch
 
-            async def away(digest: str) -> bytes:
+            async def away(digest: str, base: object = None) -> bytes:
                 waiting.add(digest)
                 await back.wait()
-                return await fetch(digest)
+                return await fetch(digest, base)
 
             monkeypatch.setattr(hands, "_fetch", away)
             spokes.commit(repo, AFTER)
