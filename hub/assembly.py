@@ -18,6 +18,7 @@ import aiohttp
 import structlog
 
 from argosy import tls, token
+from argosy.errors import Invalid
 from argosy.loop import Loop, Wake, run_loops
 from argosy.objects import Manifest
 from argosy.questions import Question
@@ -31,7 +32,7 @@ from hub.charts import keyring as chart_keys
 from hub.charts.charts import Charts
 from hub.charts.depots import Depots
 from hub.config import HubConfig
-from hub.core import access, charts, kubeconfig, pulls, semver, webhook
+from hub.core import access, charts, kubeconfig, pulls, rbac, semver, webhook
 from hub.core import settings as argocd
 from hub.core.generators.base import ProviderRequest, TreeRequest
 from hub.core.served import table
@@ -151,6 +152,7 @@ class Hub:
         self.trees = Trees(Depots(self.mirrors, self.charts), store, every=settings.poll, now=self._clock)
         self._cache = Cache()
         self._push_secrets: Mapping[str, str] = {}
+        self._policy = rbac.NOTHING
         self._keys = Loop("keyring", self._read_keys, every=3600)
         looking = Wake()
         self.poller = Poller(self.trees, self._moved, looking)
@@ -244,6 +246,7 @@ class Hub:
                 version=version("argosy"),
                 on_push=self._on_push,
                 records=lambda: [loop.record for loop in self.loops],
+                policy=lambda: self._policy,
                 actions=[
                     *actions.cluster_actions(self.store),
                     *app_actions.application_actions(self.store, self.resources),
@@ -313,7 +316,7 @@ class Hub:
 
     def _changed(self, changes: Sequence[Change]) -> None:
         changed = self.world.note(changes)
-        if changed & {table.SECRET.resource, table.CONFIG_MAP.resource}:
+        if changed & {table.SECRET.resource, table.CONFIG_MAP.resource, table.APP_PROJECT.resource}:
             self._keys.wake.set()
         if self.expander.note(changes) or changed - _QUIET:
             self._expand.wake.set()
@@ -353,10 +356,19 @@ class Hub:
         self.mirrors.keyring = credentials.keyring(secrets, maps)
         self._read_chart_keys(secrets, maps)
         await self._read_settings(maps)
+        await self._read_policy(maps)
         own = next((item for item in secrets if item["metadata"]["name"] == PUSH_SECRETS), {})
         self._push_secrets = credentials.texts(own)
         failed = {repo.url for repo in self.trees.in_use() if repo.failed}
         self.poller.ask(failed.__contains__)
+
+    async def _read_policy(self, maps: Sequence[Manifest]) -> None:
+        """Takes up who may what; a policy that cannot be read leaves the one before."""
+        projects = await self.world.listed(table.APP_PROJECT, config.NAMESPACE)
+        try:
+            self._policy = rbac.of_config(_data(maps, rbac.CONFIG_MAP), projects)
+        except Invalid as error:
+            log.warning("policy not understood", config_map=rbac.CONFIG_MAP, problem=error.message)
 
     async def _tidy(self, used: Iterable[str]) -> None:
         await self.mirrors.tidy(url for url in used if not charts.is_address(url))

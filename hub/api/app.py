@@ -25,6 +25,7 @@ from argosy.machinery import failure
 from hub.api import bodies, metrics, paths, reviews, wire
 from hub.api.auth import Authenticator
 from hub.api.discovery import Discovery, Subresource
+from hub.api.guard import Guard
 from hub.api.health import Families, Health
 from hub.api.listing import Lister
 from hub.api.objects import Call, Objects
@@ -34,8 +35,8 @@ from hub.api.rings import Rings
 from hub.api.show import Viewer
 from hub.api.watching import Watcher, WatchResponse
 from hub.api.webhook import OnPush, Webhook
-from hub.core import access
 from hub.core.access import Attributes, User
+from hub.core.rbac import NOTHING, Policy
 from hub.core.served import table
 from hub.store.base import Store
 from hub.store.resources import Resources
@@ -106,6 +107,8 @@ class Hub:
     pages: Sequence[Page] = ()
     families: Families = _no_families
     clock: Callable[[], float] = time.time
+    policy: Callable[[], Policy] = lambda: NOTHING
+    """What users may beside the two built-in groups."""
     extra: Mapping[str, Handler] = field(default_factory=dict)
     """Further GET pages by path, for known users."""
 
@@ -120,6 +123,7 @@ class Api:
         lister = Lister(hub.store, viewer, hub.clock)
         watcher = Watcher(hub.store, viewer, self._rings, hub.clock)
         self._objects = Objects(hub.store, hub.resources, viewer, lister, watcher)
+        self._guard = Guard(hub.policy)
         self._authenticator = Authenticator(hub.store, hub.clock)
         self._discovery = Discovery([action.offer for action in hub.actions])
         self._actions = {(action.offer.resource, action.offer.name): action for action in hub.actions}
@@ -193,9 +197,8 @@ class Api:
             raise failure.unauthorized()
         return who
 
-    @staticmethod
-    def _permit(who: User, what: Attributes) -> None:
-        if access.allows(who, what):
+    def _permit(self, who: User, what: Attributes) -> None:
+        if self._guard.might(who, what):
             return
         if what.path:
             why = f'User "{who.name}" cannot {what.verb} path "{what.path}"'
@@ -226,9 +229,10 @@ class Api:
             )
         self._permit(who, what)
         await self._rings.follow(served)
-        call = Call(request, target, served, who, verb, self._hub.clock())
+        call = Call(request, target, served, who, verb, self._hub.clock(), self._guard.permits(who, what))
         action = self._actions.get((served.resource, target.subresource))
         if action is not None:
+            await self._objects.admit(call)
             async with asyncio.timeout(REQUEST_SECONDS):
                 acted: Response = await action.run(call)
             return acted
@@ -261,7 +265,7 @@ class Api:
         body, _ = bodies.decode(await bodies.read(request), bodies.media_type(request))
         if not isinstance(body, dict):
             raise failure.bad_request("the body is not an object")
-        return wire.json_answer(reviews.answer(kind, body, who), 201)
+        return wire.json_answer(reviews.answer(kind, body, who, self._guard.might), 201)
 
 
 def _check(call: Call) -> None:

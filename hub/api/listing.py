@@ -6,7 +6,7 @@ import base64
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -14,6 +14,7 @@ import orjson
 from argosy.machinery import failure, selector
 from argosy.objects import Manifest
 from hub.api import negotiate, show
+from hub.api.guard import Permits
 from hub.api.negotiate import Form
 from hub.api.show import Viewer
 from hub.api.wire import json_bytes
@@ -66,6 +67,14 @@ def selection(served: Served, namespace: str, query: Mapping[str, str]) -> Selec
         selector.parse_fields(fields, known) if fields else None,
         name,
     )
+
+
+def restricted(wanted: Selection, permits: Permits | None) -> Selection:
+    """The selection, of what the user may see."""
+    if permits is None:
+        return wanted
+    fields = wanted.fields
+    return replace(wanted, fields=lambda manifest: permits(manifest) and (fields is None or fields(manifest)))
 
 
 @dataclass(frozen=True, slots=True)

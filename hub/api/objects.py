@@ -16,7 +16,8 @@ from argosy.machinery import failure, patch, write
 from argosy.machinery.write import Options, Outcome, Place
 from argosy.objects import Manifest
 from hub.api import bodies, negotiate, show, wire
-from hub.api.listing import Lister, selection
+from hub.api.guard import Permits
+from hub.api.listing import Lister, restricted, selection
 from hub.api.negotiate import Form
 from hub.api.paths import Target
 from hub.api.show import Viewer
@@ -44,6 +45,17 @@ class Call:
     user: User
     verb: str
     now: float
+    permits: Permits | None = None
+    """Whether the user may do this with an object; None where with every one."""
+
+    def check(self, manifest: Manifest) -> None:
+        """Raises `ApiFailure` 403 where the user may not do this with the object."""
+        if self.permits is None or self.permits(manifest):
+            return
+        target = self.target
+        resource = f"{target.resource}/{target.subresource}" if target.subresource else target.resource
+        name = str((manifest.get("metadata") or {}).get("name") or target.name)
+        raise failure.access_denied(self.user.name, self.verb, resource, target.group, target.namespace, name)
 
     @property
     def place(self) -> Place:
@@ -114,6 +126,16 @@ class Objects:
         found: Response | WatchResponse = await self._verbs[call.verb](call)
         return found
 
+    async def admit(self, call: Call) -> None:
+        """Whether the user may do what is asked of an object that is there. Raises `ApiFailure` 403."""
+        target = call.target
+        if call.permits is not None:
+            row = await self._store.read(
+                lambda tx: objects.get(tx, call.served.resource, target.namespace, target.name)
+            )
+            if row is not None:
+                call.check(self._resources.read(row))
+
     # --- reading ---
 
     async def _get(self, call: Call) -> Response:
@@ -123,6 +145,8 @@ class Objects:
             row = objects.get(tx, served.resource, target.namespace, target.name)
             if row is None:
                 return None
+            if call.permits is not None:
+                call.check(self._resources.read(row))
             if form.shape == negotiate.OBJECT and not form.yaml:
                 return next(iter(self._viewer.bodies(tx, served, [row], call.now)))
             return self._viewer.one(tx, served, row, call.now)
@@ -137,16 +161,17 @@ class Objects:
 
     async def _list(self, call: Call) -> Response:
         form, query = call.form, call.request.query_params
-        page = await self._lister.page(
-            call.served, selection(call.served, call.target.namespace, query), query, form
-        )
+        wanted = restricted(selection(call.served, call.target.namespace, query), call.permits)
+        page = await self._lister.page(call.served, wanted, query, form)
         return self._rendered(page.body, form)
 
     async def _watch(self, call: Call) -> WatchResponse:
         query = dict(call.request.query_params)
-        wanted = selection(call.served, call.target.namespace, query)
+        wanted = restricted(selection(call.served, call.target.namespace, query), call.permits)
         if call.target.name:
-            named = replace(wanted, name=call.target.name, fields=_named(call.target.name))
+            named = restricted(
+                replace(wanted, name=call.target.name, fields=_named(call.target.name)), call.permits
+            )
             return await self._watcher.answer(call.served, named, query, call.form)
         return await self._watcher.answer(call.served, wanted, query, call.form)
 
@@ -222,6 +247,8 @@ class Objects:
         served = call.served
         if served.signed:
             decide = _signed(decide, call.user.name)
+        if call.permits is not None:
+            decide = _guarded(decide, call)
 
         def job(tx: Tx) -> tuple[Written, Manifest]:
             written = self._resources.commit(
@@ -266,6 +293,10 @@ class Objects:
         served, target, form = call.served, call.target, call.form
 
         def job(tx: Tx) -> Written:
+            if call.permits is not None:
+                row = objects.get(tx, served.resource, target.namespace, target.name)
+                if row is not None:
+                    call.check(self._resources.read(row))
             written = self._resources.remove(
                 tx,
                 served,
@@ -291,7 +322,7 @@ class Objects:
     async def _delete_collection(self, call: Call) -> Response:
         options = await _delete_options(call)
         served = call.served
-        wanted = selection(served, call.target.namespace, call.request.query_params)
+        wanted = restricted(selection(served, call.target.namespace, call.request.query_params), call.permits)
 
         def job(tx: Tx) -> list[Manifest]:
             rows = objects.page(tx, served.resource, wanted.namespace)
@@ -351,6 +382,21 @@ class Objects:
         if not body.get("apiVersion") and not body.get("kind"):
             body = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
         return body, strict
+
+
+def _guarded(
+    decide: Callable[[Manifest | None], Outcome], call: Call
+) -> Callable[[Manifest | None], Outcome]:
+    """What is decided, where the user may do it with the object as it is and as it will be."""
+
+    def decided(live: Manifest | None) -> Outcome:
+        if live is not None:
+            call.check(live)
+        outcome = decide(live)
+        call.check(outcome.object)
+        return outcome
+
+    return decided
 
 
 def _signed(

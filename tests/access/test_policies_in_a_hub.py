@@ -1,0 +1,163 @@
+"""API users who are neither administrators nor readers, under `argocd-rbac-cm` and projects' roles."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import hubs
+import pytest
+
+from argosy.errors import ArgosyError, Forbidden
+from argosy.objects import Manifest
+from hub.assembly import Hub
+from hub.cli import kubeconfig
+from hub.cli.client import Client
+from hub.cli.resources import APPS, OVERRIDES, Resource
+from hub.core.served import table
+from hub.store import accounts
+
+T = TypeVar("T")
+
+POLICY = """
+p, role:shop, applications, get, shop/*, allow
+p, role:shop, applications, update, shop/web, allow
+p, role:responder, overrides, create, *, allow
+g, shop-team, role:shop
+g, responders, role:responder
+"""
+
+
+def config(policy: str) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "argocd-rbac-cm", "namespace": "argocd"},
+        "data": {"policy.csv": policy},
+    }
+
+
+def app(name: str, project: str) -> Manifest:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "namespace": "argocd"},
+        "spec": {
+            "project": project,
+            "source": {"repoURL": "https://git.test/x", "path": "a"},
+            "destination": {"name": "nowhere", "namespace": "default"},
+        },
+    }
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    async with hubs.running(tmp_path / "hub") as hub:
+        await hubs.add(hub, table.CONFIG_MAP, config(POLICY))
+        for name, project in (("web", "shop"), ("pay", "shop"), ("other", "default")):
+            await hubs.add(hub, table.APPLICATION, app(name, project))
+
+        def users(tx: Any) -> None:
+            now = time.time()
+            accounts.offer(tx, "secret-ann", "ann", ["shop-team"], now)
+            accounts.offer(tx, "secret-ron", "ron", ["responders"], now)
+            accounts.offer(tx, "secret-ci", "ci", ["robots"], now)
+
+        await hub.store.write(users)
+        yield hub
+
+
+async def as_user(hub: Hub, name: str, ask: Callable[[Client], T]) -> T:
+    access = kubeconfig.resolve(kubeconfig.Choice(kubeconfig=str(hub.settings.kubeconfig)), {}, Path("/"))
+    theirs = dataclasses.replace(access, token=f"secret-{name}", certificate=b"", key=b"")
+
+    def call() -> T:
+        with contextlib.closing(Client(theirs)) as client:
+            return ask(client)
+
+    return await asyncio.to_thread(call)
+
+
+async def settled(hub: Hub, name: str, ask: Callable[[Client], T]) -> T:
+    """Asks until the policy is taken up."""
+    last: ArgosyError | None = None
+    for _ in range(100):
+        try:
+            return await as_user(hub, name, ask)
+        except Forbidden as error:
+            last = error
+            await asyncio.sleep(0.05)
+    raise AssertionError(last)
+
+
+def listing(resource: Resource) -> Callable[[Client], list[str]]:
+    return lambda client: [item["metadata"]["name"] for item in client.items(resource.path("argocd"))]
+
+
+async def test_a_user_sees_and_changes_what_the_policy_names_and_no_more(hub: Hub) -> None:
+    assert await settled(hub, "ann", listing(APPS)) == ["pay", "web"]
+    assert (await as_user(hub, "ann", lambda c: c.get(APPS.path("argocd", "web"))))["kind"] == "Application"
+    for refused in (
+        lambda c: c.get(APPS.path("argocd", "other")),
+        lambda c: c.merge(APPS.path("argocd", "pay"), {"metadata": {"labels": {"a": "b"}}}),
+        lambda c: c.merge(APPS.path("argocd", "other"), {"metadata": {"labels": {"a": "b"}}}),
+        # Out of what one may change into what one may not: neither.
+        lambda c: c.merge(APPS.path("argocd", "web"), {"spec": {"project": "default"}}),
+        lambda c: c.create(APPS.path("argocd"), app("new", "shop")),
+        lambda c: c.delete(APPS.path("argocd", "web")),
+        lambda c: c.create(APPS.path("argocd", "web", "sync"), {}),
+        lambda c: c.items("/api/v1/namespaces/argocd/secrets"),
+    ):
+        with pytest.raises(Forbidden):
+            await as_user(hub, "ann", refused)
+    changed = await as_user(
+        hub, "ann", lambda c: c.merge(APPS.path("argocd", "web"), {"metadata": {"labels": {"a": "b"}}})
+    )
+    assert changed["metadata"]["labels"] == {"a": "b"}
+
+
+async def test_breaking_the_glass_is_a_permission(hub: Hub) -> None:
+    """argoproj/argo-cd#29558: responders may, others are refused, and it is on record who did."""
+    body = {
+        "apiVersion": "argosy.dev/v1alpha1",
+        "kind": "Override",
+        "metadata": {"name": "fire"},
+        "spec": {"applications": ["web"], "reason": "fire", "duration": "1h"},
+    }
+    made = await settled(hub, "ron", lambda c: c.create(OVERRIDES.path(), body))
+    assert made["spec"]["person"] == "ron"
+    for name in ("ci", "ann"):
+        with pytest.raises(Forbidden):
+            await as_user(
+                hub, name, lambda c: c.create(OVERRIDES.path(), {**body, "metadata": {"name": "x"}})
+            )
+
+
+async def test_a_projects_role_gives_its_groups_what_it_says(hub: Hub) -> None:
+    role = {
+        "name": "ci",
+        "groups": ["robots"],
+        "policies": ["p, proj:shop:ci, applications, get, shop/web, allow"],
+    }
+    project = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": "shop", "namespace": "argocd"},
+        "spec": {"roles": [role]},
+    }
+    await hubs.add(hub, table.APP_PROJECT, project)
+    assert await settled(hub, "ci", listing(APPS)) == ["web"]
+
+
+async def test_a_policy_with_a_mistake_leaves_the_one_before(hub: Hub) -> None:
+    await settled(hub, "ann", listing(APPS))
+    await hubs.patch(
+        hub, table.CONFIG_MAP, "argocd-rbac-cm", {"data": {"policy.csv": POLICY + "p, ann, oops\n"}}
+    )
+    await asyncio.sleep(0.3)
+    assert await as_user(hub, "ann", listing(APPS)) == ["pay", "web"]
