@@ -14,7 +14,7 @@ from hub.core.rollout import deciding, naming, showing
 from hub.core.rollout.model import ASSIGNED, OUTSIDE, Decision, Member, OnNewRelease, Phase, Rollout, State
 from hub.core.served import table
 from hub.loops.assigning import Assigning
-from hub.store import apps, desired, rollouts
+from hub.store import agents, apps, desired, rollouts
 from hub.store.base import Change, Tx
 from hub.store.resources import Resources
 from hub.store.rollouts import Refused, Row
@@ -38,8 +38,10 @@ _STORY = {
 
 def store(tx: Tx, row: Row, members: Mapping[str, Member], now: float) -> Row:
     """Writes a rollout with its status as it is now."""
-    shown = orjson.dumps(showing.status(row.rollout, members.values(), now))
-    row = replace(row, version=row.version + 1, shown=shown)
+    shown = showing.status(row.rollout, members.values(), now)
+    for member in shown.get("members") or ():
+        member["cluster"] = agents.name_of(tx, member["cluster"]) or member["cluster"]
+    row = replace(row, version=row.version + 1, shown=orjson.dumps(shown))
     rollouts.put(tx, row)
     if row.source.kind == naming.ROLLING_SYNC:
         # Its set shows where each application is.
@@ -196,8 +198,9 @@ class Step:
                 "metadata": {"name": member.name, "namespace": self.row.namespace, "uid": member.app},
             }
             words = f"{self.row.name}, stage {where}"
-            if member.state is not State.MOVING and member.blocker:
-                words += f": {member.blocker}"
+            why = self.row.rollout.reason if member.state is State.REVERTING else member.blocker
+            if member.state is not State.MOVING and why:
+                words += f": {why}"
             kind = "Warning" if member.state in (State.FAILED, State.REVERTING) else "Normal"
             self.resources.event(
                 self.tx, about, kind=kind, reason=reason, message=words, now=self.now, component=MANAGER

@@ -119,7 +119,7 @@ def _observe(look: _Look) -> None:
         if after is not member:
             look.changed[app] = after
             if after.state is not member.state and after.state is State.FAILED:
-                look.notes.append(("MemberFailed", f"{after.name} on {after.cluster}: {after.blocker}"))
+                look.notes.append(("MemberFailed", f"{after.name}: {after.blocker}"))
     look.members.update(look.changed)
 
 
