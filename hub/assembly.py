@@ -24,7 +24,17 @@ from argosy.objects import Manifest
 from argosy.questions import Question
 from argosy.token import JoinToken
 from hub import config
-from hub.api import actions, app_actions, insight, live, plans, removal_actions, rollout_actions, server
+from hub.api import (
+    actions,
+    app_actions,
+    insight,
+    live,
+    plans,
+    release_actions,
+    removal_actions,
+    rollout_actions,
+    server,
+)
 from hub.api.app import Api
 from hub.api.app import Hub as ApiHub
 from hub.ca import authority
@@ -53,6 +63,7 @@ from hub.loops.poller import Poller
 from hub.loops.recorder import Recorder
 from hub.loops.remover import Remover
 from hub.loops.renderer import Renderer
+from hub.loops.restoring import Restorer
 from hub.loops.roller import Roller
 from hub.loops.sweeper import Sweeper
 from hub.loops.trees import Trees
@@ -185,6 +196,7 @@ class Hub:
         self._roll = Loop("roller", self.roller.run, every=60)
         moving = Wake()
         self.mover = Mover(store, objects, moving, self._clock, ask=Asker(store, objects), holds=known.holds)
+        self.restorer = Restorer(objects, self._clock, known.holds)
         self._move = Loop("mover", self.mover.run, every=60, wake=moving)
         self._remove = Loop("remover", Remover(store, objects, known, self._clock).run, every=30)
         holding = Wake()
@@ -253,6 +265,7 @@ class Hub:
                     *plans.set_actions(self.planner),
                     *live.application_questions(Live(self.store, self._ask)),
                     *rollout_actions.rollout_actions(self.store, self.mover.act),
+                    *release_actions.release_actions(self.store, self.restorer.restore),
                     *removal_actions.removal_actions(self.store, self.resources),
                 ],
                 pages=[

@@ -83,3 +83,47 @@ def _resource(item: dict[str, Any]) -> list[str]:
         str(health.get("status") or ""),
         str(item.get("message") or health.get("message") or ""),
     ]
+
+
+@commands.command("history")
+def history(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The application's name.")],
+    namespace: session.NamespaceOption = "",
+    form: session.OutputOption = Output.TABLE,
+) -> None:
+    """List the kept releases that changed one application, newest first."""
+    hub = session.connect(ctx)
+    found = hub.get(APPS.path(namespace or hub.access.namespace, name, "history"))
+    items = found["items"]
+    if form is Output.NAME:
+        for item in items:
+            print(item["release"])
+    elif form in (Output.JSON, Output.YAML):
+        output.document(found, form)
+    else:
+        wide = form is Output.WIDE
+        columns = ["RELEASE", "CREATED", "REVISION", "STATE", *(["BUNDLE"] if wide else [])]
+        output.table(columns, [_past(item, wide=wide) for item in items])
+
+
+def _past(item: dict[str, Any], *, wide: bool) -> list[str]:
+    state = item.get("refused") or item["state"]
+    revision = item["revision"] if wide else item["revision"][:12]
+    return [item["release"], item["createdAt"], revision, state, *([item["bundle"]] if wide else [])]
+
+
+@commands.command("rollback")
+def rollback(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The application's name.")],
+    release: Annotated[
+        str,
+        typer.Argument(metavar="RELEASE", help="Go back to what it gave; without it, to what was before."),
+    ] = "",
+    namespace: session.NamespaceOption = "",
+) -> None:
+    """Give one application what an earlier release gave it. What Git says now is not chosen before Git moves."""
+    hub = session.connect(ctx)
+    path = APPS.path(namespace or hub.access.namespace, name, "rollback")
+    print(hub.create(path, {"release": release} if release else {})["message"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -48,6 +48,61 @@ def assigned(wanted: Wanted, version: Version) -> Assignment:
 def version_of(current: Assignment | None) -> Version:
     """What an app has now."""
     return Version(current.release, current.bundle, current.revision) if current else Version()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One Application that a release changes, and what it had before ("" for nothing)."""
+
+    app: str
+    name: str
+    cluster: str
+    bundle: str
+    revision: str
+    before_bundle: str = ""
+    before_revision: str = ""
+
+
+def across(changes: Iterable[Changed]) -> list[Changed]:
+    """What several releases, oldest first, changed together: from what each Application had at first to what it got last.
+    One that came back to what it had is not among them. In name order."""
+    found: dict[str, Changed] = {}
+    for one in changes:
+        first = found.get(one.app)
+        before = first or one
+        found[one.app] = replace(
+            one, before_bundle=before.before_bundle, before_revision=before.before_revision
+        )
+    return sorted(
+        (one for one in found.values() if one.bundle != one.before_bundle),
+        key=lambda one: (one.name, one.app),
+    )
+
+
+def turned(one: Changed) -> Changed:
+    """The way back."""
+    return replace(
+        one,
+        bundle=one.before_bundle,
+        revision=one.before_revision,
+        before_bundle=one.bundle,
+        before_revision=one.revision,
+    )
+
+
+COMMIT, EDIT, JOIN, LABELS, FIRST = "commit", "edit", "join", "labels", "first"
+
+
+def reason(changes: Sequence[tuple[str, str, str]], *, edited: bool, first: bool) -> str:
+    """What made a release of these (revision, revision before, bundle before): a commit; an edit of the set or the
+    Application, or perhaps both; clusters that joined; else labels or other parameters. The first is called so."""
+    if first:
+        return FIRST
+    if not any(had for _, _, had in changes):
+        return JOIN
+    if any(had and revision != before for revision, before, had in changes):
+        return f"{COMMIT} and {EDIT}" if edited else COMMIT
+    return EDIT if edited else LABELS
 
 
 def policy(text: str) -> Policy:

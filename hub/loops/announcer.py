@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from argosy.objects import Manifest
 from hub.core import releases
+from hub.core.releases import Changed
 from hub.core.rollout.model import Version
 from hub.core.served import table
-from hub.store import deliveries, history, rollouts
+from hub.store import audit, deliveries, history, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Tx
-from hub.store.history import Changed, Release
+from hub.store.history import Release
 from hub.store.resources import Resources
 
 MANAGER = "argosy-roller"
@@ -27,11 +28,14 @@ SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """A new release: its id, whose it is, what it changes and what each had before."""
+    """A new release: its id, whose it is, what it changes and what each had before. `reason` and `by` where somebody
+    asked for it."""
 
     release: str
     owner: Manifest
     changed: Sequence[tuple[AppState, Version]]
+    reason: str = ""
+    by: str = ""
 
 
 def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
@@ -55,6 +59,7 @@ def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
         "changed": len(changed),
         "truncated": len(changed) > SHOWN,
         "previous": last.name if last else "",
+        **_cause(tx, resources, news, last),
     }
     manifest = {
         "apiVersion": table.RELEASE.kind.api_version,
@@ -75,6 +80,28 @@ def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
         component=MANAGER,
     )
     return name
+
+
+def _cause(tx: Tx, resources: Resources, news: News, last: Release | None) -> dict[str, object]:
+    """What made the release, and who where that is known: an edit of the owner since the last one is somebody's."""
+    metadata = news.owner["metadata"]
+    generation = int(metadata.get("generation") or 1)
+    found: dict[str, object] = {"ownerGeneration": generation}
+    if news.reason:
+        return {**found, "reason": news.reason, "by": news.by}
+    made = resources.get(tx, table.RELEASE, last.namespace, last.name) if last else None
+    before = ((made or {}).get("spec") or {}).get("ownerGeneration")
+    reason = releases.reason(
+        [(state.revision, had.revision, had.bundle) for state, had in news.changed],
+        edited=before is not None and before != generation,
+        first=last is None,
+    )
+    if releases.EDIT in reason and (who := audit.last(tx, _RESOURCES[news.owner["kind"]], metadata["name"])):
+        found["by"] = who
+    return {**found, "reason": reason}
+
+
+_RESOURCES = {"ApplicationSet": table.APPLICATION_SET.resource, "Application": table.APPLICATION.resource}
 
 
 def _application(one: Changed) -> dict[str, str]:

@@ -16,6 +16,7 @@ from argosy.bundle import Assignment
 from argosy.errors import Internal
 from argosy.objects import Manifest
 from hub.core import releases
+from hub.core.releases import Changed
 from hub.core.rollout import acting
 from hub.core.rollout.model import FINAL, OUTSIDE, Decision, Member, OnNewRelease, State, Version
 from hub.core.rollout.naming import Source
@@ -27,7 +28,6 @@ from hub.loops.launching import Launch, PolicyMissing
 from hub.store import apps, desired, history, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Store, Tx
-from hub.store.history import Changed
 from hub.store.resources import Resources
 from hub.store.rollouts import Refused, Row
 

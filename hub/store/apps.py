@@ -71,6 +71,12 @@ def hold_back(tx: Tx, apps: Iterable[str]) -> None:
     tx.many("UPDATE app_states SET rolled = 2 WHERE app = ?", ((app,) for app in apps))
 
 
+def look_again(tx: Tx, app: str) -> None:
+    """What an app should have is decided anew."""
+    tx.run("UPDATE app_states SET rolled = 0 WHERE app = ?", (app,))
+    tx.touch("waiting")
+
+
 def any_held(tx: Tx, owner: str) -> bool:
     sql = "SELECT 1 FROM app_states WHERE rolled = 2 AND (owner = ? OR app = ?) LIMIT 1"
     return tx.one(sql, (owner, owner)) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 
+from hub.core.releases import Changed
 from hub.store.base import Tx
 
 
@@ -18,19 +19,6 @@ class Release:
     namespace: str
     name: str
     created: float
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """One Application that a release changes, and what it had before ("" for nothing)."""
-
-    app: str
-    name: str
-    cluster: str
-    bundle: str
-    revision: str
-    before_bundle: str = ""
-    before_revision: str = ""
 
 
 _COLUMNS = "id, owner, number, namespace, name, created"
@@ -65,6 +53,23 @@ def changes(tx: Tx, release: str) -> list[Changed]:
     """What a release changes, in name order."""
     sql = f"SELECT {_CHANGED} FROM release_changes WHERE release = ? ORDER BY name, app"
     return [Changed(*row) for row in tx.all(sql, (release,))]
+
+
+def named(tx: Tx, owner: str, name: str) -> Release | None:
+    """An owner's kept release by the name of its object."""
+    found = tx.one(f"SELECT {_COLUMNS} FROM releases WHERE owner = ? AND name = ?", (owner, name))
+    return Release(*found) if found else None
+
+
+def between(tx: Tx, owner: str, low: int, high: int) -> list[Changed]:
+    """What the owner's releases above number `low` up to `high` changed, oldest first."""
+    columns = ", ".join(f"c.{column}" for column in _CHANGED.split(", "))
+    rows = tx.all(
+        f"SELECT {columns} FROM releases r JOIN release_changes c ON c.release = r.id "
+        "WHERE r.owner = ? AND r.number > ? AND r.number <= ? ORDER BY r.number, c.name, c.app",
+        (owner, low, high),
+    )
+    return [Changed(*row) for row in rows]
 
 
 def of_app(tx: Tx, app: str) -> list[tuple[Release, Changed]]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import hubs
 import obedient
 import rolling
+from commands import argosy, said
 from hubs import Repo
 from obedient import Obedient
 from rolling import STAGES, appset, policy, push, reaches, stage
@@ -20,29 +17,6 @@ from rolling import STAGES, appset, policy, push, reaches, stage
 from hub.assembly import Hub
 from hub.core.served import table
 from hub.store import audit
-
-BIN = Path(sys.executable).parent
-
-
-async def argosy(hub: Hub, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command as people type it."""
-    environ = {**os.environ, "ARGOSY_KUBECONFIG": str(hub.settings.kubeconfig)}
-    return await asyncio.to_thread(
-        lambda: subprocess.run(
-            [str(BIN / "argosy"), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env=environ,
-        )
-    )
-
-
-async def said(hub: Hub, *arguments: str) -> str:
-    done = await argosy(hub, *arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 async def test_approvals_are_counted_by_person_and_role(hub: Hub, repo: Repo, fleet: Obedient) -> None:

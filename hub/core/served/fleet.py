@@ -188,8 +188,10 @@ RELEASE = Served(
                             struct({"repo": TEXT, "revision": TEXT, "commit": TEXT}), "What it was made from."
                         ),
                         "reason": shapes.described(
-                            TEXT, "What made it: a commit, a changed set, a changed cluster."
+                            TEXT, "What made it: first, commit, edit, join, labels or operator."
                         ),
+                        "by": shapes.described(TEXT, "Who made the change, where that is known."),
+                        "ownerGeneration": WHOLE,
                         "applications": shapes.described(
                             many(
                                 struct(
@@ -232,6 +234,7 @@ RELEASE = Served(
             type="integer",
             description="How many applications it changes.",
         ),
+        Column("Reason", cells.at("spec", "reason"), description="What made it."),
         Column("Phase", cells.at("status", "phase"), description="How far it is."),
         Column(
             "Done", cells.at("status", "done"), type="integer", description="On how many clusters it is well."
