@@ -10,6 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from argosy import bundle as bundle_format
+from argosy import differences
 from argosy.errors import ArgosyError, Conflict, NotFound
 from argosy.machinery import failure
 from argosy.objects import Manifest
@@ -18,7 +19,6 @@ from hub.api.app import Action
 from hub.api.discovery import Subresource
 from hub.api.objects import Call
 from hub.core import releases
-from argosy import differences
 from hub.core.releases import Changed
 from hub.core.served import cells, table
 from hub.core.served.base import Served
