@@ -15,7 +15,7 @@ from argosy.objects import Manifest
 from hub.core import generated, hooks, policy, releases
 from hub.core.served import table
 from hub.loops.holding import Holding
-from hub.store import apps, desired, holds, plans, reports
+from hub.store import agents, apps, desired, holds, plans, reports
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
@@ -81,6 +81,8 @@ class Remover:
         """True when nothing of the app is left to do on the cluster; writes the removal where there is none yet."""
         uid = app["metadata"]["uid"]
         if self._resources.by_uid(tx, cluster) is None:
+            # It may have been assigned something once more by a batch that was under way.
+            agents.forget(tx, cluster)
             return True
         finalizers = app["metadata"].get("finalizers") or ()
         approved, phases = _approved(app), ",".join(hooks.phases(finalizers))

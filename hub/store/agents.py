@@ -143,6 +143,7 @@ def forget(tx: Tx, cluster: str) -> None:
         "removals",
         "desired",
         "reports",
+        "restraints",
     ):
         tx.run(f"DELETE FROM {table} WHERE cluster = ?", (cluster,))
     tx.touch(f"revoked:{cluster}")
