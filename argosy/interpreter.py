@@ -13,7 +13,7 @@ from __future__ import annotations
 import gc
 import sys
 
-SWITCH_SECONDS = 0.001
+SWITCH_SECONDS = 0.0005
 
 
 def settle(young: int) -> None:

@@ -29,6 +29,7 @@ BENCHMARKS = {
     "B9": "b9_git_to_plan",
     "B10": "b10_delivery",
     "B11": "b11_weight",
+    "B12": "b12_lists",
     "B13": "b13_live",
 }
 

@@ -6,8 +6,10 @@ Applying is instant here: what is measured is the way there and back.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,12 @@ from argosy import bundle, convert
 from argosy.bundle import Assignment
 from argosy.status import AppStatus, Health, ObjectStatus, Sync
 from argosy.v1 import link_pb2 as pb
+from bench.figures import percentile
 from bench.roles import fleet, talk
 from bench.roles.fleet import Agent
+
+CHATTER = 1_000_000
+"""Numbers of reports that nobody waits for begin here."""
 
 
 class Appliers(fleet.Fleet):
@@ -28,6 +34,42 @@ class Appliers(fleet.Fleet):
         super().__init__(folder)
         self.acked: dict[str, list[float]] = defaultdict(list)
         self.news = asyncio.Event()
+        self.statuses: dict[int, list[AppStatus]] = defaultdict(list)
+        self._talking: asyncio.Task[None] | None = None
+        self._sent: dict[tuple[int, int], float] = {}
+        self._took: list[float] = []
+
+    async def chatter(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """From now on agents report in turn, `rate` reports a second in all, each with news of all applications."""
+        self._took.clear()
+        self._talking = asyncio.create_task(self._chatter(asked["rate"]))
+        return {}
+
+    async def wait(self, asked: dict[str, Any]) -> dict[str, Any]:
+        await asyncio.sleep(asked["seconds"])
+        return {}
+
+    async def hush(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Ends the chatter; how long the Acks took."""
+        assert self._talking is not None
+        self._talking.cancel()
+        await asyncio.gather(self._talking, return_exceptions=True)
+        self._sent.clear()
+        return {"reports": len(self._took), "p99": percentile(self._took, 0.99)}
+
+    async def _chatter(self, rate: float) -> None:
+        began = time.monotonic()
+        for turn in itertools.count():
+            if (early := began + turn / rate - time.monotonic()) > 0:
+                await asyncio.sleep(early)
+            agent = self.agents[turn % len(self.agents)]
+            states = [
+                convert.state_of(replace(one, finished=time.time())) for one in self.statuses[agent.number]
+            ]
+            (report,) = convert.report_to(states, full=False, state_digest="")
+            report.number = CHATTER + turn
+            self._sent[agent.number, report.number] = time.monotonic()
+            await agent.call.write(pb.ConnectRequest(report=report).SerializeToString())
 
     async def applied(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Waits until `count` applications are reported at a revision."""
@@ -54,6 +96,8 @@ class Appliers(fleet.Fleet):
                 await self._take(agent, message.desired, have, number)
             elif kind == "ack":
                 now = time.monotonic()
+                if (sent := self._sent.pop((agent.number, message.ack.number), None)) is not None:
+                    self._took.append(now - sent)
                 for revision in awaited.pop(message.ack.number, ()):
                     self.acked[revision].append(now)
                 self.news.set()
@@ -66,7 +110,9 @@ class Appliers(fleet.Fleet):
         held = pb.Held(epoch=desired.epoch, generation=desired.generation, set_digest=desired.set_digest)
         await agent.call.write(pb.ConnectRequest(held=held).SerializeToString())
         if items:
-            states = [convert.state_of(_status(item)) for item in items]
+            found = [_status(item) for item in items]
+            self.statuses[agent.number] += found
+            states = [convert.state_of(one) for one in found]
             (report,) = convert.report_to(states, full=False, state_digest="")
             report.number = number
             await agent.call.write(pb.ConnectRequest(report=report).SerializeToString())
@@ -101,4 +147,13 @@ def _status(item: Assignment) -> AppStatus:
 
 async def main(*, folder: str) -> None:
     appliers = Appliers(Path(folder))
-    await talk.answer({"connect": appliers.connect, "beat": appliers.beat, "applied": appliers.applied})
+    await talk.answer(
+        {
+            "connect": appliers.connect,
+            "beat": appliers.beat,
+            "applied": appliers.applied,
+            "chatter": appliers.chatter,
+            "wait": appliers.wait,
+            "hush": appliers.hush,
+        }
+    )

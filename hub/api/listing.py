@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import gzip
 import itertools
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +16,7 @@ import orjson
 
 from argosy.machinery import failure, selector
 from argosy.objects import Manifest
+from argosy.turns import Turns
 from hub.api import negotiate, show
 from hub.api.guard import Permits
 from hub.api.negotiate import Form
@@ -26,6 +30,10 @@ from hub.store.objects import Row
 MAX_SNAPSHOTS = 64
 MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
 """What is kept of lists that are read page by page; the oldest goes first, and its reader starts again."""
+SAME_SECONDS = 5.0
+"""How long an answer may stand for a later one while nothing is written: ages in tables are behind by so much."""
+MAX_LAST = 64
+MAX_LAST_BYTES = 64 * 1024 * 1024
 _TOO_OLD = (
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
     "the continue parameter."
@@ -77,16 +85,29 @@ def restricted(wanted: Selection, permits: Permits | None) -> Selection:
     return replace(wanted, fields=lambda manifest: permits(manifest) and (fields is None or fields(manifest)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Page:
     """One page of a list, as JSON in the form asked for."""
 
     body: bytes
     rv: int
+    made: float = 0.0
+    """When, by a clock that nobody sets."""
+    _packing: asyncio.Task[bytes] | None = None
+
+    async def packed(self) -> bytes:
+        """The body under gzip, made once for all who take the page."""
+        if self._packing is None:
+            self._packing = asyncio.create_task(asyncio.to_thread(gzip.compress, self.body, 1))
+        return await asyncio.shield(self._packing)
 
 
 class Lister:
-    """Answers lists. `clock` gives Unix seconds."""
+    """Answers lists. `clock` gives Unix seconds.
+
+    Equal questions at one moment are answered together, and from the last answer while nothing was written since: many
+    who look at the same list cost little more than one.
+    """
 
     def __init__(self, store: Store, viewer: Viewer, clock: Callable[[], float]) -> None:
         self._store = store
@@ -95,9 +116,50 @@ class Lister:
         self._snapshots: OrderedDict[str, tuple[int, list[Row]]] = OrderedDict()
         self._numbers = itertools.count(1)
         self._kept = 0
+        self._turns = Turns()
+        self._last: OrderedDict[Hashable, Page] = OrderedDict()
 
-    async def page(self, served: Served, wanted: Selection, query: Mapping[str, str], form: Form) -> Page:
-        """A whole list, or the next page of one. Raises `ApiFailure` 400, 410, 504."""
+    async def page(
+        self,
+        served: Served,
+        wanted: Selection,
+        query: Mapping[str, str],
+        form: Form,
+        *,
+        alike: bool = False,
+    ) -> Page:
+        """A whole list, or the next page of one. Raises `ApiFailure` 400, 410, 504. `alike`: everybody who asks so gets
+        the same.
+        """
+        if query.get("continue") or not alike:
+            return await self._page(served, wanted, query, form)
+        key = (served.resource, wanted.namespace, form, tuple(sorted(query.items())))
+        return await self._turns.run(key, lambda: self._fresh(key, served, wanted, query, form))
+
+    async def _fresh(
+        self, key: Hashable, served: Served, wanted: Selection, query: Mapping[str, str], form: Form
+    ) -> Page:
+        """The last answer where it is still right: nothing was written since."""
+        last = self._last.get(key)
+        young = last is not None and time.monotonic() - last.made < SAME_SECONDS
+        if last is not None and young and last.rv == await self._store.read(objects.newest_rv):
+            return last
+        page = await self._page(served, wanted, query, form)
+        page.made = time.monotonic()
+        self._last[key] = page
+        self._last.move_to_end(key)
+        while len(self._last) > 1 and (
+            len(self._last) > MAX_LAST or sum(len(one.body) for one in self._last.values()) > MAX_LAST_BYTES
+        ):
+            self._last.popitem(last=False)
+        asyncio.get_running_loop().call_later(SAME_SECONDS, self._forget, key, page)
+        return page
+
+    def _forget(self, key: Hashable, page: Page) -> None:
+        if self._last.get(key) is page:
+            del self._last[key]
+
+    async def _page(self, served: Served, wanted: Selection, query: Mapping[str, str], form: Form) -> Page:
         limit = _limit(query.get("limit", ""))
         token = query.get("continue", "")
         snapshot = self._resumed(token) if token else None

@@ -162,8 +162,11 @@ class Objects:
     async def _list(self, call: Call) -> Response:
         form, query = call.form, call.request.query_params
         wanted = restricted(selection(call.served, call.target.namespace, query), call.permits)
-        page = await self._lister.page(call.served, wanted, query, form)
-        return self._rendered(page.body, form)
+        page = await self._lister.page(call.served, wanted, query, form, alike=call.permits is None)
+        response = self._rendered(page.body, form)
+        if not form.yaml and wire.compresses(call.request, page.body):
+            return wire.with_packed(response, await page.packed())
+        return response
 
     async def _watch(self, call: Call) -> WatchResponse:
         query = dict(call.request.query_params)

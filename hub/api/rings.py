@@ -5,7 +5,8 @@ hold a position in it. A watcher that is slower than the ring is long has lost i
 again: nothing is buffered for anyone.
 
 A kind that no client asks for has no ring, so that its changes cost nothing here. The first request for a kind
-begins one, before it is answered: whatever version the client reads, a watch can go on from.
+begins one, before it is answered: whatever version the client reads, a watch can go on from. The objects are read
+only while somebody watches the kind; until then it is kept in mind what changed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -71,6 +72,8 @@ class Ring:
         """The resourceVersion up to which events are not kept."""
         self.readers = 0
         """Watches that go along it."""
+        self.later: list[Change] = []
+        """Changes that are not read yet since nobody watches; all are newer than what is in the ring."""
         self._events: list[Event] = []
         self._first = 0
         self._bytes = 0
@@ -178,21 +181,26 @@ class Rings:
         rows = objects.page(tx, served.resource)
         return {row.uid: _labels(self._viewer.resources.read(row)) for row in rows}
 
-    @contextlib.contextmanager
-    def reading(self, served: Served) -> Iterator[Ring]:
+    @contextlib.asynccontextmanager
+    async def reading(self, served: Served) -> AsyncIterator[Ring]:
         """The ring of a kind that is followed, for as long as a watch goes along it."""
         ring = self._rings[served.resource]
         ring.readers += 1
         try:
+            async with self._taking:
+                await self._append(ring.later)
+                ring.later = []
             yield ring
         finally:
             ring.readers -= 1
             self._asked[served.resource] = time.monotonic()
 
     def _forget_idle(self) -> None:
+        """Lets go of kinds that nobody watches: after a while, or when more has changed than a ring holds."""
         now = time.monotonic()
         for resource, ring in tuple(self._rings.items()):
-            if not ring.readers and now - self._asked[resource] > IDLE_SECONDS:
+            idle = now - self._asked[resource] > IDLE_SECONDS or len(ring.later) > MAX_EVENTS
+            if idle and not ring.readers:
                 del self._rings[resource], self._labels[resource]
 
     async def moved(self, seconds: float) -> None:
@@ -228,23 +236,30 @@ class Rings:
         if not changes:
             return
         changes.sort(key=lambda change: change.rv)
-        newest, now = changes[-1].rv, self._clock()
         self._forget_idle()
         # What was there when a ring began is no event of it.
         rings = self._rings
-        changes = [one for one in changes if one.resource in rings and one.rv > rings[one.resource].floor]
+        news = [one for one in changes if one.resource in rings and one.rv > rings[one.resource].floor]
+        await self._append([one for one in news if rings[one.resource].readers])
+        for one in news:
+            if not rings[one.resource].readers:
+                rings[one.resource].later.append(one)
+        self.reached = max(self.reached, changes[-1].rv)
+        self._announce()
+
+    async def _append(self, changes: Sequence[Change]) -> None:
+        """Reads the objects of changes, in order of their versions, and puts what they are now into their rings."""
         latest = {change.uid: change for change in changes}
         wanted = [change for change in latest.values() if change.verb != "DELETED"]
+        now = self._clock()
         found = await self._store.read(lambda tx: self._read(tx, wanted, now)) if wanted else {}
         for change in changes:
             if change.verb != "DELETED" and latest[change.uid] is not change:
                 continue
             event = self._event(change, found.get(change.uid))
             if event is not None:
-                rings[change.resource].append(event)
+                self._rings[change.resource].append(event)
                 metrics.EVENTS.labels(change.resource).inc()
-        self.reached = max(self.reached, newest)
-        self._announce()
 
     def _read(self, tx: Tx, changes: Sequence[Change], now: float) -> dict[str, Manifest]:
         """The changed objects by uid, as they are shown now."""

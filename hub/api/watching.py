@@ -136,7 +136,7 @@ class Watch:
         """Chunks of lines. `start` is the resourceVersion after which to begin, -1 for one that is not
         known.
         """
-        with self._rings.reading(self._served) as ring:
+        async with self._rings.reading(self._served) as ring:
             async for lines in self._along(ring, start, present, seconds, marked):
                 yield lines
 

@@ -73,12 +73,20 @@ def with_warnings(response: Response, warnings: tuple[str, ...]) -> Response:
     return response
 
 
+def compresses(request: Request, body: bytes | memoryview) -> bool:
+    """Whether an answer is so large that it is compressed, and the client takes it so."""
+    return len(body) >= GZIP_FROM and "gzip" in request.headers.get("accept-encoding", "")
+
+
 async def compressed(request: Request, response: Response) -> Response:
     """The answer, compressed where it is large and the client takes it."""
-    body = response.body
-    if len(body) < GZIP_FROM or "gzip" not in request.headers.get("accept-encoding", ""):
+    if "content-encoding" in response.headers or not compresses(request, response.body):
         return response
-    packed = await asyncio.to_thread(gzip.compress, bytes(body), 1)
+    return with_packed(response, await asyncio.to_thread(gzip.compress, bytes(response.body), 1))
+
+
+def with_packed(response: Response, packed: bytes) -> Response:
+    """The answer with its body compressed already."""
     response.body = packed
     response.headers["Content-Encoding"] = "gzip"
     response.headers["Content-Length"] = str(len(packed))

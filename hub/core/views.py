@@ -5,6 +5,7 @@ Cluster's from its agent. Pure: values in, values out.
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -224,4 +225,9 @@ def cluster(manifest: Manifest, agent: Agent | None, now: float, applications: i
 
 def stamp(moment: float) -> str:
     """Unix seconds as RFC 3339 in seconds, UTC."""
-    return datetime.datetime.fromtimestamp(int(moment), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _stamp(int(moment))
+
+
+@functools.lru_cache(maxsize=16384)
+def _stamp(second: int) -> str:
+    return datetime.datetime.fromtimestamp(second, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

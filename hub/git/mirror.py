@@ -16,14 +16,14 @@ import re
 import secrets
 import shutil
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import git
 
 from argosy.errors import Invalid, NotFound, Unavailable
+from argosy.turns import Turns
 from hub.core import repos
 from hub.git import command, revision, tree
 from hub.git.batch import Batch
@@ -32,8 +32,6 @@ from hub.git.credentials import Access, Keyring
 from hub.git.listing import Lister
 from hub.git.revision import HighestTag
 from hub.git.tree import GitTree, Objects
-
-T = TypeVar("T")
 
 _REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _AT_ONCE = 32
@@ -57,45 +55,6 @@ class Counters:
     listings: int = 0
     fetches: int = 0
     clones: int = 0
-
-
-class Turns:
-    """One run at a time per key. Who asks before a run has begun shares it."""
-
-    def __init__(self) -> None:
-        self._next: dict[str, asyncio.Task[Any]] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    async def run(self, key: str, body: Callable[[], Awaitable[T]]) -> T:
-        task = self._next.get(key)
-        if task is None:
-            task = asyncio.create_task(self._turn(key, body))
-            self._next[key] = task
-            self._tasks.add(task)
-            task.add_done_callback(self._done)
-        result: T = await asyncio.shield(task)
-        return result
-
-    async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _turn(self, key: str, body: Callable[[], Awaitable[T]]) -> T:
-        try:
-            async with self._locks.setdefault(key, asyncio.Lock()):
-                del self._next[key]
-                return await body()
-        finally:
-            # Who waits for the next turn is still in `_next` here, and needs the lock.
-            if key not in self._next:
-                self._locks.pop(key, None)
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()
 
 
 class _Mirror:

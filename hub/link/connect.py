@@ -217,7 +217,7 @@ class Switchboard:
 
     async def _report(self, session: Session, report: pb.Report) -> None:
         cluster, now = session.cluster, self._clock()
-        states = [reports.check(state) for state in convert.states_from(report)]
+        states = [reports.hashed(state) for state in convert.states_from(report)]
         everything = self._gather(session, report)
 
         def write(tx: Tx) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -47,23 +47,35 @@ class Row:
 
 _COLUMNS = ", ".join(field.name for field in fields(Row))
 _NAMES = [field.name for field in fields(Row)]
-_PUT = (
-    f"INSERT INTO reports ({_COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))}) ON CONFLICT (cluster, app) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in _NAMES[2:])
-)
+_UPDATE = ", ".join(f"{name} = excluded.{name}" for name in _NAMES[2:])
+TOGETHER = 10
+"""Rows written by one statement: each statement has to ask for the interpreter again, each row need not."""
 
 
-class Checked(NamedTuple):
-    """A state whose detail was read: ready to be written."""
+def _put_sql(rows: int) -> str:
+    values = f"({', '.join('?' * len(_NAMES))})"
+    return (
+        f"INSERT INTO reports ({_COLUMNS}) VALUES {', '.join([values] * rows)} "
+        f"ON CONFLICT (cluster, app) DO UPDATE SET {_UPDATE}"
+    )
+
+
+_PUT, _PUT_TOGETHER = _put_sql(1), _put_sql(TOGETHER)
+
+
+class Hashed(NamedTuple):
+    """A state with the digest of its detail."""
 
     state: State
     digest: str
-    removed: str
-    gone: bool
 
 
-def check(state: State) -> Checked:
-    """Reads what the hub acts on out of a state's detail.
+def hashed(state: State) -> Hashed:
+    return Hashed(state, hashlib.sha256(state.detail).hexdigest())
+
+
+def _told(state: State) -> tuple[str, int]:
+    """What the hub acts on of a state's detail: (removals that are done as JSON, 1 where nothing is left).
 
     Raises `Invalid` where it is no status of that assignment.
     """
@@ -76,40 +88,51 @@ def check(state: State) -> Checked:
         raise Invalid(f"the state of {state.assignment} is not readable") from None
     if named != state.assignment:
         raise Invalid(f"the state of {state.assignment} speaks of {named}")
-    digest = hashlib.sha256(state.detail).hexdigest()
-    return Checked(state, digest, orjson.dumps(removed).decode(), gone)
+    return orjson.dumps(removed).decode() if removed else "[]", int(gone)
 
 
-def put(tx: Tx, cluster: str, states: Sequence[Checked], now: float) -> int:
+def put(tx: Tx, cluster: str, states: Sequence[Hashed], now: float) -> int:
     """Writes the states that differ from what is known and returns their number.
 
-    States of applications that the cluster neither has nor had are passed over.
+    States of applications that the cluster neither has nor had are passed over. Raises `Invalid` for a state that
+    cannot be read; what is known already was read before.
     """
     known = _known(tx, cluster, states)
-    changed = [one for one in states if known.get(one.state.assignment) != one.digest]
+    changed = [state for state, digest in states if known.get(state.assignment) != digest]
     if not changed:
         return 0
+    told = [(state, *_told(state)) for state in changed]
     names = _names(tx, cluster, changed)
-    if any(one.state.assignment not in known and one.state.assignment not in names for one in changed):
+    if any(state.assignment not in known and state.assignment not in names for state in changed):
         had = _had(tx, cluster)
-        changed = [one for one in changed if (a := one.state.assignment) in known or a in names or a in had]
-    rows = []
-    for state, digest, removed, gone in changed:
+        told = [one for one in told if (a := one[0].assignment) in known or a in names or a in had]
+    digests = {state.assignment: digest for state, digest in states}
+    rows, news = [], False
+    for state, removed, gone in told:
         rv = tx.next_rv()
+        app = state.assignment
         rows.append(
             (
-                *(cluster, state.assignment, state.release, state.bundle, state.sync, state.health),
-                *(removed, int(gone), digest, state.detail, rv, now),
+                *(cluster, app, state.release, state.bundle, state.sync, state.health),
+                *(removed, gone, digests[app], state.detail, rv, now),
             )
         )
-        namespace, name = names.get(state.assignment) or _name(tx, state.assignment)
+        news = news or bool(gone) or removed != "[]"
+        namespace, name = names.get(app) or _name(tx, app)
         if name:
-            tx.emit(Change(rv, "MODIFIED", APPLICATIONS, namespace, name, state.assignment, composed=True))
-    tx.many(_PUT, rows)
-    if any(one.gone or one.removed != "[]" for one in changed):
+            tx.emit(Change(rv, "MODIFIED", APPLICATIONS, namespace, name, app, composed=True))
+    _write(tx, rows)
+    if news:
         tx.touch(f"removed:{cluster}")
     tx.touch(f"report:{cluster}")
-    return len(changed)
+    return len(rows)
+
+
+def _write(tx: Tx, rows: Sequence[tuple[Any, ...]]) -> None:
+    whole = len(rows) - len(rows) % TOGETHER
+    for start in range(0, whole, TOGETHER):
+        tx.run(_PUT_TOGETHER, [value for row in rows[start : start + TOGETHER] for value in row])
+    tx.many(_PUT, rows[whole:])
 
 
 def retain(tx: Tx, cluster: str, apps: Collection[str]) -> None:
@@ -126,28 +149,34 @@ FEW = 8
 """Up to so many states are looked up one by one; more in one go for the whole cluster."""
 
 
-def _known(tx: Tx, cluster: str, states: Sequence[Checked]) -> dict[str, str]:
+def _known(tx: Tx, cluster: str, states: Sequence[Hashed]) -> dict[str, str]:
     """app -> digest of what is known of it."""
     if len(states) > FEW:
-        return dict(tx.all("SELECT app, digest FROM reports WHERE cluster = ?", (cluster,)))
+        return _one_row(tx, "SELECT json_group_object(app, digest) FROM reports WHERE cluster = ?", cluster)
     sql = "SELECT app, digest FROM reports WHERE cluster = ? AND app = ?"
-    found = (tx.one(sql, (cluster, one.state.assignment)) for one in states)
+    found = (tx.one(sql, (cluster, state.assignment)) for state, _ in states)
     return dict(row for row in found if row is not None)
 
 
-def _names(tx: Tx, cluster: str, states: Sequence[Checked]) -> dict[str, tuple[str, str]]:
+def _one_row(tx: Tx, sql: str, cluster: str) -> dict[str, Any]:
+    """The JSON object of a query that gives one row: SQLite lets go of the interpreter for every row it gives."""
+    found = tx.one(sql, (cluster,))
+    return dict(orjson.loads(found[0])) if found else {}
+
+
+def _names(tx: Tx, cluster: str, states: Sequence[State]) -> dict[str, tuple[str, str]]:
     """app -> (namespace, name) of the Applications among these that the cluster is assigned.
 
     ("", "") for deleted ones.
     """
-    sql = (
-        "SELECT a.id, coalesce(o.namespace, ''), coalesce(o.name, '') "
-        "FROM assignments a LEFT JOIN objects o ON o.uid = a.id WHERE a.cluster = ?"
-    )
+    columns = "coalesce(o.namespace, ''), coalesce(o.name, '')"
+    source = "FROM assignments a LEFT JOIN objects o ON o.uid = a.id WHERE a.cluster = ?"
     if len(states) > FEW:
-        return {row[0]: (row[1], row[2]) for row in tx.all(sql, (cluster,))}
-    found = (tx.one(sql + " AND a.id = ?", (cluster, one.state.assignment)) for one in states)
-    return {row[0]: (row[1], row[2]) for row in found if row is not None}
+        found = _one_row(tx, f"SELECT json_group_object(a.id, json_array({columns})) {source}", cluster)
+        return {app: (namespace, name) for app, (namespace, name) in found.items()}
+    sql = f"SELECT a.id, {columns} {source} AND a.id = ?"
+    rows = (tx.one(sql, (cluster, state.assignment)) for state in states)
+    return {row[0]: (row[1], row[2]) for row in rows if row is not None}
 
 
 def _had(tx: Tx, cluster: str) -> set[str]:

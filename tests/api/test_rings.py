@@ -62,8 +62,8 @@ async def settled(following: Rings, rv: int) -> None:
             await following.moved(0.05)
 
 
-def events(following: Rings, after: int) -> list[Event]:
-    with following.reading(table.CONFIG_MAP) as ring:
+async def events(following: Rings, after: int) -> list[Event]:
+    async with following.reading(table.CONFIG_MAP) as ring:
         position = ring.position(after)
         assert position is not None
         found = ring.after(position, 100)
@@ -87,7 +87,7 @@ async def test_a_watch_can_go_on_from_whatever_was_read_after_the_question(
     after = await put(store, written, config_map("one", colour="blue"))
     newest = await put(store, written, config_map("two"))
     await settled(following, newest)
-    found = events(following, before)
+    found = await events(following, before)
     assert [(one.verb, one.name, one.rv) for one in found] == [
         ("MODIFIED", "one", after),
         ("ADDED", "two", newest),
@@ -106,7 +106,7 @@ async def test_changes_that_a_ring_begins_after_are_no_events_of_it(
     await asking
     newest = await put(store, written, config_map("late"))
     await settled(following, newest)
-    assert [one.name for one in events(following, written_then[-1])] == ["late"]
+    assert [one.name for one in await events(following, written_then[-1])] == ["late"]
 
 
 async def test_a_kind_is_let_go_when_nobody_asks_any_more_but_not_under_a_watch(
@@ -114,7 +114,7 @@ async def test_a_kind_is_let_go_when_nobody_asks_any_more_but_not_under_a_watch(
 ) -> None:
     await following.follow(table.CONFIG_MAP)
     monkeypatch.setattr(rings, "IDLE_SECONDS", -1.0)
-    with following.reading(table.CONFIG_MAP) as ring:
+    async with following.reading(table.CONFIG_MAP) as ring:
         await settled(following, await put(store, written, config_map("one")))
         assert ring.position(ring.floor) is not None
         assert following._rings[table.CONFIG_MAP.resource] is ring
@@ -124,7 +124,7 @@ async def test_a_kind_is_let_go_when_nobody_asks_any_more_but_not_under_a_watch(
     await following.follow(table.CONFIG_MAP)
     newest = await put(store, written, config_map("one", colour="green"))
     await settled(following, newest)
-    assert [(one.verb, one.name) for one in events(following, newest - 1)] == [("MODIFIED", "one")]
+    assert [(one.verb, one.name) for one in await events(following, newest - 1)] == [("MODIFIED", "one")]
 
 
 async def test_labels_of_sealed_kinds_are_known_too(
@@ -134,3 +134,36 @@ async def test_labels_of_sealed_kinds_are_known_too(
     await store.write(lambda tx: written.create(tx, table.SECRET, secret, manager="test", now=time.time()))
     await following.follow(table.SECRET)
     assert {"colour": "red"} in following._labels[table.SECRET.resource].values()
+
+
+async def test_what_changes_is_read_when_somebody_watches_and_not_before(
+    following: Rings, store: SqliteStore, written: Resources
+) -> None:
+    await following.follow(table.CONFIG_MAP)
+    before = following.reached
+    for number in range(5):
+        newest = await put(store, written, config_map("one", turn=str(number)))
+    gone = await put(store, written, config_map("two"))
+    await store.write(lambda tx: written.delete(tx, table.CONFIG_MAP, NAMESPACE, "two", now=time.time()))
+    await settled(following, gone + 1)
+    ring = following._rings[table.CONFIG_MAP.resource]
+    assert (len(ring._events), len(ring.later)) == (0, 7)
+    found = await events(following, before)
+    assert [(one.verb, one.name, one.rv, one.labels) for one in found] == [
+        ("ADDED", "one", newest, {"turn": "4"})
+    ]
+    assert ring.later == []
+    async with following.reading(table.CONFIG_MAP) as watched:
+        last = await put(store, written, config_map("one", turn="9"))
+        await settled(following, last)
+        assert watched._events[-1].rv == last
+
+
+async def test_more_changes_than_a_ring_holds_are_not_kept_in_mind(
+    following: Rings, store: SqliteStore, written: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rings, "MAX_EVENTS", 3)
+    await following.follow(table.CONFIG_MAP)
+    for number in range(6):
+        await settled(following, await put(store, written, config_map(f"cm-{number}")))
+    assert not following._rings

@@ -133,7 +133,7 @@ class Obedient:
                     seen.append(given.release)
                 status = self.behaviour(name, given)
                 if status is not None:
-                    said.append(reports.check(_state(status)))
+                    said.append(reports.hashed(_state(status)))
             self.reports[name] += reports.put(tx, uid, said, self.hub._clock())
 
 
