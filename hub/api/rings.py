@@ -5,8 +5,8 @@ hold a position in it. A watcher that is slower than the ring is long has lost i
 again: nothing is buffered for anyone.
 
 A kind that no client asks for has no ring, so that its changes cost nothing here. The first request for a kind
-begins one, before it is answered: whatever version the client reads, a watch can go on from. The objects are read
-only while somebody watches the kind; until then it is kept in mind what changed.
+begins one, before it is answered: whatever version the client reads, a watch can go on from. While nobody watches, the
+objects of a flood of changes are not read; it is kept in mind what changed until somebody does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -34,6 +35,8 @@ MAX_EVENTS = 4096
 MAX_BYTES = 24 * 1024 * 1024
 """Bounds of one kind's ring."""
 RETRY_SECONDS = 0.5
+FLOOD = 100
+"""Changes of a kind that come together from which on they wait for somebody who watches."""
 IDLE_SECONDS = 300.0
 """After which a kind that nobody watches or asks for is followed no more."""
 
@@ -240,9 +243,17 @@ class Rings:
         # What was there when a ring began is no event of it.
         rings = self._rings
         news = [one for one in changes if one.resource in rings and one.rv > rings[one.resource].floor]
-        await self._append([one for one in news if rings[one.resource].readers])
+        many = {
+            resource for resource, number in Counter(one.resource for one in news).items() if number > FLOOD
+        }
+        waits = {
+            resource
+            for resource, ring in rings.items()
+            if not ring.readers and (ring.later or resource in many)
+        }
+        await self._append([one for one in news if one.resource not in waits])
         for one in news:
-            if not rings[one.resource].readers:
+            if one.resource in waits:
                 rings[one.resource].later.append(one)
         self.reached = max(self.reached, changes[-1].rv)
         self._announce()
@@ -273,10 +284,9 @@ class Rings:
     def _event(self, change: Change, manifest: Manifest | None) -> Event | None:
         labelled = self._labels[change.resource]
         if change.verb == "DELETED":
-            if change.uid not in labelled:
-                return None
-            before = labelled.pop(change.uid)
             body = self._viewer.resources.opened(change.resource, change.uid, change.body)
+            # One that came and went unread is known to whoever goes on from between.
+            before = labelled.pop(change.uid, None) or _labels(orjson.loads(body))
             return Event(change.rv, "DELETED", change.namespace, change.name, body, before, before)
         if manifest is None:
             return None

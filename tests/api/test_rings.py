@@ -136,9 +136,10 @@ async def test_labels_of_sealed_kinds_are_known_too(
     assert {"colour": "red"} in following._labels[table.SECRET.resource].values()
 
 
-async def test_what_changes_is_read_when_somebody_watches_and_not_before(
-    following: Rings, store: SqliteStore, written: Resources
+async def test_a_flood_is_read_when_somebody_watches_and_not_before(
+    following: Rings, store: SqliteStore, written: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(rings, "FLOOD", 0)
     await following.follow(table.CONFIG_MAP)
     before = following.reached
     for number in range(5):
@@ -150,7 +151,8 @@ async def test_what_changes_is_read_when_somebody_watches_and_not_before(
     assert (len(ring._events), len(ring.later)) == (0, 7)
     found = await events(following, before)
     assert [(one.verb, one.name, one.rv, one.labels) for one in found] == [
-        ("ADDED", "one", newest, {"turn": "4"})
+        ("ADDED", "one", newest, {"turn": "4"}),
+        ("DELETED", "two", gone + 1, {}),
     ]
     assert ring.later == []
     async with following.reading(table.CONFIG_MAP) as watched:
@@ -163,6 +165,7 @@ async def test_more_changes_than_a_ring_holds_are_not_kept_in_mind(
     following: Rings, store: SqliteStore, written: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rings, "MAX_EVENTS", 3)
+    monkeypatch.setattr(rings, "FLOOD", 0)
     await following.follow(table.CONFIG_MAP)
     for number in range(6):
         await settled(following, await put(store, written, config_map(f"cm-{number}")))
