@@ -18,8 +18,9 @@ from argosy.differences import ADDED, CHANGED, REMOVED, ObjectChange
 from argosy.errors import ArgosyError, NotFound
 from argosy.health import table
 from argosy.kinds import Gvk, Kinds, gvk_of, served
-from argosy.objects import Manifest, ObjectKey, key_of
+from argosy.objects import Manifest, ObjectKey, key_of, split_api_version
 from argosy.questions import Kind, Question
+from argosy.status import Health
 
 SIDE_BY_SIDE = 8
 MOST_CHILDREN = 5000
@@ -60,6 +61,8 @@ class Answerer:
         """Raises our errors."""
         if question.kind is Kind.DRY_RUN:
             return {"objects": await self._dry_run(question)}
+        if question.kind is Kind.CONDITIONS:
+            return await self._conditions(question)
         assignment = self._held.assigned(question.assignment)
         if assignment is None:
             raise NotFound("the cluster is not assigned such an application (any more)")
@@ -162,6 +165,26 @@ class Answerer:
                 nodes += [_node(key_of(child), child, _owner(child)) for child in children]
                 parents |= {child["metadata"]["uid"] for child in children}
         return nodes
+
+    async def _conditions(self, question: Question) -> dict[str, Any]:
+        """`conditions`, type -> status, of one object, with `Healthy` by its health check; `found` is False where it is
+        not there. Nothing else of it is told."""
+        group, version = split_api_version(question.api_version)
+        gvk = Gvk(group, version, question.object_kind)
+        kinds = await self._api.kinds()
+        live = await self._live(gvk, ObjectKey(group, gvk.kind, question.namespace, question.name), kinds)
+        if live is None:
+            return {"found": False, "conditions": {}}
+        listed = (live.get("status") or {}).get("conditions")
+        conditions = {
+            str(each["type"]): str(each.get("status") or "")
+            for each in (listed if isinstance(listed, list) else ())
+            if isinstance(each, dict) and each.get("type")
+        }
+        health = table.assess(live).status
+        if health is not None:
+            conditions.setdefault("Healthy", "True" if health is Health.HEALTHY else "False")
+        return {"found": True, "conditions": conditions}
 
     async def _events(self, nodes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The newest events about the tree's objects, newest first."""

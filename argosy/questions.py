@@ -20,19 +20,20 @@ MOST_BYTES = 16 * 1024 * 1024
 
 class Kind(StrEnum):
     """TREE: an app's objects and what came of them. DIFF: what a sync would change now. DRY_RUN: what another bundle would
-    change. EVENTS: what the cluster says about the objects.
+    change. EVENTS: what the cluster says about the objects. CONDITIONS: those of one object, whoever's it is.
     """
 
     TREE = "tree"
     DIFF = "diff"
     DRY_RUN = "dryRun"
     EVENTS = "events"
+    CONDITIONS = "conditions"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`assignment` is the app's id. The rest is for DRY_RUN: the bundle, and how it is to be looked at where the cluster has
-    no such assignment yet.
+    """`assignment` is the app's id. For DRY_RUN: the bundle, and how it is to be looked at where the cluster has no such
+    assignment yet. For CONDITIONS: which object.
     """
 
     kind: Kind
@@ -41,6 +42,10 @@ class Question:
     destination_namespace: str = ""
     sync_options: tuple[str, ...] = field(default=())
     account: str = ""
+    api_version: str = ""
+    object_kind: str = ""
+    namespace: str = ""
+    name: str = ""
 
 
 _FIELDS = frozenset(one.name for one in fields(Question))

@@ -195,7 +195,9 @@ class Hub:
         self.roller = Roller(store, objects, self._clock, known.holds)
         self._roll = Loop("roller", self.roller.run, every=60)
         moving = Wake()
-        self.mover = Mover(store, objects, moving, self._clock, ask=Asker(store, objects), holds=known.holds)
+        self.mover = Mover(
+            store, objects, moving, self._clock, ask=Asker(store, objects, self._ask), holds=known.holds
+        )
         self.restorer = Restorer(objects, self._clock, known.holds)
         self._move = Loop("mover", self.mover.run, every=60, wake=moving)
         self._remove = Loop("remover", Remover(store, objects, known, self._clock).run, every=30)

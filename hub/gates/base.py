@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -29,16 +29,25 @@ TOKEN, ONLY_TO = "token", "url"
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """An object on one cluster: its conditions, type -> status. `error` says why nobody could say."""
+
+    found: bool = False
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """A gate's own part of the policy, and which rollout asks. `secret` is the data of the Secret that it names.
 
-    `objects` are those of the stage's applications as agents report them (`argosy.status.ObjectStatus`), by cluster.
+    `sights` is what the agents of the stage's clusters say of the object that it names, by cluster.
     """
 
     config: Mapping[str, Any]
     rollout: str = ""
     stage: str = ""
-    objects: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    sights: Mapping[str, Sight] = field(default_factory=dict)
     secret: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

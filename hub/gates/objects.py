@@ -1,56 +1,29 @@
-"""`object`: an object of the stage's applications has a condition on every cluster of the stage.
-
-Answered from what agents report of their applications' objects: `Healthy` and `Synced`, as for the application itself.
-"""
+"""`object`: an object has a condition on every cluster of the stage, by the word of the clusters' agents."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from argosy.errors import Invalid
 from hub.gates.base import Answer, Question
-
-_HEALTHY, _SYNCED = "Healthy", "Synced"
 
 
 async def ask(question: Question) -> Answer:
-    config = question.config
-    condition, wanted = str(config["condition"]), str(config.get("status") or "True")
-    if condition not in (_HEALTHY, _SYNCED):
-        raise Invalid(
-            f"condition: expected {_HEALTHY} or {_SYNCED}, which agents report of every object, found {condition!r}"
-        )
-    lacking, differing = [], []
-    for cluster, objects in question.objects.items():
-        found = [each for each in objects if _is(config, each)]
-        if not found:
+    condition, wanted = str(question.config["condition"]), str(question.config.get("status") or "True")
+    silent, lacking, differing = [], [], []
+    for cluster, sight in question.sights.items():
+        if sight.error:
+            silent.append(f"{cluster} ({sight.error})")
+        elif not sight.found:
             lacking.append(cluster)
-        elif any(_status(each, condition) != wanted for each in found):
+        elif sight.conditions.get(condition, "Unknown") != wanted:
             differing.append(cluster)
-    if not question.objects or lacking:
-        return Answer(False, f"not found on {_named(lacking)}" if lacking else "no cluster to look at")
+    if not question.sights:
+        return Answer(False, "no cluster to look at")
+    if silent:
+        return Answer(False, f"no answer from {_named(silent)}")
+    if lacking:
+        return Answer(False, f"not found on {_named(lacking)}")
     if differing:
         return Answer(False, f"{condition} is not {wanted} on {_named(differing)}")
-    return Answer(True, f"{condition} is {wanted} on {len(question.objects)} clusters")
-
-
-def _is(config: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    group, slash, version = str(config["apiVersion"]).rpartition("/")
-    return (
-        found.get("kind") == config["kind"]
-        and found.get("name") == config["name"]
-        and (found.get("group") or "") == (group if slash else "")
-        and (found.get("version") or version) == version
-        and config.get("namespace", found.get("namespace")) == found.get("namespace")
-    )
-
-
-def _status(found: Mapping[str, Any], condition: str) -> str:
-    word = found.get("health") if condition == _HEALTHY else found.get("sync")
-    if not word or word == "Unknown":
-        return "Unknown"
-    return "True" if word == condition else "False"
+    return Answer(True, f"{condition} is {wanted} on {len(question.sights)} clusters")
 
 
 def _named(clusters: list[str]) -> str:

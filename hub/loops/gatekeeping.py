@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import orjson
-
+from argosy import questions
 from argosy.errors import ArgosyError, Invalid
 from hub.core.rollout.model import Gate, GateKind
 from hub.core.served import table
-from hub.gates.base import Answer, Ask, Question
+from hub.gates.base import Answer, Ask, Question, Sight
 from hub.gates.table import GATES
 from hub.git import credentials
-from hub.store import agents, reports
+from hub.store import agents
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
 AT_ONCE = 8
 """Gates that are asked side by side."""
+AGENTS_AT_ONCE = 64
+AGENT_SECONDS = 10.0
 SECRET_TYPE = "argosy.dev/secret-type"  # noqa: S105  # a label
 """The label, with the value `gate`, of Secrets that gates may use."""
+
+
+AskCluster = Callable[[str, questions.Question, float], Awaitable[dict[str, Any]]]
+"""(cluster id, question, seconds) -> the agent's answer. Raises our errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +41,63 @@ class Asking:
 
 
 class Asker:
-    """`gates` are the implementations."""
+    """`clusters` reaches agents, `gates` are the implementations."""
 
-    def __init__(self, store: Store, resources: Resources, gates: Mapping[GateKind, Ask] = GATES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        resources: Resources,
+        clusters: AskCluster,
+        gates: Mapping[GateKind, Ask] = GATES,
+    ) -> None:
         self._store = store
         self._resources = resources
+        self._clusters = clusters
         self._gates = gates
         self._limit = asyncio.Semaphore(AT_ONCE)
 
     async def __call__(self, gate: Gate, asking: Asking) -> Answer:
         """What the gate says. Whatever goes wrong is an answer, and no good one."""
         try:
-            question = await self._store.read(lambda tx: self._question(tx, gate, asking))
+            question, names = await self._store.read(lambda tx: self._question(tx, gate, asking))
             async with self._limit:
+                if gate.kind is GateKind.OBJECT:
+                    question = replace(question, sights=await self._look(gate.config, names))
                 return await self._gates[gate.kind](question)
         except ArgosyError as error:
             return Answer(False, error.message)
 
-    def _question(self, tx: Tx, gate: Gate, asking: Asking) -> Question:
+    def _question(self, tx: Tx, gate: Gate, asking: Asking) -> tuple[Question, dict[str, str]]:
+        """With the names of the stage's clusters by id."""
         name = str(gate.config.get("secretRef") or "")
-        return Question(
-            gate.config,
-            f"{asking.namespace}/{asking.name}",
-            asking.stage,
-            _objects(tx, asking.apps) if gate.kind is GateKind.OBJECT else {},
-            secret_of(tx, self._resources, asking.namespace, name) if name else {},
+        secret = secret_of(tx, self._resources, asking.namespace, name) if name else {}
+        names: dict[str, str] = {}
+        if gate.kind is GateKind.OBJECT:
+            names = {id_: agents.name_of(tx, id_) or id_ for id_ in set(asking.apps.values())}
+        return Question(gate.config, f"{asking.namespace}/{asking.name}", asking.stage, secret=secret), names
+
+    async def _look(self, config: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Sight]:
+        """Asks the stage's agents about the object, side by side; one that does not answer in time holds nobody up."""
+        limit = asyncio.Semaphore(AGENTS_AT_ONCE)
+        question = questions.Question(
+            questions.Kind.CONDITIONS,
+            "",
+            api_version=str(config["apiVersion"]),
+            object_kind=str(config["kind"]),
+            namespace=str(config.get("namespace") or ""),
+            name=str(config["name"]),
         )
+
+        async def one(cluster: str) -> Sight:
+            async with limit:
+                try:
+                    said = await self._clusters(cluster, question, AGENT_SECONDS)
+                except ArgosyError as error:
+                    return Sight(error=error.message)
+            return Sight(bool(said.get("found")), dict(said.get("conditions") or {}))
+
+        found = await asyncio.gather(*(one(cluster) for cluster in names))
+        return {names[cluster]: sight for cluster, sight in zip(names, found, strict=True)}
 
 
 def secret_of(tx: Tx, resources: Resources, namespace: str, name: str) -> Mapping[str, str]:
@@ -70,13 +106,3 @@ def secret_of(tx: Tx, resources: Resources, namespace: str, name: str) -> Mappin
     if found is None or (found["metadata"].get("labels") or {}).get(SECRET_TYPE) != "gate":
         raise Invalid(f"secretRef: expected a Secret {name} with the label {SECRET_TYPE}=gate, found none")
     return credentials.texts(found)
-
-
-def _objects(tx: Tx, apps: Mapping[str, str]) -> dict[str, list[Mapping[str, Any]]]:
-    """By the cluster's name."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for app, cluster in apps.items():
-        row = reports.get(tx, cluster, app)
-        objects = orjson.loads(row.detail).get("resources") if row is not None else None
-        found.setdefault(agents.name_of(tx, cluster) or cluster, []).extend(objects or ())
-    return found

@@ -65,8 +65,20 @@ def image(plane: ControlPlane) -> str:
     return str(found["spec"]["template"]["spec"]["containers"][0]["image"]) if found else ""
 
 
-def play_controller(plane: ControlPlane, ended: threading.Event) -> None:
-    """What a deployment controller says of the cluster that has none: every generation is well."""
+@contextlib.contextmanager
+def controller(plane: ControlPlane) -> Iterator[None]:
+    """Plays what a deployment controller says on the cluster that has none: every generation is well."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_control, args=(plane, ended), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _control(plane: ControlPlane, ended: threading.Event) -> None:
     while not ended.wait(0.3):
         found = deployment(plane)
         generation = found.get("metadata", {}).get("generation")
@@ -89,10 +101,11 @@ def rollout(fleet: Fleet, name: str) -> dict[str, Any]:
 def test_a_bad_image_is_caught_by_the_canary_and_rolled_back_and_the_other_cluster_never_sees_it(
     fleet: Fleet, repo: Repo, living_control_plane: ControlPlane, control_planes: list[ControlPlane]
 ) -> None:
-    canary, main = living_control_plane, control_planes[0]
-    ended = threading.Event()
-    controller = threading.Thread(target=play_controller, args=(main, ended), daemon=True)
-    controller.start()
+    with controller(control_planes[0]):
+        _caught(fleet, repo, living_control_plane, control_planes[0])
+
+
+def _caught(fleet: Fleet, repo: Repo, canary: ControlPlane, main: ControlPlane) -> None:
     stages = (rolling.stage("canary", "canary", soak="2s", deadline="20s"), rolling.stage("rest"))
     fleet.apply(rolling.policy(*stages, onFailure="rollback"), rolling.appset(repo))
     wait(lambda: rollout(fleet, "fleet-1").get("phase") == "Completed", "the first release", seconds=90)
@@ -114,10 +127,9 @@ def test_a_bad_image_is_caught_by_the_canary_and_rolled_back_and_the_other_clust
     )
     wait(
         lambda: fleet.get("application", "web-canary")["status"]["health"]["status"] == "Healthy",
-        "the canary is healthy",
+        f"the canary is healthy; at first {fleet.get('application', 'web-canary')['status']}",
+        seconds=90,
     )
-    ended.set()
-    controller.join()
     assert deployment(main)["metadata"]["uid"] == untouched["uid"]
     assert deployment(main)["metadata"]["generation"] == untouched["generation"]
     assert image(main) == "web:1"

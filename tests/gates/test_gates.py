@@ -12,7 +12,7 @@ from aiohttp import web
 
 from argosy.errors import Invalid, Unavailable
 from hub.gates import base, http, objects, prometheus
-from hub.gates.base import Question
+from hub.gates.base import Question, Sight
 
 
 @dataclass
@@ -165,28 +165,18 @@ async def test_what_is_no_answer_of_prometheus_is_no_good_one(server: Server, bo
         await prometheus.ask(question(url=server.url, query="up", above=0))
 
 
-async def test_an_object_has_to_be_well_on_every_cluster_of_the_stage() -> None:
-    def canary(health: str) -> dict[str, str]:
-        return {
-            "group": "flagger.app",
-            "version": "v1beta1",
-            "kind": "Canary",
-            "namespace": "web",
-            "name": "web",
-            "sync": "Synced",
-            "health": health,
-        }
+async def test_an_object_has_to_have_its_condition_on_every_cluster_of_the_stage() -> None:
+    config = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "web", "condition": "Promoted"}
+    good, bad = Sight(True, {"Promoted": "True"}), Sight(True, {"Promoted": "False"})
+    none, mute = Sight(True), Sight(error="the agent is not connected")
 
-    config = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "web", "condition": "Healthy"}
-    other = {**canary("Degraded"), "name": "other"}
-    found = {"one": [canary("Healthy"), other], "two": [canary("Progressing")], "three": [other]}
-    assert await objects.ask(Question(config, objects={"one": found["one"]})) == (
-        True,
-        "Healthy is True on 1 clusters",
-    )
-    two = {"one": found["one"], "two": found["two"]}
-    assert await objects.ask(Question(config, objects=two)) == (False, "Healthy is not True on two")
-    assert await objects.ask(Question(config, objects=found)) == (False, "not found on three")
-    assert not (await objects.ask(Question(config))).good
-    with pytest.raises(Invalid, match="condition"):
-        await objects.ask(Question({**config, "condition": "Promoted"}))
+    async def said(status: str = "True", **sights: Sight) -> tuple[bool, str]:
+        return await objects.ask(Question({**config, "status": status}, sights=sights))
+
+    assert await said(one=good, two=good) == (True, "Promoted is True on 2 clusters")
+    assert await said(one=good, two=bad) == (False, "Promoted is not True on two")
+    assert await said("False", one=bad) == (True, "Promoted is False on 1 clusters")
+    assert await said(one=none) == (False, "Promoted is not True on one")
+    assert await said(one=good, two=Sight()) == (False, "not found on two")
+    assert await said(one=good, two=mute) == (False, "no answer from two (the agent is not connected)")
+    assert not (await said())[0]

@@ -12,6 +12,7 @@ from typing import Any
 
 import hubs
 import pytest
+import rolling
 import spokes
 from spokes import System, merged
 
@@ -184,3 +185,50 @@ def test_questions_and_answers_travel() -> None:
             questions.unpacked(wrong)
     with pytest.raises(Invalid):
         questions.packed({"a": "x" * questions.MOST_BYTES})
+
+
+async def test_a_gate_asks_the_clusters_of_its_stage_for_a_condition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hubs.repository(tmp_path) as repo:
+        spokes.commit(repo, APPS)
+        async with spokes.system(tmp_path, monkeypatch) as system:
+            await system.join("one")
+            condition = {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "namespace": "default",
+                "name": "gated",
+                "condition": "Healthy",
+            }
+            gate = {"name": "ready", "every": "1s", "object": condition}
+            await hubs.add(
+                system.hub,
+                table.ROLLOUT_POLICY,
+                rolling.policy(rolling.stage("all", gates={"after": [gate]})),
+            )
+            await hubs.add(system.hub, table.APPLICATION_SET, rolling.appset(repo))
+
+            async def said(words: str) -> bool:
+                blockers = (await rolling.status(system.hub, "fleet-1")).get("blockers") or [{}]
+                return words in str(blockers[0].get("reason"))
+
+            await hubs.until(
+                lambda: said("gate ready: not found on one"), "the agent says that it is not there"
+            )
+            labels = {"app": "gated"}
+            system.spokes["one"].cluster.put(
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "Deployment",
+                    "metadata": {"name": "gated", "namespace": "default"},
+                    "spec": {
+                        "selector": {"matchLabels": labels},
+                        "template": {
+                            "metadata": {"labels": labels},
+                            "spec": {"containers": [{"name": "gated", "image": "gated:1"}]},
+                        },
+                    },
+                }
+            )
+            await rolling.reaches(system.hub, "fleet-1", phase="Completed")
