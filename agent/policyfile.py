@@ -6,6 +6,7 @@ last good policy in force and is told: a mistake must neither open the cluster n
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
@@ -21,10 +22,13 @@ MAX_BYTES = 1024 * 1024
 
 
 class PolicyFile:
-    """Raises `Invalid` where the file cannot be used at the start; `problem` says what is wrong with it since."""
+    """`own` are the agent's own namespaces. Raises `Invalid` where the file cannot be used at the start; `problem` says
+    what is wrong with it since.
+    """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, own: Iterable[str] = ()) -> None:
         self._path = path
+        self._own = frozenset(own)
         self._stamp = self._stat()
         self._policy = self._read()
         self.problem = ""
@@ -60,4 +64,5 @@ class PolicyFile:
             raise Invalid(f"{self._path}: {error.strerror}") from None
         if len(data) > MAX_BYTES:
             raise Invalid(f"{self._path}: larger than {MAX_BYTES} bytes")
-        return localpolicy.parse(yamlio.load_all(data, source=str(self._path)), str(self._path))
+        documents = yamlio.load_all(data, source=str(self._path))
+        return localpolicy.parse(documents, str(self._path), self._own)

@@ -16,10 +16,12 @@ import structlog
 
 from agent.answering import Answerer
 from agent.cache import Cache, State
+from agent.cluster import kubeconfig
 from agent.cluster.base import ClusterApi, Identity
 from agent.cluster.guarded import ObservedCluster
 from agent.config import Config
 from agent.core import localpolicy
+from agent.core.adoption import Adoption
 from agent.core.epoch import Held
 from agent.core.localpolicy import LocalPolicy
 from agent.link import fetch, identity, join
@@ -83,13 +85,17 @@ class Program:
         self.ledger: Ledger | None = None
         self.link: Link | None = None
         self.applier: Applier | None = None
+        self.policy: PolicyFile | None = None
 
     async def run(self) -> None:
         """Raises `Forbidden` where the hub refuses the join, `Invalid` for what cannot be used, `Conflict`
         where another agent runs on the same state.
         """
         folder = self._settings.state
-        policy = PolicyFile(self._settings.policy).current if self._settings.policy else _open
+        policy = _open
+        if self._settings.policy is not None:
+            self.policy = PolicyFile(self._settings.policy, kubeconfig.own_namespaces())
+            policy = self.policy.current
         identity.key_in(folder)
         self._closing.enter_context(exclusive(folder))
         cache = Cache(folder)
@@ -178,6 +184,8 @@ class Program:
             "epoch": held.epoch,
             "generation": held.generation,
             "holding": held.reason,
+            "mode": self.policy.current().mode if self.policy else Adoption.MANAGE,
+            "policyProblem": self.policy.problem if self.policy else "",
             "passes": self.applier.count.passes,
             "passesFailed": self.applier.count.failed,
             "bundlesFetched": self.applier.count.fetched,

@@ -21,7 +21,8 @@ from agent.applying import Application, Surroundings
 from agent.cluster.base import ClusterApi
 from agent.cluster.guarded import GuardedCluster
 from agent.cluster.reflector import Watcher
-from agent.core import adoption, drift, localpolicy, operations, options, prepare, removals, restraint
+from agent.core import adoption, drift, localpolicy, marks, operations, options, prepare, removals, restraint
+from agent.core import inventory as inventories
 from agent.core.adoption import Adoption
 from agent.core.inventory import Inventory, Operation
 from agent.core.localpolicy import LocalPolicy
@@ -191,6 +192,19 @@ class Syncer:
                 await asyncio.to_thread(self._notes.forget, removal.assignment)
             status = telling.of_removal(removal.assignment, removal, removed)
             return Pass(status, None if removed.done else WAITING_AGAIN)
+
+    async def earlier(self, assignment: Assignment) -> Assignment | None:
+        """The app as it was last applied here, for an agent that started anew and has not got the bundle it is to have:
+        what is here is looked after meanwhile. It speaks of no release. None where no earlier bundle is at hand.
+        """
+        try:
+            live = await self._api.get(CONFIG_MAP, marks.NAMESPACE, marks.inventory_name(assignment.id))
+            known = inventories.from_manifest(assignment.id, live).bundles if live is not None else ()
+            found = (digest for digest in known if self._bundles.load(digest) is not None)
+            digest = next(found, None)
+        except ArgosyError:
+            return None
+        return replace(assignment, bundle=digest, release="", revision="") if digest is not None else None
 
     async def close(self) -> None:
         """Ends all watching. The cluster itself stays open: it belongs to the caller."""

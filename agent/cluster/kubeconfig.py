@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from agent.core import marks
 from argosy import yamlio
 from argosy.errors import Invalid, Unavailable
 
@@ -126,6 +127,15 @@ def in_cluster() -> Credentials:
     context = ssl.create_default_context(cafile=str(SERVICE_ACCOUNT / "ca.crt"))
     shown = f"[{host}]" if ":" in host else host
     return Credentials(f"https://{shown}:{port}", context, token_file=token)
+
+
+def own_namespaces() -> frozenset[str]:
+    """Where the agent itself lives: its inventories' namespace, and in a pod the pod's."""
+    try:
+        mine = (SERVICE_ACCOUNT / "namespace").read_text().strip()
+    except OSError:
+        mine = ""
+    return frozenset({marks.NAMESPACE, mine} - {""})
 
 
 def load(path: Path, context: str = "") -> Credentials:

@@ -47,7 +47,9 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class LocalPolicy:
-    """`kinds` are matched as `group/Kind`, `accounts` as `namespace:name`. `source` is named in refusals."""
+    """`kinds` are matched as `group/Kind`, `accounts` as `namespace:name`. `source` is named in refusals. `own` are the
+    agent's own namespaces, where this very policy lies: an app comes there only where `allow` spells the name out.
+    """
 
     mode: Adoption = Adoption.MANAGE
     namespaces: Rule = Rule()
@@ -56,6 +58,7 @@ class LocalPolicy:
     account_required: bool = False
     max_deletions: int | None = None
     source: str = ""
+    own: frozenset[str] = frozenset()
 
     def refusal(self, key: ObjectKey, account: str) -> str:
         """Why this object may not be written as that service account ("" for the agent itself), or ""."""
@@ -67,6 +70,8 @@ class LocalPolicy:
         namespace = key.name if (key.group, key.kind) == ("", "Namespace") else key.namespace
         if namespace and (by := self.namespaces.refused(namespace)):
             return self._told(f"namespaces.{by}", f"namespace {namespace}")
+        if namespace in self.own and namespace not in (self.namespaces.allow or ()):
+            return self._told("namespaces.allow", f"namespace {namespace}, the agent's own,")
         return ""
 
     def account_refusal(self, account: str) -> str:
@@ -109,8 +114,8 @@ def recent_deletions(deleted: Iterable[float], now: float) -> tuple[float, ...]:
     return tuple(when for when in deleted if now - when < HOUR)
 
 
-def parse(documents: Sequence[Any], source: str) -> LocalPolicy:
-    """Raises `Invalid` naming file and field, what was found and what is expected."""
+def parse(documents: Sequence[Any], source: str, own: Iterable[str] = ()) -> LocalPolicy:
+    """`own`: see `LocalPolicy`. Raises `Invalid` naming file and field, what was found and what is expected."""
     if len(documents) != 1 or not isinstance(documents[0], Mapping):
         raise Invalid(f"{source}: one {KIND} object is expected, found {len(documents)} documents")
     policy = documents[0]
@@ -140,6 +145,7 @@ def parse(documents: Sequence[Any], source: str) -> LocalPolicy:
         account_required=required,
         max_deletions=_count(spec.get("maxDeletionsPerHour"), source),
         source=source,
+        own=frozenset(own),
     )
 
 

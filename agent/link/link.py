@@ -147,7 +147,12 @@ class Link:
                     continue
                 await stream.close()
                 stream = newer
-            return stream.done.result()
+            wait = stream.done.result()
+            if stream.replaced:
+                raise Conflict(
+                    "another agent with this cluster's identity took over the link: where two run, end one of them"
+                )
+            return wait
         except asyncio.CancelledError:
             await stream.leave("shutdown")
             raise

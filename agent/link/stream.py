@@ -110,6 +110,8 @@ class Stream:
         self._asked_whole = False
         self._tasks: list[asyncio.Task[float]] = []
         self._answering: set[asyncio.Task[None]] = set()
+        self.replaced = False
+        """True once the hub said that another stream took this one's place."""
         self.done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
@@ -216,6 +218,7 @@ class Stream:
         elif kind == "goodbye":
             goodbye = message.goodbye
             log.info("the hub said goodbye", reason=goodbye.reason, retry_after=goodbye.retry_after_seconds)
+            self.replaced = goodbye.reason == "replaced"
             return goodbye.retry_after_seconds * (0.5 + random.random())
         return None
 

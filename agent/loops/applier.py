@@ -209,6 +209,8 @@ class Applier:
             elif app.given is not None:
                 # What is on its way is not here: what was here is looked after meanwhile, and nothing is removed.
                 assignment, removals = replace(app.given, policy=assignment.policy), ()
+            elif (earlier := await self._syncer.earlier(assignment)) is not None:
+                assignment, removals = earlier, ()
             done = await self._syncer.sync(assignment, removals, holding=wants.holding)
             self._tell(name, done)
             waits = [each for each in (unchecked, done.again if wait is None else wait) if each is not None]

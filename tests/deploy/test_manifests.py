@@ -13,6 +13,9 @@ import pytest
 import yaml
 from testbed import controlplane
 
+from agent.core import localpolicy
+from argosy import yamlio
+
 ROOT = Path(__file__).parents[2]
 BASES = ("hub", "agent/full", "agent/observer")
 READ = {"get", "list", "watch"}
@@ -89,11 +92,22 @@ def test_the_observer_may_only_read(kubectl: Path) -> None:
     assert {verb for rule in rules for verb in rule["verbs"]} == READ
 
 
-def test_the_variants_differ_in_rights_only(kubectl: Path) -> None:
+def test_the_variants_differ_in_rights_and_policy_only(kubectl: Path) -> None:
     full, observer = built(kubectl, "agent/full"), built(kubectl, "agent/observer")
-    assert [each for each in full if each["kind"] != "ClusterRole"] == [
-        each for each in observer if each["kind"] != "ClusterRole"
+    theirs = ("ClusterRole", "ConfigMap")
+    assert [each for each in full if each["kind"] not in theirs] == [
+        each for each in observer if each["kind"] not in theirs
     ]
+
+
+@pytest.mark.parametrize(("base", "mode"), [("agent/full", "manage"), ("agent/observer", "observe")])
+def test_the_policy_that_is_shipped_is_one(kubectl: Path, base: str, mode: str) -> None:
+    text = the("ConfigMap", built(kubectl, base))["data"]["policy.yaml"]
+    policy = localpolicy.parse(yamlio.load_all(text, source="policy.yaml"), "policy.yaml")
+    assert policy.mode == mode
+    if mode == "manage":
+        assert policy.account_refusal("kube-system:generic-garbage-collector")
+        assert not policy.account_refusal("team-a:deployer")
 
 
 def test_hub_and_agent_agree_on_their_common_namespace(kubectl: Path) -> None:

@@ -327,7 +327,14 @@ async def test_two_agents_with_one_identity_are_told(tmp_path: Path) -> None:
             async def told() -> bool:
                 return "two agents run" in (await hub.agent_row("id-one")).quarantine
 
+            def says(one: Spoke) -> bool:
+                return (
+                    one.link is not None
+                    and "another agent with this cluster's identity" in one.link.state.error
+                )
+
             await until(told, "the hub says so", 20.0)
+            await until(lambda: says(spoke) or says(twin), "an agent says so", 20.0)
             await twin.stop()
     finally:
         await hub.close()

@@ -165,6 +165,8 @@ class Spoke:
     task: asyncio.Task[None] | None = None
     deaths: Counter[str] = field(default_factory=Counter)
     drifts: int = 0
+    policy: Path | None = None
+    keys: Path | None = None
     foreign: dict[Any, Manifest] = field(default_factory=dict)
     """What was in the cluster before the agent came, and may never change."""
 
@@ -196,7 +198,7 @@ class Spoke:
         self.life = Life(dies_at, dies_after, dies_of, deleted=self.life.deleted)
         self.system.disks.lives[self.folder] = self.life
         api: Any = Mortal(self.cluster, self.life)
-        settings = Config(state=self.folder, join=join, memory=True)
+        settings = Config(state=self.folder, join=join, memory=True, policy=self.policy, keys=self.keys)
         self.program = Program(settings, "test", cluster=api, clock=self.clock, make_link=self._link)
         self.task = asyncio.create_task(self._live(self.program), name=f"agent {self.name}")
 
