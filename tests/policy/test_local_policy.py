@@ -158,3 +158,16 @@ def test_the_file_is_read_again_when_it_changes_and_a_mistake_leaves_the_last_go
 def test_a_start_with_an_unusable_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="No such file"):
         PolicyFile(tmp_path / "none.yaml")
+
+
+def test_the_agents_own_namespaces_are_out_of_reach_unless_spelled_out() -> None:
+    key = ObjectKey("", "ConfigMap", "argosy", "argosy-agent-policy")
+    document = {
+        "apiVersion": "argosy.dev/v1alpha1",
+        "kind": "AgentPolicy",
+        "spec": {"namespaces": {"allow": ["*"]}},
+    }
+    assert "the agent's own" in localpolicy.parse([document], "policy.yaml", ["argosy"]).refusal(key, "")
+
+    document["spec"] = {"namespaces": {"allow": ["argosy", "team-*"]}}
+    assert localpolicy.parse([document], "policy.yaml", ["argosy"]).refusal(key, "") == ""
