@@ -76,28 +76,28 @@ def _scaling(found: Iterable[tuple[str, str, str, str]]) -> Found:
 
 
 def custom_resource_definition(live: Manifest) -> Found:
-    """Whatever makes it unusable for good is Degraded; without a status nothing is known."""
+    """The first condition that says something bad, or that it is on its way; without a status nothing is known."""
     if not present(live):
         if mapping(live, "metadata").get("deletionTimestamp"):
             return progressing("CRD is terminating")
         raise Malformed("CustomResourceDefinition has no status")
     found = list(conditions(live))
-    states = {kind: (state, reason, message) for kind, state, reason, message in found}
-    nothing = ("", "", "")
-    established = states.get("Established", nothing)
     if not found:
         return progressing("Status conditions not found")
-    if states.get("NamesAccepted", nothing)[0] == "False":
-        return degraded(f"CRD names have not been accepted: {states['NamesAccepted'][2]}")
-    if established[:2] == ("False", "InvalidCABundle"):
-        return degraded(f"CRD is not established: {established[2]}")
-    if states.get("NonStructuralSchema", nothing)[0] == "True":
-        return degraded(f"Schema violations found: {states['NonStructuralSchema'][2]}")
-    if states.get("Terminating", nothing)[0] == "True":
-        return progressing(f"CRD is terminating: {states['Terminating'][2]}")
-    if established[1] == "Installing" and established[0] == "False":
-        return progressing("CRD is being installed")
-    return healthy("CRD is healthy") if established[0] == "True" else progressing("CRD is not established")
+    for kind, state, reason, message in found:
+        if (kind, state) == ("Terminating", "True"):
+            return progressing(f"CRD is terminating: {message}")
+        if (kind, state) == ("NamesAccepted", "False"):
+            return degraded(f"CRD names have not been accepted: {message}")
+        if (kind, reason) == ("Established", "Installing") and state != "True":
+            return progressing("CRD is being installed")
+        if (kind, reason) == ("Established", "InvalidCABundle") and state != "True":
+            return degraded(f"CRD is not established: {message}")
+        if (kind, state) == ("NonStructuralSchema", "True"):
+            return degraded(f"Schema violations found: {message}")
+    if any((kind, state) == ("Established", "True") for kind, state, _, _ in found):
+        return healthy("CRD is healthy")
+    return progressing("CRD is not established")
 
 
 def disruption_budget(live: Manifest) -> Found:

@@ -38,9 +38,11 @@ _THEMES = {
         onepassword.com policies.kyverno.io policy.open-cluster-management.io trust.cert-manager.io""",
     "storage": """astra.netapp.io cdi.kubevirt.io ceph.rook.io kubevirt.io objectbucket.io ocs.openshift.io
         snapshot.storage.k8s.io trident.netapp.io velero.io""",
-    "workloads": """apps.kruise.io apps.openshift.io camel.apache.org core.spinkube.dev flagger.app flink.apache.org
-        game.kruise.io keda.sh numaflow.numaproj.io numaplane.numaproj.io openfaas.com operator.knative.dev
-        rollouts.kruise.io serving.knative.dev serving.kserve.io sparkoperator.k8s.io spot.io tekton.dev""",
+    "kruise": "apps.kruise.io game.kruise.io rollouts.kruise.io",
+    "serving": """flink.apache.org openfaas.com operator.knative.dev serving.knative.dev serving.kserve.io
+        sparkoperator.k8s.io""",
+    "workloads": """apps.openshift.io camel.apache.org core.spinkube.dev flagger.app keda.sh numaflow.numaproj.io
+        numaplane.numaproj.io spot.io tekton.dev""",
 }
 THEMES: Mapping[str, str] = {group: theme for theme, groups in _THEMES.items() for group in groups.split()}
 """group -> file in `argosy.health.kinds` that has its rows; `*` stands for any beginning of a group."""

@@ -86,6 +86,9 @@ def assess(live: Manifest, checks: UserChecks = NO_USER_CHECKS, *, unverified: b
         found, lasting = _checked(live, checks, unverified)
     except (Malformed, Failed) as error:
         return unknown(str(error))
+    except (TypeError, AttributeError) as error:
+        # A field of a custom kind that is of another type than its check reckons with.
+        return unknown(f"{live['kind']} has a field of an unexpected type: {error}")
     finalizers = metadata.get("finalizers")
     finalizers = finalizers if isinstance(finalizers, list) else []
     if lasting or not metadata.get("deletionTimestamp") or HOOK_FINALIZER in finalizers:

@@ -33,7 +33,13 @@ from argosy.health.rules import (
 from argosy.objects import Manifest
 
 WORKLOAD_GENERATION = "rollout.argoproj.io/workload-generation"
-_PHASES = {"Healthy": HEALTHY, "Progressing": PROGRESSING, "Degraded": DEGRADED, "Paused": SUSPENDED}
+_PHASES = {
+    "Healthy": HEALTHY,
+    "Progressing": PROGRESSING,
+    "Degraded": DEGRADED,
+    "Paused": SUSPENDED,
+    "Suspended": SUSPENDED,
+}
 
 _analysis = by_phase(
     "phase",
@@ -102,8 +108,8 @@ def _observed(live: Manifest) -> bool:
 
 
 def _failure(live: Manifest) -> Found | None:
-    for kind, state, reason, message in conditions(live):
-        if kind == "InvalidSpec" and state != "False":
+    for kind, _, reason, message in conditions(live):
+        if kind == "InvalidSpec":
             return degraded(message)
         if kind == "Progressing" and reason in ("RolloutAborted", "ProgressDeadlineExceeded"):
             return degraded(message)

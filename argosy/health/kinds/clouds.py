@@ -53,7 +53,7 @@ _crossplane_conditions = by_conditions(
     When("Healthy", "True", HEALTHY),
     When("Offered", "True", HEALTHY),
     When("Established", "True", HEALTHY),
-    When("Established", "False", HEALTHY, only(_INACTIVE)),
+    When("Established", "", HEALTHY, only(_INACTIVE)),
     When("ValidPipeline", "True", HEALTHY),
     When("RevisionHealthy", "True", HEALTHY),
     before=(When("LastAsyncOperation", "False", DEGRADED), When("Synced", "False", DEGRADED)),
@@ -85,6 +85,8 @@ def _managed(live: Manifest) -> Found:
     ready = found.get("Ready")
     if ready is not None and ready.state == "True":
         return healthy(ready.reason)
+    if synced.reason == "ReconcilePaused":
+        return degraded(synced.message)
     return progressing(f"Waiting for the {live['kind']} to be available")
 
 
@@ -137,7 +139,7 @@ def _kro_instance(live: Manifest) -> Found:
         return waiting(live)
     if ready.state == "True":
         return healthy("Instance is active and running")
-    if now.get("state") in ("ERROR", "FAILED"):
+    if ready.state == "False" and now.get("state") in ("ERROR", "FAILED"):
         return degraded(ready.message)
     return progressing(ready.message)
 

@@ -45,39 +45,41 @@ _POSTGRES = by_phase(
         "Setting up primary": PROGRESSING,
         "Creating a new replica": PROGRESSING,
         "Upgrading cluster": PROGRESSING,
-        "Upgrading Postgres major version": PROGRESSING,
-        "Cluster upgrade delayed": PROGRESSING,
         "Waiting for the instances to become active": PROGRESSING,
         "Promoting to primary cluster": PROGRESSING,
-        "Primary instance is being restarted in-place": PROGRESSING,
-        "Primary instance is being restarted without a switchover": PROGRESSING,
-        "Online upgrade in progress": PROGRESSING,
-        "Applying configuration": PROGRESSING,
-        "Switchover in progress": DEGRADED,
+        "Applying configuration": DEGRADED,
+        "Cluster upgrade delayed": DEGRADED,
         "Failing over": DEGRADED,
-        "Waiting for user action": SUSPENDED,
-        "Unable to create required cluster objects": DEGRADED,
-        "Cluster is unrecoverable and needs manual intervention": DEGRADED,
+        "Online upgrade in progress": DEGRADED,
+        "Primary instance is being restarted in-place": DEGRADED,
+        "Primary instance is being restarted without a switchover": DEGRADED,
+        "Switchover in progress": DEGRADED,
+        "Upgrading Postgres major version": DEGRADED,
+        "Waiting for user action": DEGRADED,
         "Cluster cannot execute instance online upgrade due to missing architecture binary": DEGRADED,
-        "Cluster has incomplete or invalid image catalog": DEGRADED,
-        "Cluster cannot proceed to reconciliation due to an unknown plugin being required": DEGRADED,
-        "Cluster cannot proceed to reconciliation due to an interruption while loading a plugin": DEGRADED,
-        "Not enough disk space": DEGRADED,
+        "Cluster cannot proceed to reconciliation due to an unknown plugin being required": SUSPENDED,
+        "Cluster has incomplete or invalid image catalog": SUSPENDED,
+        "Cluster is unrecoverable and needs manual intervention": SUSPENDED,
+        "Unable to create required cluster objects": SUSPENDED,
     },
     otherwise=UNKNOWN,
     message="phaseReason",
 )
+"""CloudNativePG's phases are stable sentences. As in Argo CD, one in which the primary may be away is Degraded, and one
+that waits for somebody is Suspended."""
 HIBERNATION = "cnpg.io/hibernation"
 RECONCILIATION = "cnpg.io/reconciliationLoop"
 
 
 def _postgres(live: Manifest) -> Found:
-    """CloudNativePG's phases are stable sentences; a hibernated cluster keeps its last one."""
+    """A hibernated cluster keeps its last phase; one on the way to it, or from it, is not well."""
     now, notes = status(live), mapping(mapping(live, "metadata"), "annotations")
     if notes.get(RECONCILIATION) == "disabled":
         return suspended("Cluster reconciliation is suspended")
     if state(live, HIBERNATION) == "True":
         return suspended("Cluster has been hibernated")
+    if find(live, HIBERNATION) is not None:
+        return degraded("Cluster is not hibernated as it should be")
     if not present(live) or (now.get("phase") is None and now.get("conditions") is not None):
         raise Malformed("the Cluster has no phase")
     return _POSTGRES(live)

@@ -18,8 +18,9 @@ from argosy.health.rules import Rows, rows, waiting
 from argosy.objects import Manifest
 
 
-def _flux(*needed: str) -> Check:
-    """Healthy where all conditions of these types are True."""
+def _flux(*needed: str, busy: frozenset[str] | None = None) -> Check:
+    """Healthy where all conditions of these types are True. What reconciles is Progressing while Ready is Unknown; with
+    `busy` where Ready is False and the reason of Reconciling is one of them."""
 
     def check(live: Manifest) -> Found:
         if spec(live).get("suspend") is True:
@@ -31,15 +32,19 @@ def _flux(*needed: str) -> Check:
         said = (ready.reason or ready.message) if ready is not None else ""
         if all(kind in found and found[kind].state == "True" for kind in needed):
             return healthy(said)
-        busy = "Reconciling" in found and found["Reconciling"].state == "True"
-        if busy and ready is not None and ready.state == "Unknown":
-            return progressing(said)
+        at_work = found.get("Reconciling")
+        if at_work is not None and at_work.state == "True" and ready is not None:
+            unsure = ready.state == "Unknown" if busy is None else ready.state == "False"
+            if unsure and (busy is None or at_work.reason in busy):
+                return progressing(said)
         return degraded(said)
 
     return check
 
 
 _ready = _flux("Ready")
+_image_policy = _flux("Ready", busy=frozenset({"AccessingRepository", "NewGeneration"}))
+_image_repository = _flux("Ready", busy=frozenset({"NewGeneration", "Scanning"}))
 _source = _flux("Ready", "ArtifactInStorage")
 
 
@@ -55,6 +60,8 @@ CHECKS: Rows = {
     **rows("kustomize.toolkit.fluxcd.io", _ready, "Kustomization"),
     **rows("source.toolkit.fluxcd.io", _source, "GitRepository", "OCIRepository", "Bucket", "HelmChart"),
     **rows("source.toolkit.fluxcd.io", _helm_repository, "HelmRepository"),
-    **rows("image.toolkit.fluxcd.io", _ready, "ImagePolicy", "ImageRepository", "ImageUpdateAutomation"),
-    **rows("notification.toolkit.fluxcd.io", _ready, "Receiver"),
+    **rows("image.toolkit.fluxcd.io", _image_policy, "ImagePolicy"),
+    **rows("image.toolkit.fluxcd.io", _image_repository, "ImageRepository"),
+    **rows("image.toolkit.fluxcd.io", _ready, "ImageUpdateAutomation"),
+    **rows("notification.toolkit.fluxcd.io", _flux("Ready", busy=frozenset()), "Receiver"),
 }

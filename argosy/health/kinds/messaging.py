@@ -16,6 +16,7 @@ from argosy.health.base import (
 from argosy.health.rules import (
     DEGRADED,
     HEALTHY,
+    PROGRESSING,
     UNKNOWN,
     Rows,
     When,
@@ -30,6 +31,11 @@ from argosy.health.rules import (
 from argosy.objects import Manifest
 
 _strimzi = by_conditions(When("NotReady", "True", DEGRADED), When("Ready", "True", HEALTHY))
+_strimzi_cluster = by_conditions(
+    When("NotReady", "True", PROGRESSING, only("Creating")),
+    When("NotReady", "True", DEGRADED),
+    When("Ready", "True", HEALTHY),
+)
 """Strimzi's conditions are there or are not: one that is False says nothing."""
 
 _confluent = by_phase("phase", {"RUNNING": HEALTHY})
@@ -106,13 +112,13 @@ CHECKS: Rows = {
     **rows(
         "kafka.strimzi.io",
         _strimzi,
-        "Kafka",
         "KafkaBridge",
         "KafkaConnect",
         "KafkaConnector",
         "KafkaTopic",
         "KafkaUser",
     ),
+    **rows("kafka.strimzi.io", _strimzi_cluster, "Kafka"),
     **rows(
         "platform.confluent.io",
         _confluent,

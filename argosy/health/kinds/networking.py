@@ -21,6 +21,7 @@ from argosy.health.rules import (
     HEALTHY,
     PROGRESSING,
     SUSPENDED,
+    UNKNOWN,
     Rows,
     When,
     by_conditions,
@@ -66,7 +67,7 @@ def _gloo(live: Manifest) -> Found:
     return progressing("Update in progress")
 
 
-_istio = by_phase("status", {"HEALTHY": HEALTHY, "ERROR": DEGRADED})
+_istio = by_phase("status", {"HEALTHY": HEALTHY, "ERROR": DEGRADED, "NONE": UNKNOWN})
 _kiali = by_conditions(
     When("Failure", "True", DEGRADED),
     When("Successful", "True", HEALTHY),
@@ -123,6 +124,7 @@ _ingress_controller = by_conditions(
 _nmstate = by_conditions(
     When("Available", "True", HEALTHY),
     When("Degraded", "True", DEGRADED),
+    When("Progressing", "True", PROGRESSING),
     When("Ignored", "True", SUSPENDED),
 )
 

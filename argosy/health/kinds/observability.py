@@ -67,7 +67,7 @@ def _grafana_content(live: Manifest) -> Found:
     good = {item.type: "False" if item.type == "FolderUIDMismatch" else "True" for item in found}
     if any(item.state in ("True", "False") and item.state != good[item.type] for item in found):
         return degraded(said)
-    return healthy(said) if any(item.state == good[item.type] for item in found) else progressing(said)
+    return healthy(said) if any(item.state == "True" for item in found) else progressing(said)
 
 
 _grafana_organization = by_conditions(When("Ready", "True", HEALTHY), When("Ready", "False", DEGRADED))

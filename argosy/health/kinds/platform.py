@@ -131,10 +131,13 @@ def _subscription(live: Manifest) -> Found:
     missing = states.get("InstallPlanMissing")
     if any(name in states and states[name].state == "True" for name in bad):
         return degraded(said)
-    if missing is not None and missing.state == "True" and missing.reason != "ReferencedInstallPlanNotFound":
+    if missing is not None and missing.reason != "ReferencedInstallPlanNotFound":
         return degraded(said)
     word, pending = now.get("state"), states.get("InstallPlanPending")
-    if word == "AtLatestKnown" and not (pending is not None and pending.state == "True"):
+    if word == "UpgradeFailed":
+        return degraded(said)
+    on_the_way = word in (None, "", "UpgradeAvailable", "UpgradePending")
+    if states and not on_the_way and not (pending is not None and pending.state == "True"):
         return healthy(said)
     if (
         word == "UpgradePending"
@@ -184,13 +187,13 @@ def _tenant(live: Manifest) -> Found:
 def _api_manager(live: Manifest) -> Found:
     """Available; what it lacks is bad only where a reason is given."""
     parts = status(live).get("deployments")
+    if isinstance(parts, dict) and not parts.get("starting") and not parts.get("stopped"):
+        return healthy("3scale APIManager is available")
     for item in told(status(live)):
         if item.type == "Available" and item.state == "True":
             return healthy("3scale APIManager is available")
         if item.type == "Available" and item.reason:
             return degraded(f"3scale APIManager is degraded: {item.reason}")
-    if isinstance(parts, dict) and not parts.get("starting") and not parts.get("stopped"):
-        return healthy("3scale APIManager is available")
     return progressing("Waiting for 3scale APIManager status...")
 
 

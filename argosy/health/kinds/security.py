@@ -14,6 +14,7 @@ from argosy.health.base import (
     spec,
     status,
     text,
+    told,
 )
 from argosy.health.rules import (
     DEGRADED,
@@ -38,11 +39,10 @@ from argosy.objects import Manifest
 _ready = by_conditions(*READY)
 _certificate = by_conditions(*READY, before=(When("Issuing", "True", PROGRESSING),))
 _certificate_request = by_conditions(
-    When("Denied", "True", DEGRADED),
-    When("InvalidRequest", "True", DEGRADED),
     When("Ready", "True", HEALTHY),
     When("Ready", "", PROGRESSING, only("Pending")),
     When("Ready", "", DEGRADED),
+    before=(When("Denied", "True", DEGRADED), When("InvalidRequest", "True", DEGRADED)),
 )
 _acme = by_phase(
     "state",
@@ -52,13 +52,18 @@ _acme = by_phase(
 """An ACME Order or Challenge, in the states of RFC 8555."""
 _synced = by_conditions(When("Synced", "True", HEALTHY), When("Synced", "False", DEGRADED))
 _bundle = by_conditions(When("Synced", "True", HEALTHY), When("Synced", "", DEGRADED))
-_cluster_external_secret = by_conditions(
-    before=(
-        When("Ready", "True", HEALTHY),
-        When("NotReady", "True", DEGRADED),
-        When("PartiallyReady", "True", DEGRADED),
-    )
-)
+
+
+def _cluster_external_secret(live: Manifest) -> Found:
+    """The operator appends; the last condition is the newest."""
+    if status(live).get("conditions") is None:
+        return waiting(live)
+    found = told(status(live))
+    if not found:
+        raise Malformed("the list of conditions is empty")
+    answers = {"Ready": healthy, "NotReady": degraded, "PartiallyReady": degraded}
+    last = found[-1]
+    return answers.get(last.type, progressing)(last.message) if last.state == "True" else waiting(live)
 
 
 def _kubernetes_external_secret(live: Manifest) -> Found:

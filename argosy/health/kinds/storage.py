@@ -12,6 +12,7 @@ from argosy.health.base import (
     status,
     suspended,
     text,
+    unknown,
 )
 from argosy.health.rules import (
     DEGRADED,
@@ -38,7 +39,7 @@ def _ceph_cluster(live: Manifest) -> Found:
     said = text(now, "message")
     if not now:
         return waiting(live)
-    if health in ("HEALTH_ERR", "HEALTH_WARN"):
+    if health in ("HEALTH_ERR", "HEALTH_WARN") or (health == "HEALTH_OK" and stage == "Error"):
         return degraded(f"Ceph health is {health} - {said}")
     if health == "HEALTH_OK" and stage in (None, "Created", "Connected"):
         return healthy(f"Ceph health is {health} - {said}")
@@ -48,9 +49,8 @@ def _ceph_cluster(live: Manifest) -> Found:
 _object_store = by_phase("phase", {"Ready": HEALTHY, "Connected": HEALTHY, "Failure": DEGRADED})
 _bucket_claim = by_phase("phase", {"Bound": HEALTHY, "Failed": DEGRADED})
 _storage_cluster = by_conditions(
-    When("Degraded", "True", DEGRADED),
-    When("Progressing", "True", PROGRESSING),
     When("Available", "True", HEALTHY),
+    before=(When("Degraded", "True", DEGRADED), When("Progressing", "True", PROGRESSING)),
     otherwise=UNKNOWN,
     without=UNKNOWN,
 )
@@ -66,7 +66,7 @@ def _volume_snapshot(live: Manifest) -> Found:
 
 _VOLUME = by_phase(
     "phase",
-    {"Succeeded": HEALTHY, "Failed": DEGRADED, "Paused": SUSPENDED},
+    {"Succeeded": HEALTHY, "Failed": DEGRADED, "Unknown": DEGRADED, "Paused": SUSPENDED},
 )
 
 
@@ -75,7 +75,9 @@ def _data_volume(live: Manifest) -> Found:
     found = _VOLUME(live)
     running = find(live, "Running")
     failed = running is not None and (running.state, running.reason) == ("False", "Error")
-    return degraded(running.message) if running is not None and failed else found
+    if running is not None and failed and found.status is PROGRESSING:
+        return degraded(running.message)
+    return found
 
 
 def _virtual_machine(live: Manifest) -> Found:
@@ -84,7 +86,7 @@ def _virtual_machine(live: Manifest) -> Found:
     ready = find(live, "Ready")
     up = ready is not None and ready.state == "True"
     down = wants.get("running") is False or wants.get("runStrategy") == "Halted"
-    if not up and down and now.get("created") is not True:
+    if down and now.get("created") is not True:
         return healthy("Stopped as declared")
     if state(live, "Paused") == "True":
         return suspended("Paused")
@@ -96,21 +98,23 @@ def _virtual_machine(live: Manifest) -> Found:
     return progressing(word if isinstance(word, str) else "No status available")
 
 
-_INSTANCE = ("Pending", "Scheduling", "Scheduled")
-
-
 def _virtual_machine_instance(live: Manifest) -> Found:
-    now = status(live)
-    phase, ready = now.get("phase"), find(live, "Ready")
-    if state(live, "Paused") == "True":
-        return suspended((find(live, "Paused") or ready).message)  # type: ignore[union-attr]
+    """The phase as long as it is not the one of running; then the conditions."""
+    phase = status(live).get("phase")
+    ready, paused = find(live, "Ready"), find(live, "Paused")
+    answers = {
+        **dict.fromkeys(("Pending", "Scheduling", "Scheduled"), progressing),
+        "Succeeded": suspended,
+        "Failed": degraded,
+        "Unknown": unknown,
+    }
+    if phase in answers:
+        return answers[phase](str(phase))
+    if paused is not None and paused.state == "True":
+        return suspended(paused.message)
     if ready is None:
         return progressing("No status available")
-    if ready.state == "True":
-        return healthy("Running")
-    if phase == "Succeeded":
-        return suspended("Succeeded")
-    return progressing(str(phase)) if phase in _INSTANCE else degraded(ready.message)
+    return healthy("Running") if ready.state == "True" else degraded(ready.message)
 
 
 _trident = by_phase("status", {"Installed": HEALTHY, "Failed": DEGRADED, "Error": DEGRADED})
