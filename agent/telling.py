@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent.applying import Application
-from agent.core import report
+from agent.core import exclusions, report
 from agent.core.inventory import Operation
 from agent.core.marks import Seen
 from agent.core.plan import Verdict, Why
@@ -46,6 +46,8 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
     found += _hook_lines(run)
     for key, entry in removed.inventory.entries.items():
         if key in run.verdicts or key in run.hooks.created or entry.hook:
+            continue
+        if exclusions.excluded(run.assignment.policy.sync_options, key):
             continue
         live = removed.live.get(key) or run.around.watcher.get(key)
         if live is None and run.around.watcher.listed(key.group, key.kind):
@@ -110,6 +112,10 @@ def of_pass(
     operation = _unapproved(operation, removed)
     conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
     conditions += [("SyncOptionWarning", text) for text in run.prepared.warnings]
+    conditions += [
+        ("ExcludedResourceWarning", f"Resource {key.group}/{key.kind} {key.name} is excluded in the settings")
+        for key in run.prepared.excluded
+    ]
     conditions += [("IgnoreDifferencesWarning", text) for text in unread]
     if operation.phase == "Failed":
         conditions.append(("SyncError", operation.message))

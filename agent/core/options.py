@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from agent.core.requests import Request
 from argosy import stages
-from argosy.bundle import NAMESPACE_METADATA, STAGE_TIMEOUT, Assignment
+from argosy.bundle import EXCLUSIONS, NAMESPACE_METADATA, STAGE_TIMEOUT, Assignment
 from argosy.objects import Manifest, ObjectKey
 
 DEFAULTS = ("true", "false")
@@ -50,6 +50,7 @@ KNOWN: Mapping[str, Place] = {
     "Validate": Place(),
     NAMESPACE_METADATA: Place(None, resource=False),
     STAGE_TIMEOUT: Place(None, resource=False),
+    EXCLUSIONS: Place(None, resource=False),
     FORCED.partition("=")[0]: Place(None, resource=False),
 }
 """`ApplyOutOfSyncOnly`, `SkipDryRunOnMissingResource` and `PruneLast` ask for what the agent always does: it applies

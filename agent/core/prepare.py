@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent.core import marks
+from agent.core import exclusions, marks
 from agent.core import options as sync_options
 from agent.core.marks import Wanted
 from argosy import objects, stages
@@ -32,6 +32,8 @@ class Prepared:
     creates_namespace: bool = False
     warnings: tuple[str, ...] = ()
     """Sync options that have no effect, in words."""
+    excluded: tuple[ObjectKey, ...] = ()
+    """Objects that are left alone, for their kind is excluded."""
     namespace_metadata: str = ""
     """Labels and annotations of the namespace that is created, as JSON; "" leaves them alone."""
 
@@ -57,6 +59,8 @@ def prepare(manifests: Sequence[Any], assignment: Assignment, kinds: Kinds) -> P
     settled = [_settle(manifest, kinds, scopes, destination) for manifest in good]
     tasks = [_named(task) for task in stages.tasks(settled, destination)]
     options = assignment.policy.sync_options
+    shut = [task.key for task in tasks if exclusions.excluded(options, task.key)]
+    tasks = [task for task in tasks if task.key not in shut] if shut else tasks
     wanted = {
         task.key: marks.marked(task.manifest, task.key, assignment.id, options=options)
         for task in tasks
@@ -74,6 +78,7 @@ def prepare(manifests: Sequence[Any], assignment: Assignment, kinds: Kinds) -> P
         defines=frozenset(scopes),
         problems=tuple(problems),
         warnings=sync_options.problems(options, ((task.key, task.manifest) for task in kept)),
+        excluded=tuple(shut),
         creates_namespace="CreateNamespace=true" in options
         and bool(assignment.destination_namespace)
         and assignment.destination_namespace not in namespaces,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.core import options
+from agent.core import exclusions, options
 from agent.core.inventory import Entry
 from agent.core.marks import Seen
 from agent.core.plan import Reason, Why
@@ -112,6 +112,8 @@ def judge(
         return Reason(Why.NOT_OURS, "another object has that name now")
     if not entry.uid and live.owner != assignment:
         return Reason(Why.NOT_OURS, "it bears no mark of ours")
+    if exclusions.excluded(app_options, live.key):
+        return Reason(Why.PROTECTED, "its kind is excluded in the settings")
     sort = live.key.group, live.key.kind
     if option == "Delete" and sort == DEFINITION:
         return Reason(Why.PROTECTED, "CustomResourceDefinitions stay when an app is deleted")

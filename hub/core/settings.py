@@ -8,7 +8,8 @@ from typing import Any
 
 from argosy import bundle
 from argosy.health import user
-from hub.core import finish
+from hub.core import comparing, finish
+from hub.core.comparing import Comparing
 
 CONFIG_MAP = "argocd-cm"
 
@@ -26,6 +27,7 @@ class Settings:
     checks: tuple[tuple[str, str], ...] = ()
     """The keys with the users' own health checks, which agents are given (`argosy.health.user.carried`)."""
     wrong: str = ""
+    comparing: Comparing = comparing.NOTHING
 
     def target(self, namespace: str, app: str) -> finish.Target:
         return finish.Target(namespace, app, self.method, self.instance_label, self.installation)
@@ -33,6 +35,7 @@ class Settings:
 
 def of(data: Mapping[str, Any]) -> Settings:
     """Reads `data` of the ConfigMap; an unknown tracking method is the default one, as in Argo CD."""
+    compared, unread = comparing.of(data)
     method = str(data.get("application.resourceTrackingMethod") or "") or finish.ANNOTATION
     wrong = ""
     if method not in finish.METHODS:
@@ -47,7 +50,8 @@ def of(data: Mapping[str, Any]) -> Settings:
             str(data.get("application.sync.impersonation.enabled") or "")
         ),
         checks=tuple(sorted(user.carried(data).items())),
-        wrong=wrong,
+        wrong="; ".join(filter(None, (wrong, unread))),
+        comparing=compared,
     )
 
 

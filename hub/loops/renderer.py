@@ -318,7 +318,10 @@ class Renderer:
         account, wrong = await self._bounds.account(manifest, cluster, self._kitchen.settings.impersonation)
         if wrong := wrong or policy.mode_problem(manifest["metadata"].get("annotations") or {}):
             return entries.kept(entry, f"InvalidSpecError: {wrong}")
-        state = state._replace(cluster=cluster.id, policy=releases.with_account(state.policy, account))
+        told = releases.with_account(state.policy, account)
+        if not entry.wrong:
+            told = self._kitchen.settings.comparing.told(told, (cluster.server, cluster.name))
+        state = state._replace(cluster=cluster.id, policy=told)
         outcome = await self._sourced(entry, state)
         # The last good release, too, goes to another cluster or project only where it is permitted there.
         refused = await self._bounds.of_objects(manifest, cluster, outcome.state.bundle, outcome.fresh)

@@ -172,3 +172,23 @@ async def test_an_extra_object_may_be_told_not_to_count(world: World) -> None:
     line = next(line for line in done.status.resources if line.name == "b")
     assert (line.sync, line.requires_pruning) == (Sync.OUT_OF_SYNC, True)
     assert done.status.sync is Sync.SYNCED
+
+
+async def test_excluded_kinds_are_neither_applied_nor_removed(world: World) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "default"}}
+    await world.sync(world.assignment(config_map("a"), secret))
+    shut = replace(AUTO, sync_options=('ResourceExclusions={"in":[],"out":[[[""],["Secret"]]]}',))
+    changed = {**secret, "stringData": {"k": "2"}}
+
+    done = await world.sync(world.assignment(config_map("a"), changed, policy=shut))
+    live = next(item for item in world.cluster.objects().values() if item["kind"] == "Secret")
+    assert "data" not in live
+    assert [line.kind for line in done.status.resources] == ["ConfigMap"]
+    assert done.status.sync is Sync.SYNCED
+    assert (
+        "ExcludedResourceWarning",
+        "Resource /Secret s is excluded in the settings",
+    ) in done.status.conditions
+
+    await world.sync(world.assignment(config_map("a"), policy=shut), world.removal("/Secret/default/s"))
+    assert any(item["kind"] == "Secret" for item in world.cluster.objects().values())

@@ -180,7 +180,8 @@ class History:
         self.world.cluster.faults.inject(Fault(verb, effect, after=self.roll.randint(0, 5)))  # type: ignore[arg-type]
 
     def change_policy(self) -> None:
-        self.policy = self.roll.choice(POLICIES)
+        asked = {"sync_request": self.policy.sync_request, "operation": self.policy.operation}
+        self.policy = replace(self.roll.choice(POLICIES), **asked)  # type: ignore[arg-type]
 
     def ask(self) -> None:
         self.hands += 1
@@ -276,11 +277,15 @@ class History:
             assert own.index(Step("delete", key)) > last, "pruning is last"
 
     async def settle(self) -> Pass:
-        """No more faults, no more hands: how it ends."""
+        """No more faults, no more hands: how it ends. Where no try was left, a person asks for another."""
         self.world.cluster.faults.clear()
-        self.policy = AUTO
+        self.policy = replace(AUTO, sync_request=self.policy.sync_request, operation=self.policy.operation)
         for _ in range(30):
             done = await self.sync()
+            if done.status.phase == "Failed" and done.again is None:
+                self.hands += 1
+                self.policy = replace(AUTO, sync_request=f"again-{self.hands}")
+                continue
             good = done.status.sync is Sync.SYNCED and done.status.health is Health.HEALTHY
             if good and done.status.phase == "Succeeded" and done.again is None:
                 return done
