@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from agent.cluster import base
 from agent.cluster.base import ClusterApi
-from agent.core import marks, merging
+from agent.core import handing, marks, merging
 from agent.core.contested import Claim
 from agent.core.marks import Seen
 from agent.core.options import How, Mode
@@ -67,7 +67,12 @@ async def _apply(api: ClusterApi, todo: Apply) -> Outcome:
     how = todo.wanted.how
     if how.mode is Mode.APPLY:
         force = bool(todo.taken)
-        return Applied(marks.seen(await api.apply(todo.manifest, force=force, validate=how.validate)))
+        applied = await api.apply(todo.manifest, force=force, validate=how.validate)
+        migrated = handing.migrated(applied, how.migrate)
+        if migrated is not None:
+            await api.update(migrated, validate=False)
+            applied = await api.apply(todo.manifest, force=force, validate=how.validate)
+        return Applied(marks.seen(applied))
     for _ in range(_TRIES):
         live = await api.get(todo.wanted.gvk, todo.wanted.key.namespace, todo.wanted.key.name)
         try:

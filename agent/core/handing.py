@@ -11,6 +11,9 @@ from typing import Any
 from agent.core import marks
 from argosy.objects import Manifest
 
+Fields = dict[str, Any]
+"""A FieldsV1 set."""
+
 FORMER = frozenset(
     {
         "argocd-controller",
@@ -29,6 +32,9 @@ FORMER = frozenset(
 )
 """Managers of tools that bring manifests, as we do: what we take over from them they no longer own. People
 (`kubectl-edit`) and controllers keep what they have."""
+_REMEMBERED: Fields = {
+    "f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/last-applied-configuration": {}}}
+}
 TRACKING_ANNOTATIONS = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/installation-id")
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 
@@ -71,6 +77,28 @@ def taken_over(live: Manifest) -> Manifest | None:
     return None if out == entries else _with_entries(live, out)
 
 
+def migrated(live: Manifest, manager: str) -> Manifest | None:
+    """The object with all that a manager applied client-side owned by our apply instead, None where it applied nothing.
+
+    What it said and our manifest does not goes with our next apply, as with the manager's own. Argo CD's
+    `ClientSideApplyMigration` (kubectl's `csaupgrade`).
+    """
+    entries = live["metadata"].get("managedFields") or []
+    theirs = [entry for entry in entries if _client_side(entry, manager)]
+    if not manager or not theirs:
+        return None
+    out = []
+    for entry in entries:
+        if _is_ours(entry):
+            fields: dict[str, Any] = entry.get("fieldsV1") or {}
+            for other in theirs:
+                fields = union(fields, without(other.get("fieldsV1") or {}, _REMEMBERED))
+            out.append({**entry, "fieldsV1": fields})
+        elif entry not in theirs:
+            out.append(entry)
+    return _with_entries(live, out)
+
+
 def released(live: Manifest, assignment: str) -> Manifest | None:
     """The object without our marks and our ownership, for a live object that is this assignment's; else None."""
     if marks.seen(live).owner != assignment:
@@ -80,6 +108,14 @@ def released(live: Manifest, assignment: str) -> Manifest | None:
     _strip(metadata, "annotations", _ours)
     kept = [entry for entry in metadata.get("managedFields") or () if entry.get("manager") != marks.MANAGER]
     return _with_entries({**live, "metadata": metadata}, kept)
+
+
+def union(fields: Fields, others: Fields) -> Fields:
+    """What either of two FieldsV1 sets has."""
+    out = dict(fields)
+    for name, below in others.items():
+        out[name] = union(out[name], below) if name in out else below
+    return out
 
 
 def without(fields: dict[str, Any], taken: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +133,11 @@ def without(fields: dict[str, Any], taken: dict[str, Any]) -> dict[str, Any]:
 
 def _ours(name: str) -> bool:
     return name in marks.OWN or name == marks.PART_OF
+
+
+def _client_side(entry: dict[str, Any], manager: str) -> bool:
+    named = (entry.get("manager"), entry.get("operation"))
+    return named == (manager, "Update") and not entry.get("subresource")
 
 
 def _is_ours(entry: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from agent.core.requests import Request
 from argosy import stages
-from argosy.bundle import EXCLUSIONS, NAMESPACE_METADATA, STAGE_TIMEOUT, Assignment
+from argosy.bundle import EXCLUSIONS, MIGRATION_MANAGER, NAMESPACE_METADATA, STAGE_TIMEOUT, Assignment
 from argosy.objects import Manifest, ObjectKey
 
 DEFAULTS = ("true", "false")
@@ -51,6 +51,7 @@ KNOWN: Mapping[str, Place] = {
     NAMESPACE_METADATA: Place(None, resource=False),
     STAGE_TIMEOUT: Place(None, resource=False),
     EXCLUSIONS: Place(None, resource=False),
+    MIGRATION_MANAGER: Place(None, resource=False),
     FORCED.partition("=")[0]: Place(None, resource=False),
 }
 """`ApplyOutOfSyncOnly`, `SkipDryRunOnMissingResource` and `PruneLast` ask for what the agent always does: it applies
@@ -70,11 +71,14 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How one object is written. `recreate`: it is deleted and made anew where the server refuses the change."""
+    """How one object is written. `recreate`: it is deleted and made anew where the server refuses the change.
+    `migrate`: the manager whose client-side applies server-side apply takes over, "" for none.
+    """
 
     mode: Mode = Mode.APPLY
     validate: bool = True
     recreate: bool = False
+    migrate: str = "kubectl-client-side-apply"
 
 
 PLAIN = How()
@@ -125,7 +129,10 @@ def how(app: tuple[str, ...], manifest: Manifest, key: ObjectKey) -> How:
         mode = Mode.MERGE
     force = value(own, "Force") == "true" or FORCED in app
     recreate = force and (key.group, key.kind) not in _IN_PLACE
-    found = How(mode, said("Validate") != "false", recreate)
+    migrate = value(app, MIGRATION_MANAGER) or PLAIN.migrate
+    if value(app, "ClientSideApplyMigration") == "false":
+        migrate = ""
+    found = How(mode, said("Validate") != "false", recreate, migrate)
     return PLAIN if found == PLAIN else found
 
 

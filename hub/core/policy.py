@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy import objects, windows
-from argosy.bundle import NAMESPACE_METADATA, STAGE_TIMEOUT, Policy
+from argosy.bundle import MIGRATION_MANAGER, NAMESPACE_METADATA, STAGE_TIMEOUT, Policy
 from argosy.errors import Invalid
 from hub.core import operations
 
 APPROVED = "argocd.argoproj.io/deletion-approved"
 STAGE_TIMEOUT_ANNOTATION = "argosy.dev/stage-timeout"
+MIGRATION_ANNOTATION = "argocd.argoproj.io/client-side-apply-migration-manager"
 
 MODE = "argosy.dev/mode"
 MODES = ("observe", "release", "adopt", "manage")
@@ -56,6 +57,7 @@ def of(spec: dict[str, Any], asked: Asked, annotations: Mapping[str, str]) -> Po
             *(sync_policy.get("syncOptions") or ()),
             *_namespace(sync_policy),
             *_stage_timeout(annotations),
+            *_migration(annotations),
         ),
         ignore_differences=objects.canonical(spec.get("ignoreDifferences") or []).decode(),
         sync_request=asked.request,
@@ -74,6 +76,11 @@ def approved(annotations: Mapping[str, str]) -> float:
         return moment.timestamp() if moment.tzinfo is not None else 0.0
     except (ValueError, OverflowError, OSError):
         return 0.0
+
+
+def _migration(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    manager = annotations.get(MIGRATION_ANNOTATION, "")
+    return (f"{MIGRATION_MANAGER}={manager}",) if manager else ()
 
 
 def _stage_timeout(annotations: Mapping[str, str]) -> tuple[str, ...]:

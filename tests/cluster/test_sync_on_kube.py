@@ -171,3 +171,14 @@ async def test_an_immutable_object_is_made_anew_by_force(world: RealWorld) -> No
     done = await world.sync(world.assignment(frozen("2")))
     assert done.status.phase == "Succeeded"
     assert await data(world, "a") == {"k": "2"}
+
+
+async def test_what_kubectl_applied_is_taken_over_whole(world: RealWorld) -> None:
+    theirs = config_map("a", world.namespace, k="1", old="x")
+    await world.real.create(theirs, manager="kubectl-client-side-apply")
+    done = await world.sync(world.assignment(config_map("a", world.namespace, k="1")))
+    assert done.status.sync is Sync.SYNCED
+    assert await data(world, "a") == {"k": "1"}
+    live = await world.real.get(CONFIG_MAP, world.namespace, "a")
+    assert live is not None
+    assert {entry["manager"] for entry in live["metadata"]["managedFields"]} == {"argosy"}

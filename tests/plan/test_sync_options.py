@@ -271,3 +271,26 @@ async def test_a_namespace_that_cannot_be_changed_stays(world: World) -> None:
     assert second is not None
     assert first["metadata"]["uid"] == second["metadata"]["uid"]
     assert second["metadata"]["labels"]["a"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("options", "manager", "left"),
+    [
+        ((), "kubectl-client-side-apply", {"k": "1"}),
+        (("ClientSideApplyMigration=false",), "kubectl-client-side-apply", {"k": "1", "old": "x"}),
+        (("ClientSideApplyMigrationManager=mine",), "mine", {"k": "1"}),
+        ((), "kubectl-edit", {"k": "1", "old": "x"}),
+    ],
+)
+async def test_what_kubectl_applied_is_taken_over(
+    world: World, options: tuple[str, ...], manager: str, left: dict[str, str]
+) -> None:
+    world.cluster.put(config_map("a", k="1", old="x"), manager=manager)
+    wanted = world.assignment(config_map("a"), policy=with_options(*options))
+    done = await world.sync(wanted)
+    assert done.status.sync is Sync.SYNCED
+    assert world.live()["a"]["data"] == left
+    before = world.api.total
+    await world.quiet()
+    assert (await world.sync(wanted)).status.sync is Sync.SYNCED
+    assert world.api.total - before <= 1, "once"
