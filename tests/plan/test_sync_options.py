@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from passes import AUTO, CONFIG_MAP, World, annotated, config_map
 
 from agent.core import merging, options
 from agent.core.options import How, Mode
-from argosy.bundle import Policy
+from argosy.bundle import EXCLUSIONS, MIGRATION_MANAGER, NAMESPACE_METADATA, STAGE_TIMEOUT, Policy
 from argosy.kinds import NAMESPACE
 from argosy.objects import Manifest, ObjectKey
 from argosy.status import Sync
@@ -294,3 +295,16 @@ async def test_what_kubectl_applied_is_taken_over(
     await world.quiet()
     assert (await world.sync(wanted)).status.sync is Sync.SYNCED
     assert world.api.total - before <= 1, "once"
+
+
+def test_the_page_lists_every_option_and_where_it_has_an_effect() -> None:
+    page = (Path(__file__).parents[2] / "docs/syncing.md").read_text()
+    listed = {}
+    for line in page.partition("## Sync options")[2].partition("\n## ")[0].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `"):
+            for name in cells[0].split(","):
+                listed[name.strip(" `")] = (cells[1] == "yes", cells[2] == "yes")
+    own = {NAMESPACE_METADATA, STAGE_TIMEOUT, EXCLUSIONS, MIGRATION_MANAGER, options.FORCED.partition("=")[0]}
+    known = {name: (place.app, place.resource) for name, place in options.KNOWN.items() if name not in own}
+    assert listed == known
