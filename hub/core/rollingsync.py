@@ -135,6 +135,16 @@ def steps_of(strategy: Mapping[str, Any]) -> tuple[Step, ...]:
     )
 
 
+def next_to_go(strategy: Mapping[str, Any], apps: Iterable[tuple[str, Mapping[str, str]]]) -> str | None:
+    """With `deletionOrder: Reverse`, the one Application (name, labels) that goes now: of the last step that has any. None
+    where there is no order, and "" where no step has one left."""
+    steps = steps_of(strategy)
+    if not steps or strategy.get("deletionOrder") != "Reverse":
+        return None
+    found = plan(steps, apps)
+    return max(found.step_of, key=lambda name: (found.step_of[name], name), default="")
+
+
 def plan(steps: Sequence[Step], apps: Iterable[tuple[str, Mapping[str, str]]]) -> Plan:
     """Sorts generated Applications, given as (name, labels), into the steps."""
     members: list[list[str]] = [[] for _ in steps]

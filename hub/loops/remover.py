@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from argosy.bundle import Removal
 from argosy.objects import Manifest
-from hub.core import generated, hooks, policy, releases
+from hub.core import generated, hooks, policy, releases, rollingsync
 from hub.core.served import table
 from hub.loops.holding import Holding
 from hub.store import agents, apps, desired, holds, plans, reports
@@ -42,13 +42,19 @@ class Remover:
         self._resources = resources
         self._holding = held
         self._now = now
+        self._turns: dict[str, str | None] = {}
+        """Of sets that let their applications go one by one, the name of the one that goes in this run."""
 
     async def run(self) -> None:
         done, leaving = await self._store.read(lambda tx: (reports.finished(tx), apps.leaving(tx)))
         if done:
             await self._store.write(self._close_done)
-        for uid in leaving:
-            await self._store.write(lambda tx, uid=uid: self._see_off(tx, uid))  # type: ignore[misc]
+        while leaving:
+            self._turns = {}
+            ended = [await self._store.write(lambda tx, uid=uid: self._see_off(tx, uid)) for uid in leaving]  # type: ignore[misc]
+            # Where they go one by one, the end of one is the next one's turn.
+            next_ones = any(self._turns.values()) and any(ended)
+            leaving = await self._store.read(apps.leaving) if next_ones else []
         if await self._store.read(lambda tx: plans.unfinished(tx, self._resources)):
             await self._store.write(lambda tx: plans.follow(tx, self._resources, self._now()))
 
@@ -59,23 +65,43 @@ class Remover:
             if finished := open_ids & set(done):
                 desired.change(tx, cluster, close=finished)
 
-    def _see_off(self, tx: Tx, uid: str) -> None:
+    def _see_off(self, tx: Tx, uid: str) -> bool:
+        """True when it is gone."""
         app = self._resources.by_uid(tx, uid)
         if app is None:
             apps.forget(tx, uid)
-            return
-        if not app["metadata"].get("deletionTimestamp"):
-            return
+            return True
+        if not app["metadata"].get("deletionTimestamp") or not self._in_turn(tx, app):
+            return False
         state = apps.get(tx, uid)
         if state is not None and self._holding.stays(tx, state, self._now()):
-            return
+            return False
         clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())
         left = [self._left(tx, app, cluster) for cluster in sorted(clusters)]
         if not all(left):
-            return
+            return False
         for cluster in clusters:
             reports.forget(tx, cluster, uid)
         self._let_go(tx, app)
+        return True
+
+    def _in_turn(self, tx: Tx, app: Manifest) -> bool:
+        """False where others of a deleted set have to be gone first (RollingSync's `deletionOrder: Reverse`)."""
+        owner = generated.controller_of(app)
+        if owner not in self._turns:
+            found = self._resources.by_uid(tx, owner) if owner else None
+            strategy = (found["spec"].get("strategy") if found else None) or {}
+            ordered = found is not None and bool(found["metadata"].get("deletionTimestamp"))
+            self._turns[owner] = None
+            if ordered and strategy.get("deletionOrder"):
+                members = self._resources.owned(tx, table.APPLICATION, owner)
+                labelled = ((m["metadata"]["name"], m["metadata"].get("labels") or {}) for m in members)
+                self._turns[owner] = rollingsync.next_to_go(strategy, labelled)
+        turn = self._turns[owner]
+        if not turn or turn == app["metadata"]["name"]:
+            return True
+        steps = rollingsync.steps_of(self._resources.by_uid(tx, owner)["spec"]["strategy"])  # type: ignore[index]
+        return not any(step.selects(app["metadata"].get("labels") or {}) for step in steps)
 
     def _left(self, tx: Tx, app: Manifest, cluster: str) -> bool:
         """True when nothing of the app is left to do on the cluster; writes the removal where there is none yet."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import hubs
 import obedient
 import pytest
@@ -14,6 +16,7 @@ from argosy.machinery.failure import ApiFailure
 from hub.assembly import Hub
 from hub.core.served import table
 from hub.store import desired
+from hub.store.base import Change
 
 
 async def test_a_release_goes_from_stage_to_stage_and_no_stage_begins_before_the_one_before_is_well(
@@ -320,3 +323,30 @@ async def test_a_cluster_that_joins_meanwhile_takes_part_as_the_policy_says(
     if membership == "defer":
         await reaches(hub, "fleet-3", phase="Completed", total=1)
     assert "e9" in await rolling.bundles(hub, fleet)
+
+
+async def test_a_set_with_deletion_order_reverse_lets_its_applications_go_from_the_last_step_on(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    def step(ring: str) -> dict[str, object]:
+        return {"matchExpressions": [{"key": "ring", "operator": "In", "values": [ring]}]}
+
+    steps = [step("canary"), step("early"), step("late")]
+    made = appset(repo, type="RollingSync", rollingSync={"steps": steps}, deletionOrder="Reverse")
+    made["spec"]["template"]["metadata"]["labels"] = {"ring": "{{.metadata.labels.ring}}"}
+    made["metadata"]["annotations"]["argosy.dev/removal-cap"] = "100"
+    await hubs.add(hub, table.APPLICATION_SET, made)
+    await reaches(hub, "fleet-1", phase="Completed")
+    gone: list[str] = []
+
+    def note(changes: Sequence[Change]) -> None:
+        gone.extend(
+            one.name
+            for one in changes
+            if one.verb == "DELETED" and one.resource == table.APPLICATION.resource
+        )
+
+    hub.store.listen(note)
+    await hubs.delete(hub, table.APPLICATION_SET, "fleet")
+    await hubs.until(lambda: len(gone) == 6, "all are gone", seconds=60)
+    assert gone == ["web-z3", "web-z2", "web-z1", "web-e2", "web-e1", "web-c1"]

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 import hubs
 
 from argosy import objects
-from argosy.bundle import Assignment
+from argosy.bundle import Assignment, Removal
 from argosy.convert import State
 from argosy.objects import Manifest
 from argosy.status import AppStatus, Health, Sync
@@ -134,7 +134,16 @@ class Obedient:
                 status = self.behaviour(name, given)
                 if status is not None:
                     said.append(reports.hashed(_state(status)))
+            said += [reports.hashed(_state(_gone(one))) for one in desired.removals(tx, uid)]
             self.reports[name] += reports.put(tx, uid, said, self.hub._clock())
+
+
+def _gone(removal: Removal) -> AppStatus:
+    """A removal is carried out at once."""
+    whole = not removal.key
+    return AppStatus(
+        removal.assignment, "", "", "", Sync.SYNCED, Health.HEALTHY, removed=(removal.id,), gone=whole
+    )
 
 
 def _state(status: AppStatus) -> State:
