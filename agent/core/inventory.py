@@ -114,7 +114,7 @@ class Inventory:
         entries = dict(self.entries)
         for item in live:
             old = entries.get(item.key)
-            if old is not None:
+            if old is not None and (old.uid, old.mark) != (item.uid, item.mark):
                 entries[item.key] = replace(old, uid=item.uid, mark=item.mark)
         return replace(self, entries=entries)
 

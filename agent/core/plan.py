@@ -212,7 +212,7 @@ def first(now: Situation, time: float) -> Step | Verdict:
         )
     found = known(now) if not (now.dry_run and now.seen is None) else None
     if found is not None and (found.sync is Sync.SYNCED or not now.may_write):
-        return Verdict(_reason(found), found.sync, verified=found)
+        return Verdict(_reason(found), found.sync, seen, found)
     if seen is not None and seen.applied == wanted.digest:
         return Check(wanted, _compared(now), seen)
     if now.may_write:
