@@ -25,9 +25,13 @@ _APPS = """
     WHERE s.cluster <> '' AND s.deleting = ''
 """
 _MEMBERS = """
-    SELECT m.app, m.state, m.since, m.blocker FROM rollout_members m JOIN rollouts r ON r.id = m.rollout
+    SELECT m.app, m.state, m.since,
+           CASE WHEN m.blocker <> '' THEN m.blocker ELSE coalesce(json_extract(CAST(r.body AS TEXT), '$.reason'), '') END,
+           m.stage
+    FROM rollout_members m JOIN rollouts r ON r.id = m.rollout
     WHERE r.under_way = 1
 """
+_HELD = "SELECT app, reason, since FROM holds WHERE reason <> ''"
 _STUCK = frozenset(("Failed", "Reverting", "Reverted"))
 
 
@@ -36,6 +40,7 @@ def of_repository(tx: Tx, concerns: Callable[[str], bool], only: frozenset[str])
     confirmed = apps.confirmed(tx)
     members = {row[0]: row[1:] for row in tx.all(_MEMBERS)}
     refused = dict(tx.all("SELECT app, reason FROM refused"))
+    held = {row[0]: row[1:] for row in tx.all(_HELD)}
     known: dict[str, bool] = {}
     found = []
     for row in tx.all(_APPS):
@@ -48,7 +53,11 @@ def of_repository(tx: Tx, concerns: Callable[[str], bool], only: frozenset[str])
         running, running_from = row[17:]
         if reported and reported == assigned and _runs(sync, phase, automated=bool(automated)):
             running, running_from = assigned, assigned_from
-        state, since, blocker = members.get(uid, ("", 0.0, ""))
+        state, since, blocker, stage = members.get(uid, ("", 0.0, "", 0))
+        if state == "Pending" and not blocker:
+            blocker = f"stage {stage + 1} of its rollout"
+        if uid in held and not blocker:
+            blocker, since = held[uid]
         found.append(
             App(
                 name=name,

@@ -124,3 +124,56 @@ async def _figures(system: System) -> None:
     assert (seen.deployments, seen.failed) == (2, 0)
     assert seen.lead is not None
     assert 0 < seen.lead < 120
+
+
+async def test_waiting_says_for_what_and_since_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = {
+        "apiVersion": "argosy.dev/v1alpha1",
+        "kind": "RolloutPolicy",
+        "metadata": {"name": "careful", "namespace": "argocd"},
+        "spec": {
+            "stages": [
+                {"name": "canary", "selector": {"matchLabels": {"ring": "canary"}}},
+                {"name": "rest", "gates": {"before": [{"name": "go", "approval": {}}]}},
+            ]
+        },
+    }
+    with hubs.repository(tmp_path) as repo:
+        first = spokes.commit(repo, FIRST)
+        async with spokes.system(tmp_path, monkeypatch) as system:
+            for name in ("one", "two"):
+                await system.join(name)
+            await hubs.patch(
+                system.hub, table.CLUSTER, "one", {"metadata": {"labels": {"ring": "canary"}}}, namespace=""
+            )
+            await hubs.add(system.hub, table.APPLICATION_SET, hubs.appset(repo))
+            await system.settles({name: merged(FIRST) for name in ("one", "two")})
+            await hubs.add(system.hub, table.ROLLOUT_POLICY, policy)
+            naming = {"metadata": {"annotations": {"argosy.dev/rollout-policy": "careful"}}}
+            await hubs.patch(system.hub, table.APPLICATION_SET, "fleet", naming)
+            second = {"revisions": [{"repo": repo.url, "revision": "next"}]}
+            (repo.work / "apps/web/web-a.yaml").write_text(config_map("web-a", "2"))
+            repo.git("checkout", "--quiet", "-b", "next")
+            repo.git("commit", "--quiet", "--all", "--message", "next")
+            repo.git("push", "--quiet", str(repo.server.root / "fleet.git"), "next")
+            plan = await system.hub.planner.plan(second)
+            holds = {app.name: [hold.message for hold in app.holds] for app in plan.apps}
+            assert holds["web-one"] == []
+            assert holds["web-two"] == [
+                "stage 2 of 2 (rest); after canary; gates: go (approval) before stage 2"
+            ]
+
+            commit = repo.commit({})
+            system.pull()
+            await system.settles({"one": merged(SECOND)})
+            await become(system, commit, {"one": Place.RUNNING, "two": Place.WAITING})
+
+            async def says_why() -> bool:
+                rows = (await system.hub.locator.where(commit)).rows
+                (row,) = (row for row in rows if row.cluster == "two")
+                assert row.why.startswith("web-two: ")
+                assert row.since > 0
+                return "gate go" in row.why
+
+            await hubs.until(says_why, "the gate is named")
+            await become(system, first, {"one": Place.NEWER, "two": Place.RUNNING})
