@@ -16,7 +16,9 @@ ALWAYS_KEPT = (
     "notified.notifications.argoproj.io",
     "argocd.argoproj.io/refresh",
     "argocd.argoproj.io/hydrate",
+    "argocd.argoproj.io/deletion-approved",
 )
+"""Argo CD's, and a person's word that a deletion may go on, which is read later than it is written."""
 KEPT_FINALIZERS = ("pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io")
 OURS = "argosy.dev/assignment"
 """Our own finalizer: an Application's row stays until its cluster has been told what becomes of its objects."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.core import finish, hooks
+from hub.core import finish, generated, hooks
 
 PRE, POST = hooks.FINALIZERS["PreDelete"], hooks.FINALIZERS["PostDelete"]
 
@@ -43,3 +43,15 @@ def test_only_hooks_may_be_nameless() -> None:
         plain = {**hook, "metadata": {"generateName": "x-", "annotations": notes}}
         problems = finish.finish([plain], finish.Target("shop", "web")).problems
         assert any("for hooks only" in problem.message for problem in problems)
+
+
+def test_a_set_takes_no_approval_away() -> None:
+    generated_app = {"metadata": {"name": "web", "namespace": "argocd"}, "spec": {"project": "default"}}
+    notes = {"argocd.argoproj.io/deletion-approved": "2026-11-28T10:00:00Z", "mine": "x"}
+    live = {"metadata": {"name": "web", "namespace": "argocd", "annotations": notes}, "spec": {}}
+    identity = {"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet"}
+    appset = {**identity, "metadata": {"name": "set", "uid": "u", "namespace": "argocd"}, "spec": {}}
+    merged = generated.merge(live, generated_app, appset)
+    assert merged["metadata"]["annotations"] == {
+        "argocd.argoproj.io/deletion-approved": "2026-11-28T10:00:00Z"
+    }

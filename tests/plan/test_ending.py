@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from passes import World, annotated, config_map
+from passes import Crash, World, annotated, config_map
 
 from agent.cluster.memory import MemoryCluster
 from agent.sync import Pass
@@ -164,3 +164,31 @@ async def test_a_nameless_hook_gets_a_name(world: World) -> None:
     (name,) = jobs(world)
     assert name.startswith("bye-")
     assert "-predelete-" in name
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_removal_with_hooks_survives_a_death_at_any_call(after: bool) -> None:
+    deaths = 0
+    for dies_at in range(1, 40):
+        world = World()
+        removal = await started(world, BEFORE, AFTER, config_map("a"), config_map("b"))
+        world.cluster.put(config_map("bystander"))
+        world.api.dies_at, world.api.dies_after = world.api.total + dies_at, after
+        try:
+            for _ in range(4):
+                await remove(world, removal)
+        except (Crash, BaseExceptionGroup):
+            deaths += 1
+        await world.restart()
+        world.syncer.know([])
+        for _ in range(6):
+            done = await remove(world, removal)
+            world.now += 200
+            if done.status.gone:
+                break
+        assert done.status.gone, (dies_at, done.status.message)
+        assert set(world.live()) == {"bystander"}
+        assert set(jobs(world)) == {"before", "after"}, "each hook ran"
+        assert world.live("argosy-system") == {}
+        await world.syncer.close()
+    assert deaths >= 20
