@@ -72,6 +72,7 @@ from hub.planning.dishes import Dishes
 from hub.planning.execution import Executor
 from hub.planning.live import Live
 from hub.planning.locator import Locator
+from hub.planning.overviews import Overviews
 from hub.planning.planner import Parts, Planner
 from hub.planning.statistics import Statistics
 from hub.providers import oci
@@ -273,6 +274,7 @@ class Hub:
                 pages=[
                     *plans.pages(self.planner, self.executor),
                     insight.where_page(self.locator),
+                    insight.status_page(Overviews(self.store, self.resources, self.world)),
                     insight.stats_page(self.statistics),
                     insight.audit_page(self.store),
                 ],

@@ -1,5 +1,6 @@
 """Pages about the fleet as a whole.
 
+`GET /status`: counts, problems, rollouts under way; `namespace`.
 `GET /where`: where a commit is; `commit`, and `repo`, `state` (several), `limit`. `GET /stats`: delivery figures; `days`,
 `by`, `label`. `GET /audit`: who changed what; `user`, `verb`, `resource`, `namespace`, `name`, `since` and `until` (Unix
 seconds), `limit`, `before` (the id of the last record of the page before).
@@ -26,6 +27,22 @@ class _Answer(Protocol):
 
 class Locator(Protocol):
     async def where(self, commit: str, repo: str = "") -> _Answer: ...
+
+
+class _Overview(Protocol):
+    def document(self) -> dict[str, Any]: ...
+
+
+class Overviews(Protocol):
+    async def overview(self, namespace: str, now: float) -> _Overview: ...
+
+
+def status_page(overviews: Overviews) -> Page:
+    async def answer(visit: Visit) -> Response:
+        namespace = visit.request.query_params.get("namespace") or "argocd"
+        return wire.json_answer((await overviews.overview(namespace, visit.now)).document())
+
+    return Page("/status", "GET", answer)
 
 
 class Statistics(Protocol):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlencode
 
 import typer
 
 from argosy.errors import NotFound
-from hub.cli import fleet, kubeconfig, output, session
+from hub.cli import kubeconfig, output, session
 from hub.cli.output import Output
-from hub.cli.resources import APPS, APPSETS, CLUSTERS
+
+SHOWN = 10
+"""Problems printed in a table; JSON has more of them."""
 
 
 def status(
@@ -19,35 +22,45 @@ def status(
 ) -> None:
     """The fleet at a glance: clusters, applications, problems, stale sets."""
     hub = session.connect(ctx)
-    inside = namespace or hub.access.namespace
-    found = fleet.summarise(
-        hub.items(CLUSTERS.path()), hub.items(APPSETS.path(inside)), hub.items(APPS.path(inside))
-    )
+    found = hub.get(f"/status?{urlencode({'namespace': namespace or hub.access.namespace})}")
+    problems = [(item["name"], item["message"]) for item in (*found["stale"], *found["problems"])]
     if form in (Output.JSON, Output.YAML):
-        output.document(found.document(), form)
+        output.document(found, form)
         return
     if form is Output.NAME:
-        for name, _ in (*found.problems, *found.stale):
+        for name, _ in problems:
             print(name)
         return
+    stale = f", {len(found['stale'])} stale" if found["stale"] else ""
+    applications = f"{sum(found['sync'].values())}: {counts(found['sync'])}; {counts(found['health'])}"
     output.facts(
         [
             ("Hub", hub.access.server),
-            ("Clusters", fleet.counts(found.clusters)),
-            ("Sets", f"{found.appsets}" + (f", {len(found.stale)} stale" if found.stale else "")),
-            (
-                "Applications",
-                f"{sum(found.sync.values())}: {fleet.counts(found.sync)}; {fleet.counts(found.health)}",
-            ),
+            ("Clusters", counts(found["clusters"])),
+            ("Sets", f"{found['appsets']}{stale}"),
+            ("Applications", applications),
+            ("Freezes", str(found["freezes"] or "")),
         ]
     )
-    troubles = [*found.stale, *found.problems]
-    if troubles:
-        shown = troubles if form is Output.WIDE else troubles[: fleet.SHOWN]
+    if found["rollouts"]:
+        print()
+        output.table(
+            ["ROLLOUT", "PHASE", "WHY"],
+            [[one["name"], one["phase"], one["reason"]] for one in found["rollouts"]],
+        )
+    if problems:
+        shown = problems if form is Output.WIDE else problems[:SHOWN]
         print()
         output.table(["PROBLEM", "WHY"], shown)
-        if len(shown) < len(troubles):
-            print(f"… and {len(troubles) - len(shown)} more: argosy status -o wide")
+        left = len(problems) - len(shown) + found["problemsNotNamed"]
+        if left:
+            print(f"… and {left} more" + ("" if form is Output.WIDE else ": argosy status -o wide"))
+
+
+def counts(words: dict[str, int]) -> str:
+    """`{"Synced": 3, "OutOfSync": 1}` -> `3 Synced, 1 OutOfSync`."""
+    ranked = sorted(words.items(), key=lambda item: -item[1])
+    return ", ".join(f"{number} {word}" for word, number in ranked) or "none"
 
 
 def show_kubeconfig(

@@ -25,7 +25,7 @@ _REVIEWS = frozenset(
 _ASKING = frozenset((("applicationsets", "preview"), ("applicationsets", "plan")))
 """Subresources that are created and change nothing."""
 _OFFERS = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz")
-_INSIGHT = ("/metrics", "/loops", "/where", "/stats", "/audit")
+_INSIGHT = ("/metrics", "/loops", "/where", "/stats", "/audit", "/status")
 _QUESTIONS = ("/plan",)
 """Paths that are posted to and change nothing."""
 OPEN = frozenset(("/healthz", "/livez", "/readyz", "/version"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from argosy.objects import Manifest
-from hub.cli import fleet, main, waiting
+from hub.cli import main, waiting
 from hub.cli.errors import Usage
 from hub.cli.labels import changes
 from hub.cli.wait import duration
@@ -97,18 +97,6 @@ def test_a_cluster_is_done_when_ready_and_failed_when_revoked() -> None:
     assert waiting.cluster(cluster("on", "False", "Revoked")).failed
     assert waiting.cluster(cluster("on", "False", "Disconnected")).waiting.startswith("offline")
     assert waiting.cluster(cluster("on", "Unknown", "NeverJoined")).waiting.startswith("waiting")
-
-
-def test_the_fleet_counts_everything_and_names_each_problem() -> None:
-    found = fleet.summarise(
-        [cluster("on"), cluster("away", "False", "Disconnected")],
-        [appset("True", "git says no")],
-        [app("a", "on", NEW), app("b", "away", NEW, "Unknown", "Degraded")],
-    )
-    assert found.clusters == {"Ready": 1, "offline": 1}
-    assert (found.sync, found.health) == ({"Synced": 1, "Unknown": 1}, {"Healthy": 1, "Degraded": 1})
-    assert [name for name, _ in found.problems] == ["cluster/away", "app/b"]
-    assert found.stale == (("appset/web", "git says no"),)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""Counts the fleet for `/status`."""
+
+from __future__ import annotations
+
+from hub.core import freezes, overview
+from hub.core.overview import MOST, Overview
+from hub.core.served import table
+from hub.loops.world import World
+from hub.store import agents
+from hub.store import overview as store
+from hub.store.base import Store, Tx
+from hub.store.resources import Resources
+
+
+class Overviews:
+    """For one hub."""
+
+    def __init__(self, parts: Store, resources: Resources, world: World) -> None:
+        self._store = parts
+        self._resources = resources
+        self._world = world
+
+    async def overview(self, namespace: str, now: float) -> Overview:
+        """Of a namespace's sets and applications, and of all clusters."""
+        appsets = await self._world.listed(table.APPLICATION_SET, namespace)
+        stale, held = overview.of_sets(appsets)
+
+        def read(tx: Tx) -> Overview:
+            known = {agent.cluster: agent for agent in agents.every(tx)}
+            names = tx.all(
+                "SELECT name, uid FROM objects WHERE resource = ? ORDER BY name", (table.CLUSTER.resource,)
+            )
+            counts, troubles = overview.of_clusters([(name, known.get(uid)) for name, uid in names], now)
+            sync, health, failing, number = store.applications(tx, namespace, MOST)
+            listed = self._resources.list(tx, table.FREEZE)
+            orders = freezes.orders(listed, [], now)
+            problems = [*troubles[:MOST], *((f"app/{name}", why) for name, why in failing), *held[:MOST]]
+            return Overview(
+                counts,
+                sync,
+                health,
+                len(appsets),
+                store.rollouts(tx, namespace),
+                len(orders.every),
+                problems,
+                stale[:MOST],
+                len(troubles) + number + len(held) + len(stale) - len(problems) - len(stale[:MOST]),
+            )
+
+        return await self._store.read(read)
