@@ -21,6 +21,7 @@ from bench.figures import Result
 BENCHMARKS = {
     "B1": "b1_connect",
     "B2": "b2_fanout",
+    "B3": "b3_restart",
     "B4": "b4_ingest",
     "B5": "b5_applied",
     "B6": "b6_full_sync",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from argosy import tls
+from argosy import convert, tls
 from argosy.bundle import Assignment, Policy
 from hub.ca.authority import open_authority
 from hub.store import agents, desired, objects
@@ -99,6 +99,65 @@ def fill(folder: Path, clusters: int, apps: int = 1) -> None:
 
     asyncio.run(_write(folder / "hub.db", job))
     enrol(folder, {number: cluster_id(number) for number in range(clusters)})
+
+
+HELD = "held.json"
+_STATUSES = """
+    WITH RECURSIVE
+        c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n + 1 < :clusters),
+        a(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM a WHERE n + 1 < :apps)
+    INSERT INTO reports (cluster, app, release, bundle, sync, health, removed, gone, digest, detail, rv, time)
+    SELECT printf('00000000-0000-4000-8000-%012d', c.n), printf('00000000-0000-4000-a%03d-%012d', a.n, c.n), 'release-0',
+           :bundle, 'Synced', 'Healthy', '[]', 0, printf('digest-%d-%d', c.n, a.n), CAST(:detail AS BLOB), 0, 0.0
+    FROM c CROSS JOIN a
+"""
+
+
+def vast(folder: Path, clusters: int, statuses: int, joined: int, detail: bytes) -> None:
+    """A hub's data with clusters that have `statuses` reports each, of which `joined` have agents. What these agents
+    hold, and what is known of them, is in `HELD`: they come back as they left.
+    """
+
+    def job(tx: Tx) -> dict[int, str]:
+        digests = {}
+        for number in range(clusters):
+            cluster = cluster_id(number)
+            manifest = {
+                "apiVersion": "argosy.dev/v1alpha1",
+                "kind": "Cluster",
+                "metadata": {
+                    "name": f"cluster-{number}",
+                    "uid": cluster,
+                    "labels": {"ring": str(number % 10)},
+                },
+                "spec": {"server": f"https://{cluster}.example.com"},
+            }
+            _put(tx, Row("argosy.dev/clusters", "", f"cluster-{number}", cluster, orjson.dumps(manifest)))
+            desired.change(tx, cluster, put=[assignment(number, 0)])
+            if number < joined:
+                digests[number] = desired.head(tx, cluster).set_digest
+        values = {"clusters": clusters, "apps": statuses, "bundle": BUNDLE, "detail": detail}
+        tx.run(_STATUSES, values)  # type: ignore[arg-type]
+        return digests
+
+    async def write() -> None:
+        store = open_store(folder / "hub.db")
+        sets = await store.write(job)
+        held = {
+            "epoch": store.epoch,
+            "sets": [sets[number] for number in range(joined)],
+            "states": [
+                convert.state_digest(
+                    [(app_id(number, app), f"digest-{number}-{app}") for app in range(statuses)]
+                )
+                for number in range(joined)
+            ],
+        }
+        await store.close()
+        (folder / HELD).write_bytes(orjson.dumps(held))
+
+    asyncio.run(write())
+    enrol(folder, {number: cluster_id(number) for number in range(joined)})
 
 
 def _put(tx: Tx, row: Row) -> None:

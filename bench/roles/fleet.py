@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import grpc
+import orjson
 
 from argosy import convert
 from argosy.v1 import link_pb2 as pb
@@ -37,17 +39,21 @@ class Agent:
         self.call: Any = None
         self.task: asyncio.Task[None] | None = None
 
-    def hello(self) -> bytes:
-        return pb.ConnectRequest(
-            hello=pb.Hello(
-                protocol_min=convert.OLDEST_PROTOCOL,
-                protocol_max=convert.PROTOCOL,
-                version="bench",
-                cluster_uid=seed.cluster_uid(self.number),
-                facts={"kubernetes.version": "v1.37.2"},
-                state_digest=convert.state_digest([]),
-            )
-        ).SerializeToString()
+    def hello(self, held: Mapping[str, Any]) -> bytes:
+        """`held` is what the agents hold from before, where they do: a generation of the hub's, and its digest."""
+        hello = pb.Hello(
+            protocol_min=convert.OLDEST_PROTOCOL,
+            protocol_max=convert.PROTOCOL,
+            version="bench",
+            cluster_uid=seed.cluster_uid(self.number),
+            facts={"kubernetes.version": "v1.37.2"},
+            state_digest=convert.state_digest([]),
+        )
+        if held:
+            hello.epoch, hello.generation = held["epoch"], 1
+            hello.set_digest = held["sets"][self.number]
+            hello.state_digest = held["states"][self.number]
+        return pb.ConnectRequest(hello=hello).SerializeToString()
 
 
 class Fleet:
@@ -56,6 +62,10 @@ class Fleet:
     def __init__(self, folder: Path) -> None:
         self.identities = seed.read(folder)
         self.agents: list[Agent] = []
+        kept = folder / seed.HELD
+        self.held: dict[str, Any] = orjson.loads(kept.read_bytes()) if kept.exists() else {}
+        self.asked_for_all = 0
+        """Agents that were asked for all they have to report."""
         self.arrived: list[float] = []
         self.all_arrived = asyncio.Event()
         self._beats: asyncio.Task[None] | None = None
@@ -73,16 +83,24 @@ class Fleet:
                 channel = grpc.aio.secure_channel(f"127.0.0.1:{asked['port']}", credentials, options=OPTIONS)
                 agent.channel = channel
                 agent.call = channel.stream_stream("/argosy.v1.LinkService/Connect")()
-                await agent.call.write(agent.hello())
+                await agent.call.write(agent.hello(self.held))
                 first = await agent.call.read()
                 if first is grpc.aio.EOF:
                     raise RuntimeError(f"refused: {await agent.call.details()}")
+                answer = pb.ConnectResponse.FromString(first)
+                self.asked_for_all += answer.WhichOneof("message") == "welcome" and answer.welcome.report_all
                 agent.task = asyncio.create_task(self._read(agent))
 
         self.agents = [Agent(number) for number in range(asked["count"])]
         self.arrived, self.all_arrived = [], asyncio.Event()
         await asyncio.gather(*(one(agent) for agent in self.agents))
-        return {"seconds": time.monotonic() - began, "cpu": time.process_time() - cpu}
+        return {
+            "seconds": time.monotonic() - began,
+            "cpu": time.process_time() - cpu,
+            "ended": time.monotonic(),
+            "asked_for_all": self.asked_for_all,
+            "sets": len(self.arrived),
+        }
 
     async def beat(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Lets every agent beat from now on, spread evenly."""
