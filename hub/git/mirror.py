@@ -20,8 +20,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import git
-
 from argosy.errors import Invalid, NotFound, Unavailable
 from argosy.turns import Turns
 from hub.core import repos
@@ -339,6 +337,9 @@ class Mirrors:
 
 
 def _create(path: Path) -> None:
+    # Late: only a mirror that is made for the first time needs it, and it takes a tenth of a second.
+    import git
+
     try:
         made = git.Repo.init(path, mkdir=True, bare=True)
         made.close()
