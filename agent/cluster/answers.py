@@ -33,7 +33,7 @@ _FINAL = frozenset({400, 405, 413, 415, 422})
 
 
 def error(code: int, headers: Mapping[str, str], body: bytes) -> errors.ArgosyError:
-    """The error for an answer that is no success. `headers` needs `Retry-After` only."""
+    """The error for an answer that is no success. `headers` needs `retry-after` only, in whatever case."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -77,7 +77,7 @@ def _plain(code: int, headers: Mapping[str, str], text: str) -> errors.ArgosyErr
 
 def _other(code: int, message: str, headers: Mapping[str, str], seconds: Any) -> errors.ArgosyError:
     if code in _WAITING:
-        text = headers.get("Retry-After", "")
+        text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
         return TryLater(message, float(seconds or (text if text.isdigit() else 0)))
     if code in (401, 403):
         return errors.Forbidden(message)

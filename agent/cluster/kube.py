@@ -1,4 +1,4 @@
-"""A real cluster behind the agent's contract: aiohttp and orjson on the hot path.
+"""A real cluster behind the agent's contract: HTTP of our own and orjson on the hot path.
 
 The official client decodes into models at three to seven times the cost per call (bench B11), so it is used
 for nothing but users with a legacy `auth-provider`, and imported only then. This module turns calls into
@@ -16,9 +16,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import aiohttp
 import orjson
 
 from agent.cluster import answers, discovery, kubeconfig
@@ -33,13 +32,15 @@ from agent.cluster.base import (
     Propagation,
     Refused,
 )
+from agent.cluster.http import Broken, Client, Connection
 from agent.cluster.kubeconfig import Credentials
 from argosy.errors import Forbidden, NotFound, Unavailable
 from argosy.kinds import ApiKind, Gvk, Kinds, gvk_of
 from argosy.objects import Manifest
 
 CONNECTIONS = 24
-TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
+CALL_SECONDS = 60.0
+AGENT = {"User-Agent": "argosy-agent", "Accept": "*/*"}
 WATCH_SECONDS = (240, 420)
 SILENCE = 180.0
 """A watch that says nothing for so long is dead: bookmarks come every minute."""
@@ -64,10 +65,7 @@ class KubeCluster:
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
-        connector = aiohttp.TCPConnector(limit=0, ssl=credentials.tls or False, keepalive_timeout=60)
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=TIMEOUT, headers={"User-Agent": "argosy-agent"}, auto_decompress=True
-        )
+        self._client = Client(credentials.server, credentials.tls)
         # Watches hold connections for long; only short calls are limited.
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._known = _Known()
@@ -216,7 +214,7 @@ class KubeCluster:
             yield event
 
     async def close(self) -> None:
-        await self._session.close()
+        await self._client.close()
 
     async def _stream(self, path: str, params: Mapping[str, str]) -> AsyncIterator[Event]:
         asked = {
@@ -225,26 +223,20 @@ class KubeCluster:
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(random.randint(*WATCH_SECONDS)),
         }
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE)
-        headers = {
-            "Authorization": await self._credentials.authorization(),
-            "Accept-Encoding": "identity",
-            IMPERSONATE: self._user,
-        }
+        headers = {**AGENT, "Authorization": await self._credentials.authorization(), IMPERSONATE: self._user}
         try:
-            async with self._session.get(
-                self._credentials.server + path, params=asked, timeout=timeout, headers=_given(headers)
-            ) as answer:
+            async with self._client.stream(_target(path, asked), _given(headers)) as answer:
                 if answer.status == 401:
                     await self._credentials.authorization(renew=True)  # for the next try
                 if answer.status != 200:
-                    raise answers.error(answer.status, answer.headers, await answer.read())
+                    async with asyncio.timeout(CALL_SECONDS):
+                        raise answers.error(answer.status, answer.headers, await answer.body())
                 rest = b""
-                async for chunk in answer.content.iter_any():
+                while chunk := await _soon(answer):
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
                         yield _event(line)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (Broken, TimeoutError, OSError) as error:
             raise Unavailable(f"watch of {path} broke off: {error or type(error).__name__}") from None
 
     async def _path(self, gvk: Gvk, namespace: str = "", name: str = "") -> str:
@@ -289,21 +281,24 @@ class KubeCluster:
         renew: bool,
     ) -> tuple[int, Mapping[str, str], bytes]:
         authorization = await self._credentials.authorization(renew=renew)
-        sent = _given({**(headers or {}), "Authorization": authorization, IMPERSONATE: self._user})
+        sent = _given({**AGENT, **(headers or {}), "Authorization": authorization, IMPERSONATE: self._user})
+        target = _target(path, _given(params or {}))
         try:
-            async with (
-                self._slots,
-                self._session.request(
-                    method,
-                    self._credentials.server + path,
-                    params=_given(params or {}),
-                    data=body,
-                    headers=sent,
-                ) as answer,
-            ):
-                return answer.status, answer.headers, await answer.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            async with self._slots:
+                answer = await self._client.request(method, target, sent, body or b"", seconds=CALL_SECONDS)
+        except (Broken, TimeoutError, OSError) as error:
             raise Unavailable(f"{method} {path}: {error or type(error).__name__}") from None
+        return answer.status, answer.headers, answer.body
+
+
+def _target(path: str, params: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(params, quote_via=quote)}" if params else path
+
+
+async def _soon(answer: Connection) -> bytes:
+    """The next of a watch, b"" at its end. A server that says nothing for too long is gone."""
+    async with asyncio.timeout(SILENCE):
+        return await answer.chunk()
 
 
 def _write(manager: str, dry_run: bool, validate: bool) -> dict[str, str]:
