@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from agent import config
 from agent.config import Config
+from argosy import interpreter
 from argosy.errors import ArgosyError, Forbidden, Invalid
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ Broke; the command line, token or state cannot be used; the hub refuses this age
 
 def main(arguments: Sequence[str] | None = None) -> int:
     settings = config.parse(sys.argv[1:] if arguments is None else arguments)
+    interpreter.frugal()
     # structlog loads rich where it finds it: ten megabytes for colours that an agent does not show.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from argosy import log
@@ -55,7 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def run(settings: Config) -> int:
     """Runs until SIGTERM or SIGINT. Raises what keeps the agent from starting."""
     from agent import program
-    from argosy import interpreter
 
     interpreter.settle(YOUNG)
     ended = asyncio.Event()
