@@ -18,8 +18,21 @@ from hub.core.clusters import Agent
 
 HELD = "Held"
 """Ours: a freeze or a sync window holds back what is wanted."""
+REFUSED = "ReleaseRefused"
+"""Ours: what Git wants was rolled back or given up."""
 ERRORS = frozenset(("InvalidSpecError", "UnknownError", "ComparisonError"))
 """Conditions under which Argo CD calls an application's sync and health unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Where an Application is in the rollout that is under way: the rollout's name, its state since when, and what it
+    waits for."""
+
+    rollout: str
+    state: str
+    since: float
+    waits: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +53,10 @@ class AppView:
     held: str = ""
     """Why what is wanted is not assigned now, in words."""
     held_since: float = 0.0
+    rollout: Move | None = None
+    refused: str = ""
+    """Why what is wanted is not chosen at all, in words."""
+    refused_since: float = 0.0
 
 
 def application(manifest: Manifest, view: AppView) -> Manifest:
@@ -64,8 +81,13 @@ def application(manifest: Manifest, view: AppView) -> Manifest:
     if view.held:
         conditions = [each for each in conditions if each.get("type") != HELD]
         conditions.append({"type": HELD, "message": view.held, "lastTransitionTime": stamp(view.held_since)})
+    if view.refused:
+        stamped = stamp(view.refused_since)
+        conditions.append({"type": REFUSED, "message": view.refused, "lastTransitionTime": stamped})
     broken = any(each.get("type") in ERRORS for each in conditions)
     status = dict(stored)
+    if view.rollout is not None:
+        status["rollout"] = _move(view.rollout)
     status["sync"] = _sync(manifest, stored.get("sync") or {}, view, broken=broken)
     status["health"] = _health(stored.get("health") or {}, view, broken=broken)
     if report:
@@ -77,6 +99,11 @@ def application(manifest: Manifest, view: AppView) -> Manifest:
     if conditions:
         status["conditions"] = conditions
     return {**manifest, "status": status}
+
+
+def _move(move: Move) -> dict[str, str]:
+    out = {"name": move.rollout, "state": move.state, "since": stamp(move.since)}
+    return out | ({"message": move.waits} if move.waits else {})
 
 
 @dataclass(frozen=True, slots=True)

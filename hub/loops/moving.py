@@ -41,7 +41,7 @@ def store(tx: Tx, row: Row, members: Mapping[str, Member], now: float) -> Row:
     shown = showing.status(row.rollout, members.values(), now)
     for member in shown.get("members") or ():
         member["cluster"] = agents.name_of(tx, member["cluster"]) or member["cluster"]
-    row = replace(row, version=row.version + 1, shown=orjson.dumps(shown))
+    row = replace(row, version=row.version + 1, shown=orjson.dumps(shown), waits=showing.waits(row.rollout))
     rollouts.put(tx, row)
     if row.source.kind == naming.ROLLING_SYNC:
         # Its set shows where each application is.

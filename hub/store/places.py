@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hub.core.where import App, Cluster
-from hub.store import apps
+from hub.store import apps, rollouts
 from hub.store.base import Tx
 
 _APPS = """
@@ -24,10 +24,8 @@ _APPS = """
     LEFT JOIN deployed w ON w.cluster = s.cluster AND w.app = s.app
     WHERE s.cluster <> '' AND s.deleting = ''
 """
-_MEMBERS = """
-    SELECT m.app, m.state, m.since,
-           CASE WHEN m.blocker <> '' THEN m.blocker ELSE coalesce(json_extract(CAST(r.body AS TEXT), '$.reason'), '') END,
-           m.stage
+_MEMBERS = f"""
+    SELECT m.app, m.state, m.since, {rollouts.WHY}, m.stage
     FROM rollout_members m JOIN rollouts r ON r.id = m.rollout
     WHERE r.under_way = 1
 """

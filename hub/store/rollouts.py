@@ -35,9 +35,11 @@ class Row:
     under_way: bool = True
     version: int = 0
     shown: bytes = b"{}"
+    waits: str = ""
+    """What members wait for whose turn has not come."""
 
 
-_COLUMNS = "id, owner, namespace, name, created, under_way, version, source, body, shown"
+_COLUMNS = "id, owner, namespace, name, created, under_way, version, source, body, shown, waits"
 _MEMBER = (
     "app, name, cluster, stage, to_release, to_bundle, to_revision, before_release, before_bundle, before_revision, "
     "state, since, started, healthy, deadline, blocker, rank"
@@ -107,10 +109,11 @@ def put(tx: Tx, row: Row) -> None:
         orjson.dumps(asdict(row.source)),
         orjson.dumps(body),
         row.shown,
+        row.waits,
     )
     tx.run(
         f"INSERT INTO rollouts ({_COLUMNS}) VALUES ({', '.join('?' * len(values))}) ON CONFLICT (id) "
-        "DO UPDATE SET version = excluded.version, body = excluded.body, shown = excluded.shown, "
+        "DO UPDATE SET version = excluded.version, body = excluded.body, shown = excluded.shown, waits = excluded.waits, "
         "under_way = excluded.under_way",
         values,
     )
@@ -130,6 +133,10 @@ def members(tx: Tx, rollout: str) -> dict[str, Member]:
 
 def put_members(tx: Tx, rollout: str, changed: Iterable[Member]) -> None:
     tx.many(_PUT_MEMBER, ((rollout, *_values(member)) for member in changed))
+
+
+WHY = "CASE WHEN m.blocker <> '' OR m.state <> 'Pending' THEN m.blocker ELSE r.waits END"
+"""What a member (`m`) of a rollout (`r`) waits for, in SQL."""
 
 
 def changed_at(tx: Tx, apps: Iterable[str]) -> dict[str, float]:
@@ -193,7 +200,7 @@ def accept_release(tx: Tx, release: str) -> None:
 
 
 def _row(found: tuple[Any, ...]) -> Row:
-    rollout, owner, namespace, name, created, under_way, version, source, body, shown = found
+    rollout, owner, namespace, name, created, under_way, version, source, body, shown, waits = found
     state = orjson.loads(body)
     kept = Source(**orjson.loads(source))
     state["gates"] = {
@@ -201,7 +208,7 @@ def _row(found: tuple[Any, ...]) -> Row:
     }
     state["phase"], state["totals"] = Phase(state["phase"]), tuple(state["totals"])
     decided = Rollout(rollout, owner, kept.strategy(), created, **state)
-    return Row(decided, kept, namespace, name, bool(under_way), version, shown)
+    return Row(decided, kept, namespace, name, bool(under_way), version, shown, waits)
 
 
 def _values(member: Member) -> tuple[object, ...]:

@@ -147,11 +147,11 @@ LINK_TABLES = [
 
 ROLLOUT_TABLES = [
     # A release on its way. `source` is what its strategy was made from, `body` what was decided last, `shown` the status
-    # of its object; both JSON.
+    # of its object; both JSON. `waits` is what members wait for whose turn has not come.
     """CREATE TABLE rollouts (
         id TEXT PRIMARY KEY, owner TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
         created REAL NOT NULL, version INTEGER NOT NULL, under_way INTEGER NOT NULL,
-        source BLOB NOT NULL, body BLOB NOT NULL, shown BLOB NOT NULL
+        source BLOB NOT NULL, body BLOB NOT NULL, shown BLOB NOT NULL, waits TEXT NOT NULL
     )""",
     "CREATE UNIQUE INDEX rollouts_name ON rollouts (namespace, name)",
     "CREATE UNIQUE INDEX rollouts_under_way ON rollouts (owner) WHERE under_way = 1",

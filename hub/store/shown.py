@@ -10,7 +10,7 @@ import orjson
 
 from hub.core.clusters import Agent
 from hub.core.rollout.argo_status import Shown
-from hub.core.views import AppView, Member, Progress
+from hub.core.views import AppView, Member, Move, Progress
 from hub.store import agents, apps
 from hub.store import rollouts as kept
 from hub.store.base import Tx
@@ -20,6 +20,11 @@ _CHUNK = 1000
 
 _STATES = "SELECT app, cluster, bundle, revision, problem, repo, target, policy FROM app_states"
 _HOLDS = "SELECT app, reason, since, rv FROM holds"
+_MOVES = f"""
+    SELECT m.app, r.name, m.state, m.since, {kept.WHY} FROM rollouts r JOIN rollout_members m ON m.rollout = r.id
+    WHERE r.under_way = 1 AND m.state <> 'Left'
+"""
+_REFUSED = "SELECT app, reason, since FROM refused"
 _REPORTS = "SELECT app, cluster, detail, rv, time FROM reports"
 
 
@@ -31,6 +36,8 @@ class AppRows:
     report: tuple[Any, ...] | None
     revision: str
     hold: tuple[Any, ...] | None = None
+    move: tuple[Any, ...] | None = None
+    refused: tuple[Any, ...] | None = None
 
     @property
     def rv(self) -> int:
@@ -50,6 +57,9 @@ class AppRows:
             policy=state[7] if state else "",
             held=self.hold[1] if self.hold else "",
             held_since=self.hold[2] if self.hold else 0.0,
+            rollout=Move(*self.move[1:]) if self.move else None,
+            refused=self.refused[1] if self.refused else "",
+            refused_since=self.refused[2] if self.refused else 0.0,
         )
 
 
@@ -66,13 +76,15 @@ def applications(tx: Tx, uids: Sequence[str]) -> dict[str, AppRows]:
         if before is None or (row[1] == wanted, row[3]) > (before[1] == wanted, before[3]):
             reports[row[0]] = row
     held = {row[0]: row for row in _rows(tx, _HOLDS, uids)}
+    moves = {row[0]: row for row in _rows(tx, f"SELECT * FROM ({_MOVES})", uids)} if kept.owners(tx) else {}
+    refused = {row[0]: row for row in _rows(tx, _REFUSED, uids)}
     confirmed = apps.confirmed(tx)
     out = {}
     for uid in uids:
         state, report = states.get(uid), reports.get(uid)
         if state is not None or report is not None:
             revision = _revision(state, confirmed) if state else ""
-            out[uid] = AppRows(state, report, revision, held.get(uid))
+            out[uid] = AppRows(state, report, revision, held.get(uid), moves.get(uid), refused.get(uid))
     return out
 
 

@@ -40,6 +40,9 @@ async def test_a_release_goes_from_stage_to_stage_and_no_stage_begins_before_the
     status = await rolling.status(hub, "fleet-2")
     assert status["stage"] == "canary"
     assert status["blockers"][0]["reason"] == "not applied and healthy yet"
+    waiting = (await rolling.shown(hub, table.APPLICATION, "web-z1"))["status"]["rollout"]
+    assert (waiting["name"], waiting["state"]) == ("fleet-2", "Pending")
+    assert waiting["message"] == "stage canary is being rolled out"
     release = await rolling.shown(hub, table.RELEASE, "fleet-2")
     assert release["status"]["phase"] == "Progressing"
     assert release["spec"]["applications"][0]["previousBundle"] in before.values()
@@ -86,6 +89,8 @@ async def test_a_failing_canary_rolls_back_by_itself_and_nobody_else_ever_sees_t
     assert over["bad"]
     assert await rolling.bundles(hub, fleet) == before
     assert {name: len(given) for (name, _), given in fleet.given.items() if len(given) > 1} == {"c1": 3}
+    shown = (await rolling.shown(hub, table.APPLICATION, "web-c1"))["status"]
+    assert [each["message"] for each in shown["conditions"]] == ["rolled back with release fleet-2"]
     # What was rolled back is not chosen again, whatever is looked at.
     automated = {"spec": {"template": {"spec": {"syncPolicy": {"automated": {"prune": False}}}}}}
     await hubs.patch(hub, table.APPLICATION_SET, "fleet", automated)

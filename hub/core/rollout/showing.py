@@ -45,6 +45,7 @@ _WAITING = frozenset(
 )
 _LEFT_TO_DO = frozenset({State.PENDING, *ASSIGNED})
 OUTSIDE_NAME = "(no stage)"
+BY_HAND = "no stage selects it: it moves when somebody syncs it"
 
 
 def status(rollout: Rollout, members: Iterable[Member], now: float) -> dict[str, Any]:
@@ -81,6 +82,21 @@ def status(rollout: Rollout, members: Iterable[Member], now: float) -> dict[str,
     if rollout.bad:
         out["bad"] = True
     return out
+
+
+def waits(rollout: Rollout) -> str:
+    """What members wait for whose turn has not come, in words."""
+    stage = rollout.strategy.stages[rollout.stage].name
+    if rollout.phase in FINAL:
+        return ""
+    return rollout.reason or f"stage {stage} is being rolled out"
+
+
+def why(rollout: Rollout, member: Member) -> str:
+    """What a member waits for; "" where it does not."""
+    if member.blocker or member.state is not State.PENDING:
+        return member.blocker
+    return BY_HAND if member.stage == OUTSIDE else waits(rollout)
 
 
 def _stage(rollout: Rollout, at: int, stage: Stage, members: Sequence[Member]) -> dict[str, Any]:
@@ -167,8 +183,8 @@ def _member(rollout: Rollout, member: Member) -> dict[str, Any]:
         "to": member.to.revision,
         "from": member.before.revision,
     }
-    if member.blocker:
-        out["blocker"] = member.blocker
+    if reason := why(rollout, member):
+        out["blocker"] = reason
     if member.deadline:
         out["deadline"] = stamp(member.deadline)
     return out

@@ -77,6 +77,10 @@ _APPLICATION_STATUS = struct(
         "resourceHealthSource": TEXT,
         "sourceHydrator": ANY_OBJECT,
         "release": shapes.described(TEXT, "The Argosy release that the cluster runs."),
+        "rollout": shapes.described(
+            struct({"name": TEXT, "state": TEXT, "since": TIME, "message": TEXT}),
+            "Where it is in the rollout that is under way, and what it waits for.",
+        ),
     },
     description="What the hub and the cluster's agent know of the application. Written by the hub only.",
 )
