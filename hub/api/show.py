@@ -81,6 +81,8 @@ class Viewer:
         found = argo_status.of(
             source, shown.rolling(tx, metadata["uid"]), stamped or metadata.get("creationTimestamp") or ""
         )
+        if not found:
+            return appset
         ours = {one["type"] for one in found["conditions"]}
         kept = [one for one in conditions if one.get("type") not in ours]
         return {**appset, "status": {**status, **found, "conditions": [*kept, *found["conditions"]]}}

@@ -33,11 +33,11 @@ async def test_nothing_is_removed_while_git_fails_at_any_request(
 ) -> None:
     """In turn from the listing on that would confirm the removal, from the first request on, and from a fetch on.
 
-    A listing is two requests, a fetch three.
+    A listing is one request, a fetch three.
     """
     async with _fleet(tmp_path, monkeypatch) as (system, repo):
         injected = 0
-        for number, after in enumerate((5, 0, 2)):
+        for number, after in enumerate((4, 0, 1)):
             if after:
                 spokes.commit(repo, {"queue": {"queue-a": FEWER["queue"]["queue-a"] if number else "other"}})
             before = repo.server.injected

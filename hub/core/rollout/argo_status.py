@@ -42,7 +42,10 @@ _UNDER_WAY = frozenset({State.SOAKING, State.FAILED, State.REVERTING})
 
 
 def of(source: Source, apps: Sequence[Shown], stamped: str) -> dict[str, Any]:
-    """The status fields of a set. `stamped` is the time of transitions that no rollout knows, RFC 3339."""
+    """The status fields of a set; none before it has Applications. `stamped` is the time of transitions that no rollout
+    knows, RFC 3339."""
+    if not apps:
+        return {}
     steps = rollingsync.steps_of(source.spec)
     plan = rollingsync.plan(steps, ((app.name, app.labels) for app in apps))
     entries = [_entry(app, plan.step(app.name), stamped) for app in apps]
