@@ -5,6 +5,7 @@ A question is an object of kind Plan with a `spec` (`hub.core.plans.change`); th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -30,6 +31,7 @@ from hub.store.base import Tx
 
 LIMIT = 40 * 1024 * 1024
 """Bytes of one question: what `hub.core.plans.change` takes, in base64."""
+AT_ONCE = 4
 _KINDS = {"ApplicationSet": table.APPLICATION_SET, "Application": table.APPLICATION}
 
 
@@ -44,11 +46,14 @@ class Executor(Protocol):
 
 
 def pages(planner: Planner, executor: Executor) -> list[Page]:
-    """The two pages."""
+    """The two pages. Questions may be large: only so many are held at once."""
+    turn = asyncio.Semaphore(AT_ONCE)
 
     async def ask(visit: Visit) -> Response:
-        spec = (await _body(visit)).get("spec") or {}
-        return wire.json_answer(model.answer(spec, await planner.plan(spec)))
+        async with turn:
+            spec = (await _body(visit)).get("spec") or {}
+            plan = await planner.plan(spec)
+            return wire.json_answer(await asyncio.to_thread(model.answer, spec, plan))
 
     async def apply(visit: Visit) -> Response:
         body = await _body(visit)
@@ -83,7 +88,8 @@ def pages(planner: Planner, executor: Executor) -> list[Page]:
 
 
 async def _body(visit: Visit) -> Manifest:
-    value, _ = bodies.decode(await bodies.read(visit.request, LIMIT), bodies.media_type(visit.request))
+    raw = await bodies.read(visit.request, LIMIT)
+    value, _ = await asyncio.to_thread(bodies.decode, raw, bodies.media_type(visit.request))
     if not isinstance(value, dict):
         raise failure.bad_request("the body is not an object")
     return value

@@ -121,14 +121,10 @@ class Trees:
             return repo.refs
 
     async def commit(self, url: str, revision: str) -> str:
-        """The commit of a revision that nobody follows; the remote is asked anew where it is not known.
-
-        Raises `NotFound`, and as `refs` does.
+        """The commit of a revision that nobody follows, as the remote says now: what was listed last may be old. Raises
+        `NotFound`, and as the mirrors do.
         """
-        try:
-            return await self._mirrors.resolve(url, revision, refs=await self.refs(url))
-        except NotFound:
-            return await self._mirrors.resolve(url, revision, refs=await self._mirrors.refs(url))
+        return await self._mirrors.resolve(url, revision, refs=await self._mirrors.refs(url))
 
     async def first(self, url: str, names: Sequence[str]) -> str:
         """The commit of the first of these refs that the remote has, asked anew. Raises `NotFound`, and as `refs`."""

@@ -139,7 +139,7 @@ class Dishes:
             pair.appset,
             _cluster_name(pair.live, scene.directory),
             differences.REMOVED,
-            objects=differences.of_bundles(old, (), kept=kept),
+            objects=await _compared(old, (), kept),
             before=state.recipe if state else "",
         )
 
@@ -175,7 +175,7 @@ class Dishes:
         if rendered.objects is None:
             return replace(plan, shown=False)
         old = await self._bundle(state.bundle) if state and not moved else ()
-        objects = differences.of_bundles(old, rendered.objects, kept=_kept(app))
+        objects = await _compared(old, rendered.objects, _kept(app))
         if not objects and not plan.fields.fields and not moved and pair.live is not None:
             # Another recipe for the same objects changes nothing.
             return None
@@ -234,6 +234,13 @@ class Dishes:
         """What a bundle holds; nothing where it is not there any more."""
         blob = await self._store.read(lambda tx: bundles.get(tx, digest)) if digest else None
         return await asyncio.to_thread(bundle.unpack, blob, digest) if blob is not None else ()
+
+
+async def _compared(old: Sequence[Manifest], new: Sequence[Manifest], kept: str) -> tuple[ObjectChange, ...]:
+    """In a thread where there are many objects."""
+    if len(old) + len(new) <= kitchen.FEW:
+        return differences.of_bundles(old, new, kept=kept)
+    return await asyncio.to_thread(functools.partial(differences.of_bundles, old, new, kept=kept))
 
 
 def _known(tx: Tx, recipe: str) -> tuple[str, bytes, str] | None:

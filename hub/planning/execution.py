@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,7 @@ class Executor:
             spec = self._planner.asked(digest)
         if spec is None:
             raise NotFound(f"plan {digest} is not known any more: plan again, with the same options")
-        change = await placed(self._parts.trees, changes.parse(spec))
+        change = await placed(self._parts.trees, await asyncio.to_thread(changes.parse, spec))
         if change.folders:
             raise Invalid(
                 "a folder is not in Git, and what is not there is not deployed: push it, then plan its commit"

@@ -92,10 +92,12 @@ class Planner:
 
         Raises `Invalid` for a question that makes no sense, and our other errors.
         """
-        change = await placed(self._parts.trees, changes.parse(spec))
+        change = await placed(self._parts.trees, await asyncio.to_thread(changes.parse, spec))
         async with self._turn:
             plan = await _Work(self._parts, change, only).plan()
-        self._known[plan.digest] = spec
+        if not change.folders:
+            # Folders are large, and what is not in Git is not executed.
+            self._known[await asyncio.to_thread(lambda: plan.digest)] = spec
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
         return plan

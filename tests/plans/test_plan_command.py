@@ -151,6 +151,7 @@ async def test_a_local_folder_shows_fields_and_no_secret(hub: Hub, repo: Repo, t
     refused = await argosy(hub, "plan", "--repo", f"{repo.url}={repo.work}", "--apply", status["digest"])
     assert refused.code == 1
     assert "push it" in refused.err
+    assert hub.planner.asked(status["digest"]) is None, "uploaded folders are not kept"
 
 
 async def test_an_edited_set_is_previewed_and_applied(hub: Hub, repo: Repo, tmp_path: Path) -> None:

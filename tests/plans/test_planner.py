@@ -6,12 +6,14 @@ import base64
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import hubs
 import pytest
 from hubs import Repo, config_map
 
+from argosy import bundle
 from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.assembly import Hub
@@ -19,6 +21,8 @@ from hub.core.plans.model import AppPlan, Plan
 from hub.core.plans.upload import UploadedTree
 from hub.core.served import table
 from hub.store import apps
+from hub.store import bundles as bundles_store
+from hub.store.base import Tx
 
 START = {
     "apps/web/a.yaml": config_map("web-a"),
@@ -303,3 +307,97 @@ async def test_a_question_that_makes_no_sense_is_refused_by_its_field(
     with pytest.raises(Invalid) as refused:
         await hub.planner.plan(spec)
     assert words in refused.value.message
+
+
+async def test_sets_and_applications_that_are_not_concerned_cost_nothing(hub: Hub, repo: Repo) -> None:
+    for number in range(3):
+        other = hubs.appset(repo, f"other-{number}", path="apps/db")
+        other["spec"]["generators"] = [{"clusters": {"selector": {"matchLabels": {"ring": str(number)}}}}]
+        other["spec"]["template"]["metadata"]["name"] = f"other-{number}-{{{{.name}}}}"
+        other["spec"]["template"]["spec"]["source"]["path"] = "apps/db"
+        await hubs.add(hub, table.APPLICATION_SET, other)
+    await settled(hub)
+    plan = await hub.planner.plan({"labels": [{"cluster": "lab", "set": {"ring": "1"}}]})
+    assert (plan.sets, set(by_name(plan))) == (1, {"other-1-lab"})
+    assert (await hub.planner.plan({"labels": [{"cluster": "lab", "set": {"nobody": "asks"}}]})).sets == 0
+    repo.git("checkout", "--quiet", "-b", "words")
+    (repo.work / "README.md").write_text("words")
+    repo.git("add", "--all")
+    repo.git("commit", "--quiet", "--message", "words")
+    repo.git("push", "--quiet", str(repo.server.root / "fleet.git"), "words")
+    fetches = hub.mirrors.counters.fetches
+    plan = await hub.planner.plan({"revisions": [{"repo": repo.url, "revision": "words"}]})
+    assert (plan.empty, plan.renders) == (True, 0)
+    assert hub.mirrors.counters.fetches == fetches + 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_a_plan_says_is_what_happens(hub: Hub, repo: Repo, seed: int) -> None:
+    """Random commits, planned from a branch, then merged: the plan named every object that changed, and no other."""
+    roll = Random(seed)
+    names = iter(range(1000))
+    for _ in range(4):
+        repo.git("checkout", "--quiet", "-B", "next")
+        for _ in range(3):
+            _random_change(repo, roll, names)
+        repo.git("add", "--all")
+        repo.git("commit", "--quiet", "--allow-empty", "--message", "next")
+        repo.git("push", "--quiet", "--force", str(repo.server.root / "fleet.git"), "next")
+        before = await _objects(hub)
+        plan = await hub.planner.plan({"revisions": [{"repo": repo.url, "revision": "next"}]})
+        repo.git("checkout", "--quiet", "main")
+        repo.git("merge", "--quiet", "next")
+        repo.commit({})
+        hub.poller.ask(lambda url: True)
+        await settled(hub)
+        after = await _objects(hub)
+        held = {name for removal in plan.removals if removal.held for name in removal.apps}
+        said = {
+            (app.name, each.key.name, each.change)
+            for app in plan.apps
+            for each in app.objects
+            if app.name not in held
+        }
+        assert said == _changes(before, after)
+        assert not plan.problems
+
+
+def _random_change(repo: Repo, roll: Random, names: Iterator[int]) -> None:
+    files = sorted(repo.work.glob("apps/*/*.yaml"))
+    match roll.choice(("add", "change", "remove", "app")):
+        case "add":
+            folder = roll.choice(files).parent
+            (folder / f"n{next(names)}.yaml").write_text(config_map(f"n{next(names)}-{folder.name}"))
+        case "change":
+            file = roll.choice(files)
+            file.write_text(file.read_text().rstrip() + f"\n  more{next(names)}: x\n")
+        case "remove" if len(files) > 3:
+            file = roll.choice(files)
+            if len(list(file.parent.iterdir())) > 1:
+                file.unlink()
+        case _:
+            folder = repo.work / f"apps/app{next(names)}"
+            folder.mkdir()
+            (folder / "a.yaml").write_text(config_map(f"a-{folder.name}"))
+
+
+async def _objects(hub: Hub) -> dict[tuple[str, str], str]:
+    """(application, object) -> its content, of what clusters shall have."""
+
+    def read(tx: Tx) -> dict[tuple[str, str], str]:
+        return {
+            (state.name, item["metadata"]["name"]): repr(item)
+            for state in apps.every(tx)
+            if not state.deleting and (blob := bundles_store.get(tx, state.bundle)) is not None
+            for item in bundle.unpack(blob, state.bundle)
+        }
+
+    return await hub.store.read(read)
+
+
+def _changes(
+    before: dict[tuple[str, str], str], after: dict[tuple[str, str], str]
+) -> set[tuple[str, str, str]]:
+    found = {(*key, "added") for key in after.keys() - before.keys()}
+    found |= {(*key, "removed") for key in before.keys() - after.keys()}
+    return found | {(*key, "changed") for key in before.keys() & after.keys() if before[key] != after[key]}
