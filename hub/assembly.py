@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -23,7 +24,7 @@ from argosy.loop import Loop, Wake, run_loops
 from argosy.objects import Manifest
 from argosy.questions import Question
 from argosy.token import JoinToken
-from hub import config
+from hub import config, ownagent
 from hub.api import (
     actions,
     app_actions,
@@ -47,7 +48,7 @@ from hub.core import settings as argocd
 from hub.core.generators.base import ProviderRequest, TreeRequest
 from hub.core.served import table
 from hub.core.tree import Tree
-from hub.core.types import Answer
+from hub.core.types import LOCAL_CLUSTER, Answer
 from hub.git import credentials
 from hub.git.mirror import Mirrors
 from hub.link.server import LinkConfig, LinkServer
@@ -89,6 +90,11 @@ PROVIDER_SECONDS = 60.0
 
 PUSH_SECRETS = "argocd-secret"
 """The Secret where Argo CD keeps what webhooks are signed with (`webhook.github.secret`, ...)."""
+
+EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104  # compared with, not bound
+
+OWN_TOKEN_LIFE = 600.0
+"""Seconds in which the hub's own agent must have joined."""
 
 API_CERTIFICATE_LIFE = 825 * 86400.0
 """A new one is made at every start."""
@@ -148,8 +154,26 @@ class Hub:
         self.api = await server.serve(self._api(), self._api_config())
         self._open.push_async_callback(self.api.stop)
         self._write_kubeconfig()
+        if settings.in_cluster:
+            await self._serve_itself()
         self._work = asyncio.create_task(run_loops(self.loops), name="loops")
         self._open.push_async_callback(self._end_loops)
+
+    async def _serve_itself(self) -> None:
+        """An agent of the hub's own for the hub's own API. It takes the way of every agent: a token, then its key."""
+        program, folder = ownagent.find(), self.settings.own_agent
+        uid = await self.store.write(lambda tx: resources.own_cluster(tx, self.resources, self._clock()))
+        folder.mkdir(exist_ok=True, mode=0o700)
+        kubeconfig = folder / "kubeconfig"
+        host = tls.split_address(self.settings.api)[0]
+        self._write_access(kubeconfig, host if host not in EVERY_INTERFACE else "127.0.0.1", LOCAL_CLUSTER)
+
+        async def offer() -> str:
+            return await self.store.write(lambda tx: self._mint(tx, uid, OWN_TOKEN_LIFE))
+
+        agent = ownagent.OwnAgent(program, folder / "agent", kubeconfig, offer)
+        agent.start()
+        self._open.push_async_callback(agent.stop)
 
     def _build(self) -> None:
         settings, store, objects = self.settings, self.store, self.resources
@@ -438,14 +462,18 @@ class Hub:
         return token.encode(JoinToken(enroll, self.link_address, self.ca.fingerprint, secret))
 
     def _write_kubeconfig(self) -> None:
-        """The administrator's way in: an address and a client certificate, good for a year from this start."""
+        """The administrator's way in."""
         host = tls.split_address(self.settings.api)[0]
         name = self.settings.names[0] if self.settings.names else reachable(host)
-        pair = self.ca.user("admin", [access.ADMINS], self._clock())
+        self._write_access(self.settings.kubeconfig, name, "admin")
+
+    def _write_access(self, file: Path, host: str, user: str) -> None:
+        """An address and an administrator's client certificate, good for a year from this start."""
+        pair = self.ca.user(user, [access.ADMINS], self._clock())
         text = kubeconfig.text(
-            f"https://{tls.join_address(name, self.api.port)}", self.ca.bundle, pair.certificate, pair.key
+            f"https://{tls.join_address(host, self.api.port)}", self.ca.bundle, pair.certificate, pair.key
         )
-        tls.write_private(self.settings.kubeconfig, text.encode())
+        tls.write_private(file, text.encode())
 
 
 _QUIET = {table.APPLICATION.resource, table.EVENT.resource, table.RELEASE.resource, table.JOIN_TOKEN.resource}
@@ -470,7 +498,7 @@ def _data(maps: Sequence[Manifest], name: str) -> Mapping[str, str]:
 
 def reachable(host: str) -> str:
     """An address that stands for `host` where `host` means every interface: the one of the default route."""
-    if host not in ("", "0.0.0.0", "::"):  # noqa: S104  # compared with, not bound
+    if host not in EVERY_INTERFACE:
         return host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

@@ -29,6 +29,8 @@ class HubConfig:
     lifetime: float = 86400.0
     beat: int = 20
     grace: float = 20.0
+    in_cluster: bool = False
+    """Whether the hub runs an agent for its own API, the cluster `in-cluster`."""
 
     @property
     def database(self) -> Path:
@@ -41,6 +43,10 @@ class HubConfig:
     @property
     def authority(self) -> Path:
         return self.data / "ca"
+
+    @property
+    def own_agent(self) -> Path:
+        return self.data / "in-cluster"
 
     @property
     def kubeconfig(self) -> Path:

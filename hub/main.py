@@ -88,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="of agents' certificates, at least 60",
     )
+    serve.add_argument(
+        "--in-cluster",
+        action="store_true",
+        help="run an agent for this hub's own API, so that destination in-cluster is the hub itself and Applications "
+        "may bring Applications, ApplicationSets and AppProjects",
+    )
     serve.set_defaults(run=_serve)
 
     backup = commands.add_parser(
@@ -131,6 +137,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         lifetime=arguments.certificate_lifetime,
         beat=arguments.beat,
         grace=arguments.grace,
+        in_cluster=arguments.in_cluster,
     )
 
     async def serve() -> None:

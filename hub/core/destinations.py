@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from argosy.errors import Invalid
-from hub.core.types import ClusterFacts
+from hub.core.types import LOCAL_CLUSTER, LOCAL_SERVER, ClusterFacts
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,21 @@ def resolve(destination: Mapping[str, str], directory: Directory) -> ClusterFact
         )
     if name:
         if (found := directory.by_name.get(name)) is None:
-            raise Invalid(f"there are no clusters with this name: {name} (spec.destination.name)")
+            raise Invalid(f"there are no clusters with this name: {name} (spec.destination.name){_own(name)}")
         return found
     if server:
         if (found := directory.by_server.get(_server(server))) is None:
-            raise Invalid(f'cluster "{server}" not found (spec.destination.server)')
+            raise Invalid(f'cluster "{server}" not found (spec.destination.server){_own(_server(server))}')
         return found
     raise Invalid(
         "destination server missing from app spec: set spec.destination.name or spec.destination.server"
     )
+
+
+def _own(wanted: str) -> str:
+    if wanted not in (LOCAL_CLUSTER, LOCAL_SERVER):
+        return ""
+    return ": `argosy-hub serve --in-cluster` makes the hub's own API this cluster"
 
 
 def _server(text: str) -> str:

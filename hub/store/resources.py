@@ -22,6 +22,7 @@ from argosy.objects import Manifest
 from hub.core import removals
 from hub.core.served import cells, table
 from hub.core.served.base import Served
+from hub.core.types import LOCAL_CLUSTER, LOCAL_SERVER
 from hub.store import agents, objects, plans
 from hub.store.base import Tx
 from hub.store.objects import Row
@@ -404,9 +405,15 @@ class Resources:
         self.create(tx, table.EVENT, event, manager=component, now=now)
 
 
+IDENTITY = "kube-system"
+
+
 def bootstrap(tx: Tx, resources: Resources, now: float) -> None:
-    """Makes what exists from the first start: the namespace and the project that permits everything."""
-    for name in (NAMESPACE, "default"):
+    """Makes what exists from the first start: namespaces and the project that permits everything.
+
+    The id of `kube-system` is who this hub is to an agent that serves the hub's own API.
+    """
+    for name in (NAMESPACE, "default", IDENTITY):
         if resources.get(tx, table.NAMESPACE, "", name) is None:
             namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             resources.create(tx, table.NAMESPACE, namespace, manager=MANAGER, now=now)
@@ -422,6 +429,22 @@ def bootstrap(tx: Tx, resources: Resources, now: float) -> None:
             },
         }
         resources.create(tx, table.APP_PROJECT, project, manager=MANAGER, now=now)
+
+
+def own_cluster(tx: Tx, resources: Resources, now: float) -> str:
+    """The id of the cluster that is this hub's own API; makes it where there is none yet."""
+    known = resources.list(tx, table.CLUSTER)
+    found = next((one for one in known if one["spec"].get("server") == LOCAL_SERVER), None)
+    found = found or resources.get(tx, table.CLUSTER, "", LOCAL_CLUSTER)
+    if found is None:
+        manifest = {
+            "apiVersion": "argosy.dev/v1alpha1",
+            "kind": "Cluster",
+            "metadata": {"name": LOCAL_CLUSTER},
+            "spec": {"server": LOCAL_SERVER},
+        }
+        found = resources.create(tx, table.CLUSTER, manifest, manager=MANAGER, now=now)
+    return str(found["metadata"]["uid"])
 
 
 def options(manager: str, now: float) -> Options:
