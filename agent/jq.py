@@ -7,19 +7,10 @@ each bad expression.
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import subprocess
-import sys
-import time
-from pathlib import Path
-
+from agent.worker import Worker
 from argosy.objects import Manifest
 
 SECONDS = 1.0
-START_SECONDS = 20.0
-_PIECE = 1 << 16
 
 
 class Jq:
@@ -27,22 +18,19 @@ class Jq:
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
-        self._process: subprocess.Popen[bytes] | None = None
+        self._worker = Worker("agent.jqworker", seconds)
         self.problems: dict[str, str] = {}
 
     def without(self, expression: str, manifest: Manifest) -> Manifest:
         """The manifest without what the expression names; the manifest itself where that cannot be told."""
         if expression in self.problems:
             return manifest
-        asked = json.dumps({"delete": expression, "from": manifest}).encode() + b"\n"
         try:
-            answered = json.loads(self._exchange(asked, self._seconds))
+            answered = self._worker.ask({"delete": expression, "from": manifest})
         except TimeoutError:
-            self._end()
             self.problems[expression] = f"takes longer than {self._seconds:g} s"
             return manifest
         except (OSError, ValueError):
-            self._end()
             self.problems[expression] = "ended the process it ran in"
             return manifest
         if "error" in answered:
@@ -53,54 +41,4 @@ class Jq:
 
     def close(self) -> None:
         """Ends the process."""
-        self._end()
-
-    def _exchange(self, asked: bytes, seconds: float) -> bytes:
-        process = self._started()
-        assert process.stdin is not None
-        deadline, left = time.monotonic() + seconds, memoryview(asked)
-        while left:
-            _, ready, _ = select.select([], [process.stdin], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise TimeoutError
-            left = left[os.write(process.stdin.fileno(), left[: select.PIPE_BUF]) :]
-        return self._line(process, deadline)
-
-    @staticmethod
-    def _line(process: subprocess.Popen[bytes], deadline: float) -> bytes:
-        assert process.stdout is not None
-        found = bytearray()
-        while not found.endswith(b"\n"):
-            ready, _, _ = select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                raise TimeoutError
-            piece = os.read(process.stdout.fileno(), _PIECE)
-            if not piece:
-                raise BrokenPipeError
-            found += piece
-        return bytes(found)
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self._end()
-            root = str(Path(__file__).parents[1])
-            # An environment of its own: jq can read what there is.
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "agent.jqworker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"},
-                cwd="/",
-            )
-            self._line(self._process, time.monotonic() + START_SECONDS)
-        return self._process
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
+        self._worker.close()

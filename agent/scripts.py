@@ -1,5 +1,6 @@
-"""Runs the users' own health checks for the agent: an object that did not change is not asked about twice, and a check
-that spends all that a run may cost is left alone for a while, so that it harms only its own kind."""
+"""Runs the users' own health checks for the agent: in a process of their own that is ended where one does not end, once
+for each version of an object, and not for a while where a check spends all that a run may cost. So it harms only its
+own kind."""
 
 from __future__ import annotations
 
@@ -7,10 +8,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agent.worker import Worker
 from argosy.health import user
 from argosy.health.user import Exhausted, Failed, UserChecks
 from argosy.objects import Manifest
 
+SECONDS = 1.0
+"""Argo CD's limit for one run."""
 KEPT = 20_000
 """Answers that are remembered."""
 STRIKES = 3
@@ -19,10 +23,11 @@ REST = 300.0
 
 
 class Scripts:
-    """`lua` and `cel` are loaded only where there is something to run. `clock` tells Unix seconds."""
+    """`clock` tells Unix seconds. The process is started for the first check."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], seconds: float = SECONDS) -> None:
         self._clock = clock
+        self._worker = Worker("agent.checkworker", seconds)
         self._answers: OrderedDict[tuple[str, ...], Any] = OrderedDict()
         self._strikes: dict[str, tuple[int, float]] = {}
 
@@ -30,17 +35,19 @@ class Scripts:
         """The checks in the data of `argocd-cm`."""
         return user.read(data, self.run, self.evaluate)
 
-    def run(self, script: str, open_libraries: bool, live: Manifest) -> Any:
-        from argosy import lua
+    def close(self) -> None:
+        """Ends the process."""
+        self._worker.close()
 
-        return self._asked(script, live, lambda: lua.run(script, open_libraries, live))
+    def run(self, script: str, open_libraries: bool, live: Manifest) -> Any:
+        """What a Lua script returns. Raises `Failed`."""
+        return self._asked(script, live, {"lua": script, "libraries": open_libraries, "object": live})
 
     def evaluate(self, expression: str, live: Manifest) -> bool:
-        from argosy import cel
+        """Whether a CEL expression is true. Raises `Failed`."""
+        return bool(self._asked(expression, live, {"cel": expression, "object": live}))
 
-        return bool(self._asked(expression, live, lambda: cel.evaluate(expression, live)))
-
-    def _asked(self, check: str, live: Manifest, ask: Callable[[], Any]) -> Any:
+    def _asked(self, check: str, live: Manifest, question: Mapping[str, Any]) -> Any:
         metadata = live["metadata"]
         name = (check, metadata.get("uid") or "", metadata.get("resourceVersion") or "")
         if all(name) and name in self._answers:
@@ -48,7 +55,7 @@ class Scripts:
             return self._answers[name]
         self._refuse_exhausted(check)
         try:
-            answer = ask()
+            answer = self._answer(question)
         except Exhausted:
             strikes, _ = self._strikes.get(check, (0, 0.0))
             self._strikes[check] = (strikes + 1, self._clock() + REST)
@@ -58,6 +65,17 @@ class Scripts:
         while len(self._answers) > KEPT:
             self._answers.popitem(last=False)
         return answer
+
+    def _answer(self, question: Mapping[str, Any]) -> Any:
+        try:
+            found = self._worker.ask(question)
+        except TimeoutError:
+            raise Exhausted("the check ran for too long") from None
+        except (OSError, ValueError):
+            raise Exhausted("the check ended the process it ran in") from None
+        if "failed" in found:
+            raise (Exhausted if found.get("exhausted") else Failed)(found["failed"])
+        return found["value"]
 
     def _refuse_exhausted(self, check: str) -> None:
         strikes, until = self._strikes.get(check, (0, 0.0))

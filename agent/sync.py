@@ -209,6 +209,7 @@ class Syncer:
     async def close(self) -> None:
         """Ends all watching. The cluster itself stays open: it belongs to the caller."""
         self._jq.close()
+        self._scripts.close()
         await self.watcher.close()
 
     def _memory(self, assignment: str) -> Memory:

@@ -15,6 +15,8 @@ from argosy.objects import Manifest
 
 INSTRUCTIONS = 10_000_000
 """Of one run: some tenths of a second, well under Argo CD's one second."""
+SECONDS = 1.0
+"""Of the processor, for one run, in steps of a thousand instructions."""
 MEMORY = 64 << 20
 """Bytes of one run, the object included."""
 _TOO_LONG = "script ran for too long"
@@ -24,7 +26,7 @@ DEPTH = 64
 # `setmetatable` refuses `__gc`: finalizers run without hooks, so without limits. Once the instructions are spent the
 # hook fires at every further one, so that no `pcall` can keep a loop alive.
 _PRELUDE = """
-local text, object, open, budget = ...
+local text, object, open, budget, seconds = ...
 local function copy(library)
   local found = {}
   for name, value in pairs(library) do found[name] = value end
@@ -45,8 +47,12 @@ env.table.maxn = function(list)
   for key in pairs(list) do if type(key) == 'number' and key > most then most = key end end
   return most
 end
-env.os = {time = os.time, date = os.date}
-env.package = {loaded = {_G = env, table = env.table, os = env.os}, preload = {}}
+env.table.unpack, env.table.pack = nil, nil
+env.table.time, env.table.date = os.time, os.date
+env.actionParams = {}
+local safe = {time = os.time, date = os.date}
+if open then env.os = safe end
+env.package = {loaded = {_G = env, table = env.table, os = safe}, preload = {}}
 if open then
   env.string, env.math = copy(string), copy(math)
   env.string.gfind = string.gmatch
@@ -69,15 +75,20 @@ env.setmetatable = function(value, meta)
 end
 local chunk, problem = load(text, '=script', 't', env)
 if chunk == nil then error(problem, 0) end
-local sethook = debug.sethook
+local sethook, clock = debug.sethook, os.clock
+local ends = clock() + seconds
 local function spent()
   sethook(spent, '', 1)
   error('script ran for too long', 0)
 end
-sethook(spent, '', budget)
-local value = chunk()
+local function look()
+  budget = budget - 1000
+  if budget <= 0 or clock() > ends then spent() end
+end
+sethook(look, '', 1000)
+local values = {chunk()}
 sethook()
-return value
+return values[#values]
 """
 
 
@@ -97,7 +108,7 @@ def run(script: str, open_libraries: bool, live: Manifest) -> Any:
         )
         runtime.globals().python = None
         value = runtime.execute(
-            _PRELUDE, script, runtime.table_from(live, recursive=True), open_libraries, INSTRUCTIONS
+            _PRELUDE, script, runtime.table_from(live, recursive=True), open_libraries, INSTRUCTIONS, SECONDS
         )
         return _json(value[0] if isinstance(value, tuple) else value, DEPTH)
     except lua52.LuaMemoryError:
