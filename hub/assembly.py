@@ -217,8 +217,16 @@ class Hub:
         self.statistics = Statistics(self.store, self.resources)
         self.locator = Locator(self.store, self.trees, self.mirrors)
         known = Holding(objects)
-        self.roller = Roller(store, objects, self._clock, known.holds)
-        self._roll = Loop("roller", self.roller.run, every=60)
+        rolling = Wake()
+        self.roller = Roller(
+            store,
+            objects,
+            self._clock,
+            known.holds,
+            busy=lambda: self._render.record.running,
+            wake=rolling,
+        )
+        self._roll = Loop("roller", self.roller.run, every=60, wake=rolling)
         moving = Wake()
         self.mover = Mover(
             store, objects, moving, self._clock, ask=Asker(store, objects, self._ask), holds=known.holds

@@ -7,6 +7,7 @@ nothing. The cost follows the changed applications and the sets of their cluster
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from argosy.bundle import Assignment
 from argosy.errors import Internal
+from argosy.loop import Wake
 from argosy.objects import Manifest
 from hub.core import releases
 from hub.core.releases import Changed
@@ -33,6 +35,11 @@ from hub.store.rollouts import Refused, Row
 
 BATCH = 1000
 """Applications per transaction: bounds how long other writers wait."""
+MANY = 500
+"""A change of so many applications of one set with a strategy waits while more are being rendered, so that one commit
+is one release."""
+LOOK_AGAIN, LONGEST = 0.2, 30.0
+"""Seconds after which that is looked at again, and for which it waits at most."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +74,28 @@ class _Group:
 
 
 class Roller:
-    """`now` tells the time in Unix seconds, `holds` who may not change now."""
+    """`now` tells the time in Unix seconds, `holds` who may not change now, `busy` whether more is being rendered. `wake`
+    lets the loop look again."""
 
     def __init__(
-        self, store: Store, resources: Resources, now: Callable[[], float], holds: HoldsOf = no_holds
+        self,
+        store: Store,
+        resources: Resources,
+        now: Callable[[], float],
+        holds: HoldsOf = no_holds,
+        *,
+        busy: Callable[[], bool] = lambda: False,
+        wake: Wake | None = None,
     ) -> None:
         self._store = store
         self._resources = resources
         self._now = now
         self._holds = holds
         self._again = True
+        self._busy = busy
+        self._wake = wake
+        self._gathering: dict[str, float] = {}
+        """Sets whose change is not rendered whole yet, and since when that is waited for."""
 
     def again(self) -> None:
         """Looks again at what is held back."""
@@ -86,8 +105,11 @@ class Roller:
         if self._again:
             self._again = False
             await self._store.write(apps.let_go)
-        while await self._store.write(self._batch) == BATCH:
+        while await self._store.write(self._batch) >= BATCH:
             pass
+        if self._gathering and self._wake is not None:
+            self._again = True
+            asyncio.get_running_loop().call_later(LOOK_AGAIN, self._wake.set)
 
     def _batch(self, tx: Tx) -> int:
         """Rolls up to `BATCH` waiting applications; returns how many there were."""
@@ -139,6 +161,9 @@ class Roller:
             return self._join(batch, owner, row, group.members, news)
         if row is not None and row.rollout.phase not in FINAL and _waits_for(row):
             return self._wait(batch, owner, news, f"rollout {row.name} is not over")
+        if source is not None and self._gathers(batch, news):
+            batch.refresh(news)
+            return {state.app for state in news}
         held = source is None and self._holds(batch.tx, [s.app for s in news], None, batch.now).by_app
         if source is None and row is None and not held:
             self._at_once(batch, owner, news)
@@ -156,6 +181,16 @@ class Roller:
         ).begin()
         batch.refresh(news)
         return set()
+
+    def _gathers(self, batch: _Batch, news: Sequence[AppState]) -> bool:
+        """Whether more of a large change is on its way."""
+        owner = news[0].owner or news[0].app
+        since = self._gathering.setdefault(owner, batch.now)
+        many = len(news) >= MANY or since < batch.now
+        if many and self._busy() and batch.now - since < LONGEST:
+            return True
+        del self._gathering[owner]
+        return False
 
     def _join(
         self,

@@ -52,9 +52,14 @@ def every(tx: Tx) -> list[AppState]:
 
 
 def waiting(tx: Tx, limit: int) -> list[AppState]:
-    """States whose change is not part of a release yet, those of one owner together."""
+    """States whose change is not part of a release yet, those of one owner together: up to `limit`, and the rest of the
+    last set among them."""
     sql = f"SELECT {_COLUMNS} FROM app_states WHERE rolled = 0 ORDER BY owner, name LIMIT ?"
-    return [AppState._make(row) for row in tx.all(sql, (limit,))]
+    found = [AppState._make(row) for row in tx.all(sql, (limit,))]
+    if len(found) == limit and (last := found[-1]).owner:
+        rest = f"SELECT {_COLUMNS} FROM app_states WHERE rolled = 0 AND owner = ? AND name > ? ORDER BY name"
+        found += [AppState._make(row) for row in tx.all(rest, (last.owner, last.name))]
+    return found
 
 
 def leaving(tx: Tx) -> list[str]:
