@@ -153,6 +153,13 @@ def removal_id(app: str, key: str, cause: str) -> str:
     return objects.digest(f"{app}\0{key}\0{cause}".encode())[7:23]
 
 
+def sources_of(repo: str, target: str, revision: str, several: str) -> list[tuple[str, str, str]]:
+    """(repository, revision asked for, commit) of all sources of an Application. `several` is JSON, "" for a single one."""
+    if not several:
+        return [(repo, target, revision)]
+    return [(str(url), str(asked), str(commit)) for url, asked, commit in orjson.loads(several)]
+
+
 def commits(sources: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
     """The distinct (repository, revision asked for, commit) triples a release comes from, as its object shows them."""
     return [

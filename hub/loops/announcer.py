@@ -54,7 +54,11 @@ def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
     spec = {
         "owner": {"kind": news.owner["kind"], "name": metadata["name"], "uid": owner},
         "number": number,
-        "commits": releases.commits((s.repo, s.target, s.revision) for s, _ in news.changed),
+        "commits": releases.commits(
+            source
+            for s, _ in news.changed
+            for source in releases.sources_of(s.repo, s.target, s.revision, s.sources)
+        ),
         "applications": [_application(one) for one in changed[:SHOWN]],
         "changed": len(changed),
         "truncated": len(changed) > SHOWN,

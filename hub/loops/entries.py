@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from argosy import bundle as bundle_format
 from argosy import objects as manifests
@@ -13,6 +15,7 @@ from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core import generated, hooks, operations, policy, releases, sources
 from hub.core.sources import Source
+from hub.core.tree import Tree
 from hub.loops.kitchen import Packed
 from hub.loops.reads import Reads
 from hub.store.apps import AppState
@@ -82,6 +85,13 @@ def of(manifest: Manifest, state: AppState | None) -> Entry:
     """An Application as its object and its stored state have it."""
     found, wrong = _sources(manifest)
     return Entry(manifest, found, wrong or _misspelt(manifest), state)
+
+
+def commits(found: Sequence[Source], trees: Mapping[SourceKey, Tree]) -> str:
+    """What the sources were rendered from, as `AppState.sources` has it; "" for a single one."""
+    if len(found) < 2:
+        return ""
+    return orjson.dumps([[*key, trees[key].commit] for key in keys(found)]).decode()
 
 
 def keys(found: Sequence[Source]) -> list[SourceKey]:

@@ -394,7 +394,8 @@ class Renderer:
         if problem:
             state = state._replace(problem=f"ComparisonError: {problem}")
             return Outcome(entry, state, recipe)
-        state = state._replace(recipe=recipe, bundle=digest, revision=commit)
+        several = entries.commits(entry.sources, trees)
+        state = state._replace(recipe=recipe, bundle=digest, revision=commit, sources=several)
         return Outcome(entry, state, recipe, fresh)
 
     async def kube(self, cluster: str) -> Kube:

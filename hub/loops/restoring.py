@@ -65,7 +65,7 @@ class Restorer:
         new = secrets.token_hex(8)
         version = Version(new, wanted.bundle, wanted.revision)
         owner = self._resources.by_uid(tx, state.owner or uid) or app
-        changed = state._replace(bundle=version.bundle, revision=version.revision)
+        changed = state._replace(bundle=version.bundle, revision=version.revision, sources="")
         news = News(new, owner, [(changed, current)], reason=REASON, by=by)
         made = announcer.announce(tx, self._resources, news, now)
         why = f"{by} went back to release {wanted.release}"

@@ -107,6 +107,8 @@ class Roller:
             await self._store.write(apps.let_go)
         while await self._store.write(self._batch) >= BATCH:
             pass
+        late = self._now() - 2 * LONGEST
+        self._gathering = {owner: since for owner, since in self._gathering.items() if since > late}
         if self._gathering and self._wake is not None:
             self._again = True
             asyncio.get_running_loop().call_later(LOOK_AGAIN, self._wake.set)

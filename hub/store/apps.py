@@ -32,6 +32,8 @@ class AppState(NamedTuple):
     problem: str = ""
     deleting: str = ""
     rolled: int = 0
+    sources: str = ""
+    """Of an Application of several sources: [repository, revision asked for, commit] of each, as JSON."""
 
 
 _NAMES = AppState._fields

@@ -171,7 +171,10 @@ ROLLOUT_TABLES = [
         app TEXT PRIMARY KEY, bundle TEXT NOT NULL, release TEXT NOT NULL, reason TEXT NOT NULL, since REAL NOT NULL
     )""",
     "CREATE INDEX refused_release ON refused (release)",
+    "CREATE INDEX app_states_held ON app_states (owner) WHERE rolled = 2",
     "CREATE INDEX app_states_owner ON app_states (owner)",
+    # The commits of all sources where there are several.
+    "ALTER TABLE app_states ADD COLUMN sources TEXT NOT NULL DEFAULT ''",
     # What an app had before a release changed it.
     "ALTER TABLE release_changes ADD COLUMN before_bundle TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE release_changes ADD COLUMN before_revision TEXT NOT NULL DEFAULT ''",

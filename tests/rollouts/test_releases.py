@@ -115,3 +115,24 @@ async def test_an_application_goes_back_to_a_release_and_stays_there_until_git_m
     wrong = await argosy(hub, "app", "rollback", "web-z1", "fleet-99")
     assert wrong.returncode == 1
     assert "fleet-99" in wrong.stderr
+
+
+async def test_a_release_names_the_commits_of_all_sources(hub: Hub, repo: Repo, fleet: Obedient) -> None:
+    first = repo.git("rev-parse", "HEAD").strip()
+    repo.git("push", "--quiet", str(repo.server.root / "fleet.git"), "HEAD:refs/heads/stable")
+    second = repo.commit({"more/more.yaml": config_map("more")})
+    made = hubs.appset(repo)
+    spec = made["spec"]["template"]["spec"]
+    spec["sources"] = [
+        {"repoURL": repo.url, "targetRevision": "stable", "path": "apps/web"},
+        {"repoURL": repo.url, "targetRevision": "main", "path": "more"},
+    ]
+    del spec["source"]
+    await hubs.add(hub, table.APPLICATION_SET, made)
+
+    async def released() -> bool:
+        return "fleet-1" in await hubs.listed(hub, table.RELEASE)
+
+    await hubs.until(released, "the first release")
+    commits = (await hubs.listed(hub, table.RELEASE))["fleet-1"]["spec"]["commits"]
+    assert {(one["revision"], one["commit"]) for one in commits} == {("stable", first), ("main", second)}
