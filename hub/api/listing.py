@@ -195,7 +195,8 @@ class Lister:
             row = objects.get(tx, served.resource, wanted.namespace or "", wanted.name)
             rows = [row] if row is not None else []
         else:
-            rows = objects.page(tx, served.resource, wanted.namespace)
+            read_all = objects.page if served.sealed else objects.listed
+            rows = read_all(tx, served.resource, wanted.namespace)
         if wanted.whole:
             return rows
         read = self._viewer.resources.read

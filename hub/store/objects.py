@@ -35,6 +35,9 @@ class Row:
 _TOGETHER = 500
 """Rows asked for in one query by their uids, well below the number of parameters that databases take."""
 
+_AT_ONCE = 1000
+"""Rows of a list that come as one."""
+
 _COLUMNS = "resource, namespace, name, uid, body, rv, owner"
 
 
@@ -83,6 +86,29 @@ def page(
         where, params = where + " AND namespace = ?", [*params, namespace]
     sql = f"SELECT {_COLUMNS} FROM objects WHERE {where} ORDER BY namespace, name LIMIT ?"
     return [Row(*r) for r in tx.all(sql, (*params, limit))]
+
+
+def listed(tx: Tx, resource: str, namespace: str | None = None) -> list[Row]:
+    """As `page`, all rows of a resource that is not sealed. A thousand come as the JSON of one row: SQLite lets go of the
+    interpreter for each row it gives, and where others are at work 5,000 rows then take seconds (measured).
+    """
+    found: list[Row] = []
+    part = "SELECT * FROM objects WHERE resource = ? AND (namespace, name) > (?, ?)"
+    part += "" if namespace is None else " AND namespace = ?"
+    named = _COLUMNS.replace("body", "CAST(body AS TEXT)")
+    sql = f"SELECT json_group_array(json_array({named})) FROM ({part} ORDER BY namespace, name LIMIT {_AT_ONCE})"
+    while True:
+        after = (found[-1].namespace, found[-1].name) if found else ("", "")
+        params = [resource, *after, *([] if namespace is None else [namespace])]
+        answer = tx.one(sql, params)
+        rows = orjson.loads(answer[0]) if answer else []
+        rows.sort(key=lambda row: (row[1], row[2]))
+        found += [
+            Row(kind, place, name, uid, body.encode(), rv, owner)
+            for kind, place, name, uid, body, rv, owner in rows
+        ]
+        if len(rows) < _AT_ONCE:
+            return found
 
 
 def count(tx: Tx, resource: str, namespace: str | None = None) -> int:

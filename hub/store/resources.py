@@ -85,7 +85,8 @@ class Resources:
 
     def list(self, tx: Tx, served: Served, namespace: str | None = None) -> list[Manifest]:
         """All objects of a kind in (namespace, name) order, of one namespace or (None) of all."""
-        return [self.read(row) for row in objects.page(tx, served.resource, namespace)]
+        rows = (objects.page if served.sealed else objects.listed)(tx, served.resource, namespace)
+        return [self.read(row) for row in rows]
 
     def by_uid(self, tx: Tx, uid: str) -> Manifest | None:
         """The object of this uid, whatever its kind and name; None where there is none."""

@@ -109,6 +109,26 @@ class StoreSuite:
             after = (page[-1].namespace, page[-1].name)
         assert seen == names
 
+    async def test_a_whole_list_is_what_its_pages_are(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(objects, "_AT_ONCE", 7)
+        places = ["", "x", "argocd"]
+        names = [*(f"n{number}" for number in range(40)), "\u00e4", "Z", "a.b", "a-b", "\u20ac", "\U0001f600"]
+
+        def job(tx: Tx) -> None:
+            for number, name in enumerate(names):
+                body = f'{{"name":"{name}\\u0000"}}'.encode()
+                one = Row("x/y", places[number % 3], name, f"uid-{number}", body, owner="o" * (number % 2))
+                objects.put(tx, one, expected_rv=None, stamp=lambda body, rv: body)
+
+        await store.write(job)
+        for place in (None, *places, "none"):
+            whole, paged = await store.read(
+                lambda tx, place=place: (objects.listed(tx, "x/y", place), objects.page(tx, "x/y", place))
+            )
+            assert whole == paged
+
     async def test_a_read_sees_one_moment(self, store: Store) -> None:
         await store.write(lambda tx: objects.put(tx, row("a"), expected_rv=None, stamp=stamp))
         loop = asyncio.get_running_loop()
