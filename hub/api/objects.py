@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from argosy import yamlio
+from argosy.errors import ArgosyError
 from argosy.machinery import apply as ownership
 from argosy.machinery import failure, patch, write
 from argosy.machinery.write import Options, Outcome, Place
@@ -269,7 +270,7 @@ class Objects:
         written, answered = await run(job)
         status = 201 if written.action == write.CREATED else 200
         response = self._rendered(show.one(served, answered, form, call.now), form, status)
-        return wire.with_warnings(response, written.warnings)
+        return wire.with_warnings(response, (*written.warnings, *_advice(served, written)))
 
     def _answered(self, tx: Tx, served: Served, written: Written, now: float) -> Manifest:
         """What is stored, as it is shown."""
@@ -481,6 +482,17 @@ def _said(body: Any) -> str:
     metadata = body.get("metadata") if isinstance(body, dict) else None
     said = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
     return said if isinstance(said, str) else ""
+
+
+def _advice(served: Served, written: Written) -> list[str]:
+    """What looks like a mistake in a spec that was just written; an accepted object is never refused for it."""
+    before = (written.before or {}).get("spec")
+    if written.action not in (write.CREATED, write.UPDATED) or before == written.object.get("spec"):
+        return []
+    try:
+        return served.advise(written.object)
+    except ArgosyError:
+        return []
 
 
 def _said_by_patch(body: Any) -> str:

@@ -15,7 +15,7 @@ from argosy import yamlio
 from argosy.errors import ArgosyError, Invalid
 from argosy.objects import Manifest
 from hub.core import advice, parse
-from hub.core.expand import Evaluation, Settings, expand
+from hub.core.expand import Evaluation, Settings, expand, limit_of
 from hub.core.types import Failed
 
 OK, UNUSABLE, PROBLEMS = 0, 1, 2
@@ -62,7 +62,7 @@ def generate(
 
 
 def _evaluate(found: parse.AppSet, sources: Any) -> Evaluation:
-    settings = Settings(strict=True)
+    settings = Settings(strict=True, limit=limit_of(found.annotations))
     result = expand(found, sources, settings)
     for _ in range(_ROUNDS):
         if not result.requests:

@@ -7,14 +7,23 @@ controller.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from argosy.objects import Manifest
 from hub.core import kinds, mentions, schema, validate
 from hub.core.generators import table
-from hub.core.generators.base import Context, GeneratorFailed, Inputs, NotYet, Request, Sources
+from hub.core.generators.base import (
+    LIMIT_ANNOTATION,
+    MAX_SETS,
+    Context,
+    GeneratorFailed,
+    Inputs,
+    NotYet,
+    Request,
+    Sources,
+)
 from hub.core.generators.select import PostSelector
 from hub.core.memo import Memo
 from hub.core.params import Params, fingerprint
@@ -50,6 +59,8 @@ class Settings:
     scm_providers: bool = True
     allowed_scm_providers: tuple[str, ...] = ()
     """Globs of API addresses that sets may name; none at all allows every one."""
+    limit: int = MAX_SETS
+    """Applications that a set may generate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,12 @@ class Evaluation:
     completeness: Answer[None] = field(default_factory=lambda: Complete(None))
     inputs: Inputs = field(default_factory=Inputs)
     requests: tuple[Request, ...] = ()
+
+
+def limit_of(annotations: Mapping[str, str]) -> int:
+    """How many applications a set with these annotations may generate."""
+    text = annotations.get(LIMIT_ANNOTATION, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else MAX_SETS
 
 
 class _Stop(Exception):
@@ -139,6 +156,7 @@ class Evaluator:
             new_globbing=settings.new_git_file_globbing,
             scm_providers=settings.scm_providers,
             allowed_providers=settings.allowed_scm_providers,
+            limit=settings.limit,
             memo=self._memo,
         )
         context.inputs.label_keys |= self._mentions.keys
@@ -148,7 +166,17 @@ class Evaluator:
     def _generate(self, context: Context) -> list[tuple[_Kind, Sequence[Params]]]:
         if self._kinds is None:
             self._kinds = list(self._compiled(context))
-        return [(kind, _run(kind, context)) for kind in self._kinds]
+        batches: list[tuple[_Kind, Sequence[Params]]] = []
+        count = 0
+        for kind in self._kinds:
+            found = _run(kind, context)
+            count += len(found)
+            try:
+                context.count(count, kind.path)
+            except GeneratorFailed as failure:
+                raise _Stop(SetProblem(GENERATION_FAILED, failure.path, failure.message)) from None
+            batches.append((kind, found))
+        return batches
 
     def _compiled(self, context: Context) -> Iterator[_Kind]:
         """The generators with their selectors, and the template that each is rendered through."""

@@ -384,7 +384,7 @@ def evaluator_of(manifest: Manifest) -> Evaluator:
     """Raises `Invalid` for a set that cannot be evaluated."""
     appset = parse.application_set(manifest)
     strict = appset.annotations.get("argosy.dev/strict-argocd") == "true"
-    return Evaluator(appset, expand.Settings(strict=strict))
+    return Evaluator(appset, expand.Settings(strict=strict, limit=expand.limit_of(appset.annotations)))
 
 
 def _asks(inputs: Inputs) -> bool:

@@ -132,6 +132,29 @@ def test_validation_can_be_a_warning(kubectl: Kubectl, namespace: str) -> None:
     assert 'Warning: unknown field "spec.notAField"' in done.stderr
 
 
+def test_what_looks_like_a_mistake_is_a_warning_once(kubectl: Kubectl, namespace: str) -> None:
+    """Argo CD accepts these without a word."""
+    odd = application("web", syncPolicy={"syncOptions": ["createNamespace=true"]})
+    done = kubectl.run("apply", "-n", namespace, "-f", "-", stdin=text(odd))
+    assert "Warning: spec.syncPolicy.syncOptions: unknown sync option" in done.stderr
+    assert "did you mean CreateNamespace?" in done.stderr
+    assert "Warning" not in kubectl.run("apply", "-n", namespace, "-f", "-", stdin=text(odd)).stderr
+    labelled = {**odd, "metadata": {**odd["metadata"], "labels": {"a": "b"}}}
+    assert "Warning" not in kubectl.run("apply", "-n", namespace, "-f", "-", stdin=text(labelled)).stderr
+
+
+def test_a_sets_templates_are_looked_at_as_well(kubectl: Kubectl, namespace: str) -> None:
+    template = {"metadata": {"name": "{{.name}}"}, "spec": application("x")["spec"]}
+    appset = {
+        **application("set"),
+        "kind": "ApplicationSet",
+        "spec": {"generators": [{"list": {"elements": [{"name": "a"}]}}, {}], "template": template},
+    }
+    told = kubectl.run("apply", "-n", namespace, "-f", "-", stdin=text(appset)).stderr
+    assert "Warning: spec.generators[1]: names no generator" in told
+    assert "Warning: spec.template.metadata.name: holds a Go template, but goTemplate is not set" in told
+
+
 def test_get_in_all_its_forms(kubectl: Kubectl, namespace: str) -> None:
     kubectl("apply", "-n", namespace, "-f", "-", stdin=text(application("web"), application("api")))
     plain = kubectl("get", "app", "-n", namespace).splitlines()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from argosy.errors import Invalid
 from hub.core import parse
-from hub.core.expand import Evaluation, Settings, expand
+from hub.core.expand import Evaluation, Settings, expand, limit_of
 from hub.core.types import ClusterFacts, Failed
 from tests.support.worlds import World
 
@@ -24,7 +25,13 @@ def app_spec(**changes: Any) -> dict[str, Any]:
 
 
 def evaluated(
-    generators: list[Any], *, metadata: Any = None, spec: Any = None, world: Any = None, **more: Any
+    generators: list[Any],
+    *,
+    metadata: Any = None,
+    spec: Any = None,
+    world: Any = None,
+    limit: int = 20_000,
+    **more: Any,
 ) -> Evaluation:
     manifest = {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -37,7 +44,7 @@ def evaluated(
         },
     }
     found = parse.application_set(manifest)
-    return expand(found, world or World((CLUSTER,)), Settings(strict=True))
+    return expand(found, world or World((CLUSTER,)), Settings(strict=True, limit=limit))
 
 
 ONE = [{"list": {"elements": [{"name": "a"}]}}]
@@ -117,6 +124,35 @@ def test_nulls_of_a_second_child_are_dropped_even_if_it_holds_no_template() -> N
 def test_unknown_template_options_are_met_before_there_is_an_application(generator: Any) -> None:
     found = evaluated([generator], goTemplate=True, goTemplateOptions=["missingkey=bad"])
     assert "unrecognized option 'missingkey=bad'" in found.problems[0].message
+
+
+def squared(number: int, **more: Any) -> Evaluation:
+    """A matrix of a list with itself."""
+    elements = [{"list": {"elements": [{key: str(one)} for one in range(number)]}} for key in ("name", "b")]
+    return evaluated([{"matrix": {"generators": elements}}], metadata={"name": "{{name}}-{{b}}"}, **more)
+
+
+def test_three_hundred_times_three_hundred_is_refused_before_it_is_made() -> None:
+    begun = time.process_time()
+    found = squared(300)
+    assert time.process_time() - begun < 1.0
+    (problem,) = found.problems
+    assert problem.where == "spec.generators[0].matrix.generators"
+    assert "parameter sets or more, at most 20000 are accepted" in problem.message
+    assert "argosy.dev/max-applications" in problem.message
+    assert isinstance(found.completeness, Failed)
+
+
+def test_generators_count_together_and_a_set_may_have_a_limit_of_its_own() -> None:
+    assert len(squared(5, limit=25).applications) == 25
+    assert squared(5, limit=24).problems
+    found = evaluated([*ONE, {"list": {"elements": [{"name": "b"}]}}], limit=1)
+    assert found.problems[0].where == "spec.generators[1]"
+
+
+@pytest.mark.parametrize(("text", "limit"), [("", 20_000), ("7", 7), ("many", 20_000), ("-1", 20_000)])
+def test_the_limit_is_an_annotation(text: str, limit: int) -> None:
+    assert limit_of({"argosy.dev/max-applications": text}) == limit
 
 
 DUCK = {"configMapRef": "placement"}

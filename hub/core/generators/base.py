@@ -23,6 +23,11 @@ from hub.core.types import Answer, ClusterFacts, Failed, Partial
 T = TypeVar("T")
 
 
+MAX_SETS = 20_000
+"""Parameter sets that one generator may make, and applications of one set, unless the set says otherwise."""
+LIMIT_ANNOTATION = "argosy.dev/max-applications"
+
+
 class GeneratorFailed(Exception):
     """A generator cannot produce its parameters; the whole set stays as it is."""
 
@@ -162,6 +167,7 @@ class Context:
     new_globbing: bool = False
     scm_providers: bool = True
     allowed_providers: tuple[str, ...] = ()
+    limit: int = MAX_SETS
     memo: Memo = field(default_factory=Memo)
     inputs: Inputs = field(default_factory=Inputs)
     wanted: list[Request] = field(default_factory=list)
@@ -170,6 +176,15 @@ class Context:
     @property
     def go(self) -> bool:
         return self.engine.go
+
+    def count(self, number: int, path: str) -> None:
+        """Raises `GeneratorFailed` where something would generate more than is accepted, before it does."""
+        if number > self.limit:
+            raise GeneratorFailed(
+                f"would generate {number} parameter sets or more, at most {self.limit} are accepted: "
+                f"narrow a selector, or raise the set's annotation {LIMIT_ANNOTATION}",
+                path,
+            )
 
     def tree(self, request: TreeRequest) -> Tree:
         """Raises `NotYet`, or `GeneratorFailed` when the repository could not be read."""

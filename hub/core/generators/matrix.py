@@ -21,18 +21,20 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
         raise GeneratorFailed("found more than two generators, Matrix support only two", "generators")
     first = nested.child(children[0], 0, context)
     second = nested.Interpolated(children[1], 1, context)
-    found: list[Params] = []
-    waiting = False
+    pairs: list[tuple[Params, list[Params]]] = []
+    waiting, count = False, 0
     for one in first:
         try:
             others = second.evaluate(one)
         except NotYet:
             waiting = True
             continue
-        found.extend(_kept(one, other, context) for other in others)
+        count += len(others)
+        context.count(count, "generators")
+        pairs.append((one, others))
     if waiting:
         raise NotYet
-    return found
+    return [_kept(one, other, context) for one, others in pairs for other in others]
 
 
 def _kept(one: Params, other: Params, context: Context) -> Params:

@@ -9,8 +9,8 @@ from argosy.errors import Invalid
 from argosy.machinery import failure, kinds
 from argosy.machinery.failure import FieldError
 from argosy.objects import Manifest
+from hub.core import advice, operations, parse
 from hub.core import kinds as fields
-from hub.core import operations, parse
 from hub.core.rollout import naming
 from hub.core.served import cells, shapes
 from hub.core.served.base import Column, Served
@@ -127,6 +127,14 @@ def _admit_set(new: Manifest, live: Manifest | None) -> list[FieldError]:
     return []
 
 
+def _advise_application(app: Manifest) -> list[str]:
+    return [str(problem) for problem in advice.on_application(parse.application(app))]
+
+
+def _advise_set(appset: Manifest) -> list[str]:
+    return [str(problem) for problem in advice.on_application_set(parse.application_set(appset).spec)]
+
+
 def _revision(manifest: Manifest, now: float) -> str:
     status = cells.value(manifest, "status", "sync") or {}
     revision = status.get("revision") or ",".join(status.get("revisions") or ())
@@ -176,6 +184,7 @@ APPLICATION = Served(
         _AGE,
     ),
     admit=_admit_application,
+    advise=_advise_application,
     composed=True,
 )
 
@@ -236,6 +245,7 @@ APPLICATION_SET = Served(
         _AGE,
     ),
     admit=_admit_set,
+    advise=_advise_set,
     composed=True,
 )
 

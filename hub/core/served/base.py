@@ -21,6 +21,8 @@ Schema = dict[str, Any]
 Admit = Callable[[Manifest, Manifest | None], list[FieldError]]
 """(new, live) -> what is wrong beyond the schema. Runs on users' and loops' writes of everything but status.
 """
+Advise = Callable[[Manifest], list[str]]
+"""What looks like a mistake in an object that is accepted. Asked for users' writes only."""
 Complete = Callable[[Manifest], Manifest]
 """Gives a new object what the hub decides about it."""
 Selectable = Mapping[str, Callable[[Mapping[str, Any]], str]]
@@ -42,6 +44,10 @@ def _no_errors(new: Manifest, live: Manifest | None) -> list[FieldError]:
     return []
 
 
+def _no_advice(manifest: Manifest) -> list[str]:
+    return []
+
+
 def _as_it_is(manifest: Manifest) -> Manifest:
     return manifest
 
@@ -57,6 +63,7 @@ class Served:
     fields: Selectable = field(default_factory=dict)
     """Field selectors besides `metadata.name` and `metadata.namespace`."""
     admit: Admit = _no_errors
+    advise: Advise = _no_advice
     complete: Complete = _as_it_is
     schema: Schema = field(default_factory=dict)
     """OpenAPI v3 of the whole object for documents, where that is not what the kind is validated by."""
