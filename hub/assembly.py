@@ -55,7 +55,7 @@ from hub.link.server import LinkConfig, LinkServer
 from hub.loops import checking
 from hub.loops.bounds import Bounds
 from hub.loops.expander import Expander
-from hub.loops.gatekeeping import Asker
+from hub.loops.gatekeeping import Asker, Doorman
 from hub.loops.holder import Holder
 from hub.loops.holding import Holding
 from hub.loops.kitchen import Kitchen
@@ -311,6 +311,9 @@ class Hub:
                     insight.audit_page(self.store),
                 ],
                 families=self.statistics.metrics,
+                callers=rollout_actions.callers(
+                    self.store, Doorman(self.resources, self.mover.act, self._clock).call
+                ),
             )
         )
 

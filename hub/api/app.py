@@ -109,6 +109,8 @@ class Hub:
     clock: Callable[[], float] = time.time
     policy: Callable[[], Policy] = lambda: NOTHING
     """What users may beside the two built-in groups."""
+    callers: Mapping[str, Handler] = field(default_factory=dict)
+    """POST pages by path, for callers who are no users: each checks by itself who calls."""
     extra: Mapping[str, Handler] = field(default_factory=dict)
     """Further GET pages by path, for known users."""
 
@@ -152,6 +154,10 @@ class Api:
             for end in ("", "/")
         ]
         routes.append(Route("/api/webhook", self._page(webhook.push, free=True), methods=["POST"]))
+        routes += [
+            Route(path, self._page(handler, free=True), methods=["POST"])
+            for path, handler in hub.callers.items()
+        ]
         routes += [
             Route(path + end, self._page(handler)) for path, handler in known.items() for end in ("", "/")
         ]

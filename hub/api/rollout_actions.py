@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from argosy.errors import Invalid
 from argosy.machinery import failure
-from hub.api import bodies, wire
+from hub.api import bodies, objects, wire
 from hub.api.app import Action
 from hub.api.discovery import Subresource
-from hub.api.objects import Call
 from hub.core.rollout import acting
 from hub.core.rollout.acting import Act
 from hub.core.served import table
@@ -38,7 +38,7 @@ def rollout_actions(store: Store, do: Do) -> list[Action]:
 def _action(store: Store, do: Do, verb: str) -> Action:
     served = table.ROLLOUT
 
-    async def run(call: Call) -> Response:
+    async def run(call: objects.Call) -> Response:
         target = call.target
         if call.request.method != "POST":
             raise failure.method_not_allowed(target.resource, target.group, call.verb)
@@ -71,7 +71,28 @@ def _action(store: Store, do: Do, verb: str) -> Action:
     return Action(Subresource(served.resource, verb, served.kind.kind, ("create",)), run)
 
 
-async def _named(call: Call) -> tuple[str, str]:
+Ring = Callable[[Tx, str, str, str, str], bool]
+"""(tx, namespace, rollout, gate, token) -> whether the gate was called by somebody who may."""
+CALLED = "/api/webhook/rollouts/{namespace}/{name}/{gate}"
+
+
+def callers(store: Store, ring: Ring) -> dict[str, Callable[[Request], Any]]:
+    """`POST /api/webhook/rollouts/NAMESPACE/NAME/GATE` with the Secret's token as a bearer token, for pipelines without
+    an account: what `signal` is for users. Whatever is wrong gives the same answer."""
+
+    async def called(request: Request) -> Response:
+        namespace, name, gate = (request.path_params[key] for key in ("namespace", "name", "gate"))
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise failure.unauthorized()
+        if not await store.write(lambda tx: ring(tx, namespace, name, gate, token.strip())):
+            raise failure.unauthorized()
+        return wire.json_answer({"accepted": True})
+
+    return {CALLED: called}
+
+
+async def _named(call: objects.Call) -> tuple[str, str]:
     """(member, gate) of the body. Raises `ApiFailure` 400."""
     raw = await bodies.read(call.request)
     body: Any = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else {}

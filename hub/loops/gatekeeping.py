@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from argosy import questions
 from argosy.errors import ArgosyError, Invalid
+from hub.core.rollout.acting import Act
 from hub.core.rollout.model import Gate, GateKind
 from hub.core.served import table
-from hub.gates.base import Answer, Ask, Question, Sight
+from hub.gates.base import TOKEN, Answer, Ask, Question, Sight
 from hub.gates.table import GATES
 from hub.git import credentials
-from hub.store import agents
+from hub.store import agents, audit, rollouts
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
@@ -98,6 +100,39 @@ class Asker:
 
         found = await asyncio.gather(*(one(cluster) for cluster in names))
         return {names[cluster]: sight for cluster, sight in zip(names, found, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Doorman:
+    """Lets callers who show a Secret's token signal the gate that names it. `act` does what is asked of a rollout."""
+
+    resources: Resources
+    act: Callable[[Tx, str, str, Act], str | None]
+    now: Callable[[], float]
+
+    def call(self, tx: Tx, namespace: str, name: str, gate: str, token: str) -> bool:
+        """False for a rollout, gate or token that is not right."""
+        row = rollouts.named(tx, namespace, name)
+        gates = [
+            one
+            for stage in (row.rollout.strategy.stages if row is not None else ())
+            for one in (*stage.before, *stage.after)
+            if one.kind is GateKind.WEBHOOK and one.name == gate and one.config.get("secretRef")
+        ]
+        if not any(self._shown(tx, namespace, str(one.config["secretRef"]), token) for one in gates):
+            return False
+        by = f"webhook:{gate}"
+        self.act(tx, namespace, name, Act("signal", by, self.now(), gate=gate))
+        resource = f"{rollouts.RESOURCE}/signal"
+        audit.put(tx, audit.Record(self.now(), by, "create", resource, namespace, name, 200))
+        return True
+
+    def _shown(self, tx: Tx, namespace: str, secret: str, token: str) -> bool:
+        try:
+            known = secret_of(tx, self.resources, namespace, secret).get(TOKEN, "")
+        except Invalid:
+            return False
+        return bool(known) and hmac.compare_digest(known.encode(), token.encode())
 
 
 def secret_of(tx: Tx, resources: Resources, namespace: str, name: str) -> Mapping[str, str]:

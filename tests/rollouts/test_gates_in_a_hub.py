@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import aiohttp
 import hubs
 import rolling
 from aiohttp import web
@@ -77,4 +78,41 @@ async def test_a_caller_signals_a_gate_that_waits_to_be_called(hub: Hub, repo: R
         "reason"
     ] == "gate tests: waiting to be called"
     await rolling.act(hub, "fleet-1", "signal", "pipeline", gate="tests")
+    await reaches(hub, "fleet-1", phase="Completed")
+
+
+async def test_a_pipeline_without_an_account_shows_the_token_of_the_gates_secret(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "ci", "namespace": "argocd", "labels": {"argosy.dev/secret-type": "gate"}},
+        "stringData": {"token": "t0p"},
+    }
+    await hubs.add(hub, table.SECRET, secret)
+    gate = {"name": "tests", "webhook": {"secretRef": "ci"}}
+    stages = (stage("canary", "canary", gates={"after": [gate]}), stage("rest"))
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*stages))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+    await reaches(hub, "fleet-1", counts={"done": 1, "pending": 5})
+    base = f"https://{hub.api_address}/api/webhook/rollouts/argocd"
+
+    async def call(path: str, token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{base}/{path}", headers=headers, ssl=False) as answer,
+        ):
+            return answer.status
+
+    for path, token in (
+        ("fleet-1/tests", "wrong"),
+        ("fleet-1/tests", ""),
+        ("fleet-1/other", "t0p"),
+        ("fleet-2/tests", "t0p"),
+    ):
+        assert await call(path, token) == 401
+    assert (await rolling.status(hub, "fleet-1"))["phase"] == "Progressing"
+    assert await call("fleet-1/tests", "t0p") == 200
     await reaches(hub, "fleet-1", phase="Completed")
