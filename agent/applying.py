@@ -19,7 +19,7 @@ from agent.core import options as sync_options
 from agent.core.adoption import Adoption
 from agent.core.inventory import Entry, Inventory, Operation
 from agent.core.marks import Seen, Wanted
-from agent.core.plan import Applied, Checked, Failed, Outcome, Reason, Situation, Step, Verdict, Why
+from agent.core.plan import Applied, Checked, Failed, Outcome, Reason, Recreate, Situation, Step, Verdict, Why
 from agent.core.prepare import Prepared
 from agent.hooking import Hooks
 from agent.memory import Memory
@@ -50,8 +50,10 @@ class Surroundings:
     sleep: Callable[[float], Awaitable[None]]
     holder: Callable[[str, ObjectKey], Awaitable[bool]]
     before: Callable[[str, Inventory, ObjectKey], Callable[[str], Manifest | None]]
-    delete: drift.Delete = drift.untouched
+    delete: drift.Delete
     """Evaluates a jq path expression."""
+    write: Callable[[Memory, Inventory], Awaitable[None]]
+    """Makes an inventory durable."""
     unchecked: str = ""
     """Why the users' own health checks are not in use yet, "" where they are."""
 
@@ -76,6 +78,7 @@ class Application:
 
     def __post_init__(self) -> None:
         around = self.around
+        self._writing = asyncio.Lock()
         self.hooks = Hooks(around.api, around.watcher, self._made, self._carry_out, self.due.operation)
 
     def _made(self, task: Task, operation: Operation) -> Wanted:
@@ -286,6 +289,11 @@ class Application:
 
     async def _carry_out(self, todo: Step) -> Outcome:
         """One step; where its namespace or its kind lacks and is on its way, that is brought about first."""
+        if isinstance(todo, Recreate):
+            try:
+                await self._open_uid(todo.wanted.key)
+            except ArgosyError as error:
+                return execute.failure(error)
         outcome = await execute.step(self.around.api, todo)
         if not isinstance(outcome, Failed) or not outcome.missing:
             return outcome
@@ -316,6 +324,13 @@ class Application:
 
         await execute.patiently(served_now, self.around.sleep, seconds=ESTABLISH_SECONDS)
         return results[-1]
+
+    async def _open_uid(self, key: ObjectKey) -> None:
+        """Makes durable that an object is about to be made anew, before its old one goes."""
+        async with self._writing:
+            if key in self.inventory.entries:
+                self.inventory = self.inventory.unsure([key])
+                await self.around.write(self.memory, self.inventory)
 
     def _brings(self, key: ObjectKey, missing: str) -> bool:
         """Whether a sync would bring about the namespace or the kind that a dry run misses."""

@@ -115,6 +115,7 @@ class Syncer:
             self._holds,
             self._before,
             self._jq.without,
+            partial(memories.write, api),
         )
 
     def know(self, assignments: Sequence[Assignment], restraints: Sequence[Restraint] = ()) -> None:
@@ -422,6 +423,7 @@ class Syncer:
         names = frozenset(item.key for item in hooks)
         wanted = [item for item in prepared.wanted.values() if due.may_write_to(item.key)]
         union = inventory.union([*wanted, *hooks], assignment.bundle, hooks=names)
+        union = union.unsure(item.key for item in wanted if self._lacks(item.key))
         union = replace(
             union,
             app=f"{assignment.namespace}/{assignment.app}",
@@ -432,6 +434,10 @@ class Syncer:
         )
         await memories.write(self._api, memory, union)
         return union
+
+    def _lacks(self, key: ObjectKey) -> bool:
+        """Whether an object is known not to be there."""
+        return self.watcher.listed(key.group, key.kind) and self.watcher.get(key) is None
 
     def _operation(self, run: Application) -> Operation:
         """The operation's record after the stages ran."""
@@ -458,10 +464,7 @@ class Syncer:
         ended = [
             key
             for key, entry in run.inventory.entries.items()
-            if entry.hook
-            and key not in run.hooks.created
-            and self.watcher.listed(key.group, key.kind)
-            and self.watcher.get(key) is None
+            if entry.hook and key not in run.hooks.created and self._lacks(key)
         ]
         learned = run.inventory.learned([*fine, *hooks])
         return replace(learned.without(ended) if ended else learned, operation=operation)

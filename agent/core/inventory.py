@@ -118,6 +118,12 @@ class Inventory:
                 entries[item.key] = replace(old, uid=item.uid, mark=item.mark)
         return replace(self, entries=entries)
 
+    def unsure(self, keys: Iterable[ObjectKey]) -> Inventory:
+        """With the UIDs of objects open that are about to be made anew: whichever is found then is ours if it says so
+        itself, also where the answer that tells its UID is lost."""
+        fresh = {key: replace(self.entries[key], uid="", mark="") for key in keys if self.entries[key].uid}
+        return replace(self, entries={**self.entries, **fresh}) if fresh else self
+
     def without(self, keys: Iterable[ObjectKey]) -> Inventory:
         """What is left after these are gone."""
         gone = frozenset(keys)

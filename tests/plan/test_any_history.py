@@ -176,8 +176,9 @@ class History:
         self.world.cluster.edit(gvk, "default", name, change, manager=f"hand-{self.hands}")
 
     def fault(self) -> None:
-        verb, effect = self.roll.choice(VERBS), self.roll.choice(EFFECTS)
-        self.world.cluster.faults.inject(Fault(verb, effect, after=self.roll.randint(0, 5)))  # type: ignore[arg-type]
+        for verb in self.roll.sample(VERBS, 3):
+            effect, after = self.roll.choice(EFFECTS), self.roll.randint(0, 3)
+            self.world.cluster.faults.inject(Fault(verb, effect, after=after))  # type: ignore[arg-type]
 
     def change_policy(self) -> None:
         asked = {"sync_request": self.policy.sync_request, "operation": self.policy.operation}
