@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from passes import AUTO, CONFIG_MAP, World, annotated, config_map
 
+from agent.cluster.faults import Fault
 from agent.core import merging, options
 from agent.core.options import How, Mode
 from argosy.bundle import EXCLUSIONS, MIGRATION_MANAGER, NAMESPACE_METADATA, STAGE_TIMEOUT, Policy
@@ -308,3 +309,22 @@ def test_the_page_lists_every_option_and_where_it_has_an_effect() -> None:
     own = {NAMESPACE_METADATA, STAGE_TIMEOUT, EXCLUSIONS, MIGRATION_MANAGER, options.FORCED.partition("=")[0]}
     known = {name: (place.app, place.resource) for name, place in options.KNOWN.items() if name not in own}
     assert listed == known
+
+
+@pytest.mark.parametrize("remade", ["by force", "because it was gone"])
+async def test_an_object_made_anew_is_not_forgotten_though_nobody_answered(world: World, remade: str) -> None:
+    first = frozen("Force=true", k="1")
+    await world.sync(world.assignment(first, config_map("b")))
+    changed = frozen("Force=true", k="2")
+    if remade != "by force":
+        changed = first
+        world.cluster.remove(CONFIG_MAP, "default", "a")
+    # By force the first apply is refused, and the one that makes it anew is not answered.
+    after = 1 if remade == "by force" else 0
+    world.cluster.faults.inject(Fault("apply", "lost", kind="ConfigMap", name="a", after=after))
+    await world.sync(world.assignment(changed, config_map("b")))
+    assert world.cluster.faults.counts["lost"] == 1
+
+    await world.sync(world.assignment(config_map("b")), world.removal("/ConfigMap/default/a"))
+
+    assert set(world.live()) == {"b"}
