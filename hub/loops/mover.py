@@ -253,7 +253,7 @@ class Mover:
             self._timer = None
         wakes = [known.wake for known in self._known.values() if known.wake]
         if wakes:
-            delay = max(0.0, min(wakes) - self._now())
+            delay = max(PAUSE, min(wakes) - self._now())
             self._timer = asyncio.get_running_loop().call_later(delay, self._wake.set)
 
     # --- gates ----------------------------------------------------------------------------------------------------

@@ -11,12 +11,13 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from hub.core.served import table
 from hub.loops.trees import Trees
-from hub.store import deliveries
+from hub.store import deliveries, history, rollouts
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
 DAY = 86400.0
 EVENT_LIFE = 3600.0
+ROLLOUT_EVENT_LIFE = OWNERLESS_LIFE = 7 * DAY
 AUDIT_LIFE = 90 * DAY
 DELIVERY_LIFE = 90 * DAY
 
@@ -50,6 +51,9 @@ class Sweeper:
         tx.run(
             "DELETE FROM bundles WHERE created < ? AND digest NOT IN (SELECT bundle FROM assignments) "
             "AND digest NOT IN (SELECT bundle FROM app_states) AND digest NOT IN (SELECT bundle FROM release_changes) "
+            "AND digest NOT IN (SELECT before_bundle FROM release_changes) "
+            "AND digest NOT IN (SELECT to_bundle FROM rollout_members) "
+            "AND digest NOT IN (SELECT before_bundle FROM rollout_members) "
             "AND digest NOT IN (SELECT checks FROM desired) "
             "AND digest NOT IN (SELECT value FROM meta WHERE key = 'checks')",
             (now - DAY,),
@@ -62,12 +66,22 @@ class Sweeper:
         )
         tx.run("DELETE FROM audit WHERE time < ?", (now - AUDIT_LIFE,))
         deliveries.sweep(tx, now - DELIVERY_LIFE)
+        self._ownerless(tx, now)
         self._old_events(tx, now)
+
+    def _ownerless(self, tx: Tx, now: float) -> None:
+        """Releases and rollouts of sets and Applications that are gone, once they are old."""
+        for release in history.ownerless(tx, now - OWNERLESS_LIFE):
+            self._resources.delete(tx, table.RELEASE, release.namespace, release.name, now=now)
+            self._resources.delete(tx, table.ROLLOUT, release.namespace, release.name, now=now)
+            history.forget(tx, release.id)
+            rollouts.forget(tx, release.id)
 
     def _old_events(self, tx: Tx, now: float) -> None:
         for event in self._resources.list(tx, table.EVENT):
             stamp = event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]
             seen = datetime.datetime.fromisoformat(stamp).timestamp()
-            if seen < now - EVENT_LIFE:
+            rollout = event["involvedObject"].get("kind") == table.ROLLOUT.kind.kind
+            if seen < now - (ROLLOUT_EVENT_LIFE if rollout else EVENT_LIFE):
                 metadata = event["metadata"]
                 self._resources.delete(tx, table.EVENT, metadata["namespace"], metadata["name"], now=now)

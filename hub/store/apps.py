@@ -133,3 +133,4 @@ def confirmed(tx: Tx) -> dict[tuple[str, str], str]:
 
 def forget(tx: Tx, app: str) -> None:
     tx.run("DELETE FROM app_states WHERE app = ?", (app,))
+    tx.run("DELETE FROM refused WHERE app = ?", (app,))

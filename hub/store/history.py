@@ -88,6 +88,12 @@ def older_than(tx: Tx, owner: str, number: int) -> list[Release]:
     return [Release(*row) for row in rows]
 
 
+def ownerless(tx: Tx, before: float) -> list[Release]:
+    """Releases made before a time whose owner is gone."""
+    sql = f"SELECT {_COLUMNS} FROM releases WHERE created < ? AND owner NOT IN (SELECT uid FROM objects)"
+    return [Release(*row) for row in tx.all(sql, (before,))]
+
+
 def forget(tx: Tx, release: str) -> None:
     tx.run("DELETE FROM release_changes WHERE release = ?", (release,))
     tx.run("DELETE FROM releases WHERE id = ?", (release,))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
 
 import hubs
 import rolling
@@ -136,3 +138,46 @@ async def test_a_release_names_the_commits_of_all_sources(hub: Hub, repo: Repo, 
     await hubs.until(released, "the first release")
     commits = (await hubs.listed(hub, table.RELEASE))["fleet-1"]["spec"]["commits"]
     assert {(one["revision"], one["commit"]) for one in commits} == {("stable", first), ("main", second)}
+
+
+async def test_what_may_be_gone_back_to_is_kept_and_what_nobody_owns_goes(tmp_path: Path, repo: Repo) -> None:
+    ahead = 0.0
+    async with hubs.running(tmp_path / "aged", clock=lambda: time.time() + ahead) as hub:
+        fleet = Obedient(hub)
+        for name, ring in rolling.RINGS.items():
+            await fleet.join(name, env="prod", ring=ring)
+        fleet.start()
+        await hubs.add(hub, table.ROLLOUT_POLICY, policy(stage("all")))
+        await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+        await reaches(hub, "fleet-1", phase="Completed")
+        await push(hub, repo, "2")
+        await reaches(hub, "fleet-2", phase="Completed")
+        ahead = 8 * 86400.0
+        (sweeper,) = [loop for loop in hub.loops if loop.name == "sweeper"]
+
+        async def swept() -> None:
+            runs = sweeper.record.runs
+            sweeper.wake.set()
+            await hubs.until(lambda: sweeper.record.runs > runs, "swept")
+
+        await swept()
+        assert len(await hub.store.read(lambda tx: tx.all("SELECT digest FROM bundles"))) == 12
+        await rolling.act(hub, "fleet-2", "rollback")
+        await reaches(hub, "fleet-2", phase="RolledBack")
+        await hubs.patch(
+            hub,
+            table.APPLICATION_SET,
+            "fleet",
+            {"metadata": {"annotations": {"argosy.dev/removal-cap": "99"}}},
+        )
+        await hubs.delete(hub, table.APPLICATION_SET, "fleet")
+
+        async def empty() -> bool:
+            return not await hubs.listed(hub, table.APPLICATION_SET)
+
+        await hubs.until(empty, "the set is gone", seconds=60)
+        await swept()
+        assert await hubs.listed(hub, table.RELEASE) == await hubs.listed(hub, table.ROLLOUT) == {}
+        assert await hub.store.read(lambda tx: tx.all("SELECT id FROM rollouts")) == []
+        assert await hub.store.read(lambda tx: tx.all("SELECT app FROM refused")) == []
+        await fleet.stop()
