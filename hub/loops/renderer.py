@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import orjson
 import structlog
@@ -115,6 +115,16 @@ class Renderer:
         """By uid: the Applications of which a source is one that it `concerns`."""
         keys = [key for key in self._members if concerns(key)]
         return {uid: self._entries[uid] for key in keys for uid in self._members[key]}
+
+    def going_to(self, ids: Collection[str], places: Collection[str]) -> dict[str, Entry]:
+        """By uid: the Applications on one of these clusters, or whose destination says one of `places` (name or server)."""
+
+        def goes(entry: Entry) -> bool:
+            destination = entry.manifest["spec"].get("destination") or {}
+            there = entry.state is not None and entry.state.cluster in ids
+            return there or destination.get("name") in places or destination.get("server") in places
+
+        return {uid: entry for uid, entry in self._entries.items() if goes(entry)}
 
     def entry(self, uid: str) -> Entry | None:
         """An Application as the last run left it."""

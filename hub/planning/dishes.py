@@ -89,6 +89,7 @@ class Dishes:
         self,
         pairs: Iterable[Pair],
         moved: Sequence[Pair],
+        displaced: Sequence[Pair],
         fleet: Fleet,
         *,
         renders: int,
@@ -96,11 +97,12 @@ class Dishes:
     ) -> list[AppPlan]:
         """What becomes of the applications; those that stay as they are in every way are left out.
 
-        `moved` have sources that moved. `renders` bounds the renders, `ends` (monotonic seconds) their time.
+        `moved` have sources that moved, `displaced` name a cluster that comes or goes. `renders` bounds the renders, `ends`
+        (monotonic seconds) their time.
         """
         self._left = renders
         scene = _Scene(Directory(fleet), ends)
-        due = [*(pair for pair in pairs if pair.changed), *await self._touched(moved)]
+        due = [*(pair for pair in pairs if pair.changed), *displaced, *await self._touched(moved)]
         found = await asyncio.gather(*(self._guarded(pair, scene) for pair in due))
         return _handed_over([app for app in found if app is not None])
 

@@ -130,13 +130,16 @@ class _Work:
         outcomes = await asyncio.gather(*(self._evaluated(one) for one in asked))
         pairs = [*lone, *(pair for outcome, _ in outcomes for pair in outcome.pairs)]
         dishes = parts.dishes(self._trees.tree)
-        moved = self._moved(pairs)
-        apps = await dishes.compared(pairs, moved, self._fleet, renders=change.renders, ends=self._ends)
+        displaced = self._displaced(pairs)
+        moved = self._moved(_uids(pair for pair in pairs if pair.changed) | _uids(displaced))
+        apps = await dishes.compared(
+            pairs, moved, displaced, self._fleet, renders=change.renders, ends=self._ends
+        )
         rules = await parts.store.read(
             lambda tx: waits.rules(tx, parts.resources, self._sets(tx, asked, apps), parts.now())
         )
         clusters = {cluster.name: cluster for cluster in (*before, *self._fleet)}
-        apps = waits.held(apps, [*pairs, *moved], clusters, rules)
+        apps = waits.held(apps, [*pairs, *moved, *displaced], clusters, rules)
         if change.patience:
             apps = await impact.measured(
                 apps, dishes.made, parts.ask, parts.store, seconds=change.patience, now=parts.now()
@@ -150,8 +153,14 @@ class _Work:
                 for one, (outcome, _) in zip(asked, outcomes, strict=True)
                 if outcome.losing
             ),
-            problems=tuple(
-                text for outcome, standing in outcomes for text in outcome.problems if text not in standing
+            problems=(
+                *_owned(lone),
+                *(
+                    text
+                    for outcome, standing in outcomes
+                    for text in outcome.problems
+                    if text not in standing
+                ),
             ),
             standing=tuple(
                 text for outcome, standing in outcomes for text in outcome.problems if text in standing
@@ -199,17 +208,31 @@ class _Work:
             return True
         return any(self._trees.concerns(request.repo_url) for request in inputs.trees)
 
-    def _moved(self, pairs: Iterable[Pair]) -> list[Pair]:
-        """Applications that stay as they are while a source of theirs does not."""
+    def _moved(self, known: set[str]) -> list[Pair]:
+        """Applications that stay as they are while a source of theirs does not; without those that are `known` to change."""
         if not self._change.repositories:
             return []
-        known = {pair.live["metadata"]["uid"] for pair in pairs if pair.live is not None and pair.changed}
         moved = self._parts.renderer.using(lambda key: self._trees.concerns(key[0]))
         return [
             Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
             for uid, entry in moved.items()
             if uid not in known and not entry.manifest["metadata"].get("deletionTimestamp")
             if not self._only or _set_of(entry.manifest) == self._only
+        ]
+
+    def _displaced(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Applications that stay as they are while the cluster that they name comes or goes."""
+        ids = {move.old.id for move in self._moves if move.old is not None and move.new is None}
+        joined = [move.new for move in self._moves if move.old is None and move.new is not None]
+        places = {text for cluster in joined for text in (cluster.name, cluster.server)}
+        if not (ids or places) or self._only:
+            return []
+        known = _uids(pair for pair in pairs if pair.changed)
+        found = self._parts.renderer.going_to(ids, places)
+        return [
+            Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
+            for uid, entry in found.items()
+            if uid not in known and not entry.manifest["metadata"].get("deletionTimestamp")
         ]
 
     def _sets(self, tx: Tx, asked: Iterable[_Asked], apps: Iterable[AppPlan]) -> list[Manifest]:
@@ -266,6 +289,19 @@ class _Work:
                 # One that nobody owns is taken over.
                 existing[name] = live
         return existing, foreign
+
+
+def _uids(pairs: Iterable[Pair]) -> set[str]:
+    return {pair.live["metadata"]["uid"] for pair in pairs if pair.live is not None}
+
+
+def _owned(lone: Iterable[Pair]) -> list[str]:
+    """Edits of applications that would not last, since a set writes them."""
+    return [
+        f"application {pair.name}: ApplicationSet {owner} writes it and would set it right: edit the set"
+        for pair in lone
+        if pair.live is not None and pair.changed and (owner := _set_of(pair.live))
+    ]
 
 
 def _after(before: Fleet, moves: Iterable[Move]) -> list[ClusterFacts]:

@@ -309,6 +309,51 @@ async def test_a_question_that_makes_no_sense_is_refused_by_its_field(
     assert words in refused.value.message
 
 
+def lone(repo: Repo, cluster: str, name: str = "solo") -> Manifest:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "namespace": "argocd"},
+        "spec": {
+            "project": "default",
+            "source": {"repoURL": repo.url, "targetRevision": "main", "path": "apps/db"},
+            "destination": {"name": cluster, "namespace": "default"},
+            "syncPolicy": {"automated": {}},
+        },
+    }
+
+
+async def test_lone_applications_are_planned_edited_and_displaced(hub: Hub, repo: Repo) -> None:
+    found = by_name(await hub.planner.plan({"objects": [lone(repo, "lab")]}))
+    assert objects(found["solo"]) == {"db-a": "added"}
+    await hubs.add(hub, table.APPLICATION, lone(repo, "lab"))
+    await settled(hub)
+    edited = lone(repo, "lab")
+    edited["spec"]["source"]["path"] = "apps/web"
+    found = by_name(await hub.planner.plan({"objects": [edited]}))
+    assert objects(found["solo"]) == {"db-a": "removed", "web-a": "added", "web-b": "added"}
+    assert {each.kept for each in found["solo"].objects if each.change == "removed"} == {
+        "prune is off: it stays until somebody syncs with prune"
+    }
+    gone = await hub.planner.plan({"leaves": ["lab"]})
+    assert "there are no clusters with this name: lab" in by_name(gone)["solo"].problem
+    deleted = by_name(await hub.planner.plan({"deletions": [{"kind": "Application", "name": "solo"}]}))
+    assert deleted["solo"].change == "removed"
+    assert "no resources-finalizer" in deleted["solo"].objects[0].kept
+    owned = (await hubs.apps(hub))["web-one"]
+    owned = {**owned, "spec": {**owned["spec"], "project": "default", "info": [{"name": "a", "value": "b"}]}}
+    plan = await hub.planner.plan({"objects": [owned]})
+    assert any("ApplicationSet fleet writes it" in text for text in plan.problems)
+
+
+async def test_a_cluster_that_joins_is_what_some_waited_for(hub: Hub, repo: Repo) -> None:
+    await hubs.add(hub, table.APPLICATION, lone(repo, "later"))
+    await settled(hub)
+    found = by_name(await hub.planner.plan({"joins": [{"name": "later"}]}))
+    assert objects(found["solo"]) == {"db-a": "added"}
+    assert found["solo"].cluster == "later"
+
+
 async def test_sets_and_applications_that_are_not_concerned_cost_nothing(hub: Hub, repo: Repo) -> None:
     for number in range(3):
         other = hubs.appset(repo, f"other-{number}", path="apps/db")
