@@ -125,7 +125,7 @@ def shown(
     stored = (manifest.get("status") or {}).get("operationState") or {}
     if (asked := of(manifest)) is not None:
         return {"phase": "Running", "message": "waiting for the hub to take it up", "operation": asked}
-    told: dict[str, Any] = orjson.loads(policy) if policy else {}
+    told = _told(policy, str(report.get("operation") or ""))
     if told.get("sync_request") and told["sync_request"] != report.get("operation"):
         waiting = "waiting for the cluster's agent to take it up"
         return {"phase": "Running", "message": waiting, "operation": _json(told.get("operation"))}
@@ -137,6 +137,14 @@ def shown(
     if out["phase"] == "Running" and told.get("terminate") and told["terminate"] == report.get("token"):
         out["phase"] = TERMINATING
     return out
+
+
+def _told(policy: str, answered: str) -> dict[str, Any]:
+    """The policy, read only where it may say something of a sync that the report does not know yet."""
+    if not policy or (f'"sync_request":"{answered}"' in policy and '"terminate":""' in policy):
+        return {}
+    found: dict[str, Any] = orjson.loads(policy)
+    return found
 
 
 def _reported(report: Mapping[str, Any], stamp: Any, revision: str) -> dict[str, Any]:
@@ -166,17 +174,21 @@ _HOOK_PHASES = {"Progressing": "Running", "Suspended": "Running", "Degraded": "F
 
 def _result(each: Mapping[str, Any]) -> dict[str, Any]:
     """One object's part of `syncResult`, in Argo CD's words."""
-    names = ("group", "version", "kind", "namespace", "name")
-    out: dict[str, Any] = {name: each.get(name) or "" for name in names}
-    message = each.get("message") or ""
-    if each.get("hook"):
-        phase = each.get("phase") or "Sync"
-        out |= {"hookType": phase, "syncPhase": phase}
-        out["hookPhase"] = _HOOK_PHASES.get(each.get("health") or "", "Succeeded")
+    get = each.get
+    out: dict[str, Any] = {
+        "group": get("group") or "",
+        "version": get("version") or "",
+        "kind": get("kind") or "",
+        "namespace": get("namespace") or "",
+        "name": get("name") or "",
+    }
+    if get("hook"):
+        out["hookType"] = out["syncPhase"] = get("phase") or "Sync"
+        out["hookPhase"] = _HOOK_PHASES.get(get("health") or "", "Succeeded")
     else:
         out["syncPhase"] = "Sync"
         out["status"] = _word(each)
-    if message:
+    if message := get("message"):
         out["message"] = message
     return out
 
