@@ -16,9 +16,10 @@ from argosy.errors import ArgosyError, Forbidden, Invalid
 from argosy.tls import Certificate
 from argosy.v1 import link_pb2 as pb
 from hub.ca.authority import Authority
+from hub.core import clusters
 from hub.link import calls, peers
 from hub.link.calls import Context
-from hub.store import agents, grants
+from hub.store import agents, audit, grants
 from hub.store.base import Store, Tx
 
 log = structlog.get_logger("link")
@@ -122,6 +123,8 @@ def _bind(
         return name, refusal
     agents.bind(tx, cluster, request.cluster_uid, certificate.key, request.version, certificate.not_after)
     grants.record(tx, cluster, certificate, now)
+    agent = f"argosy-agent {request.version[:64]}"
+    audit.put(tx, audit.Record(now, "agent", "enroll", clusters.RESOURCE, "", name, 200, agent))
     return name, ""
 
 

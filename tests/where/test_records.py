@@ -16,6 +16,8 @@ import spokes
 from spokes import System, merged
 
 from hub.assembly import Hub
+from hub.cli import kubeconfig
+from hub.cli.client import Client
 from hub.core import delivery, trail
 from hub.core.delivery import Delivery
 from hub.core.served import table
@@ -85,8 +87,13 @@ async def _stats(system: System) -> None:
     assert out.splitlines()[1].startswith("prod")
     assert (await argosy(hub, "stats", "--by", "moon"))[0] == 2
     assert (await argosy(hub, "stats", "--by", "group"))[0] == 2
-    families = {family.name: family for family in await hub.statistics.metrics(1e10)}
-    assert "argosy_delivery_deployments" in families
+    access = kubeconfig.resolve(
+        kubeconfig.Choice(kubeconfig=str(hub.settings.kubeconfig)), {}, hub.settings.data
+    )
+    page = await asyncio.to_thread(Client(access).text, "/metrics")
+    for labels in ('appset=""', 'appset="fleet"'):
+        assert f"argosy_delivery_deployments{{{labels}}} 1.0" in page
+    assert "argosy_delivery_lead_time_seconds" in page
 
 
 async def _audit(system: System) -> None:
@@ -101,6 +108,8 @@ async def _audit(system: System) -> None:
     assert 'metadata.labels.tier: nothing -> "gold"' in wide
     assert "no" not in (await argosy(hub, "audit", "--since", "1h"))[2]
     assert json.loads((await argosy(hub, "audit", "--user", "nobody", "-o", "json"))[1])["items"] == []
+    (joined,) = json.loads((await argosy(hub, "audit", "--verb", "enroll", "-o", "json"))[1])["items"]
+    assert (joined["user"], joined["name"]) == ("agent", "one")
 
 
 def secret(value: str) -> dict[str, Any]:
