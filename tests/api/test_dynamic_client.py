@@ -75,7 +75,11 @@ def test_the_typed_client_reads_core_kinds(connection: k8s.ApiClient) -> None:
     core = k8s.CoreV1Api(connection)
     body = k8s.V1Secret(metadata=k8s.V1ObjectMeta(name="typed"), string_data={"a": "b"})
     assert core.create_namespaced_secret("argocd", body).data == {"a": "Yg=="}
-    assert [each.metadata.name for each in core.list_namespace().items] == ["argocd", "default"]
+    assert [each.metadata.name for each in core.list_namespace().items] == [
+        "argocd",
+        "default",
+        "kube-system",
+    ]
     core.delete_namespaced_secret("typed", "argocd")
     review = k8s.V1SelfSubjectAccessReview(
         spec=k8s.V1SelfSubjectAccessReviewSpec(

@@ -69,7 +69,7 @@ async def test_the_first_objects_are_made_once(world: World) -> None:
     names = await world.do(
         lambda tx, kept: [each["metadata"]["name"] for each in kept.list(tx, table.NAMESPACE)]
     )
-    assert names == ["argocd", "default"]
+    assert names == ["argocd", "default", "kube-system"]
     project = await world.do(lambda tx, kept: kept.get(tx, table.APP_PROJECT, "argocd", "default"))
     assert project["spec"]["sourceRepos"] == ["*"]
 
