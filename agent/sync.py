@@ -237,7 +237,7 @@ class Syncer:
             await self._watch({entry.gvk for entry in inventory.entries.values()}, await self._api.kinds())
         inventory = await memories.read(self._api, memory, self.watcher)
         if adoption.of(inventory.adoption) is not Adoption.MANAGE:
-            removal = replace(removal, cascade=False)
+            removal = replace(removal, cascade=False, hooks="")
         manifests: Sequence[Manifest] = ()
         opener = closed
         if removal.hooks and removal.bundle:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from passes import Crash, World, annotated, config_map
+from passes import AUTO, Crash, World, annotated, config_map
 
 from agent.cluster.memory import MemoryCluster
 from agent.sync import Pass
@@ -192,3 +192,13 @@ async def test_a_removal_with_hooks_survives_a_death_at_any_call(after: bool) ->
         assert world.live("argosy-system") == {}
         await world.syncer.close()
     assert deaths >= 20
+
+
+async def test_an_app_that_was_only_adopted_runs_no_hooks(world: World) -> None:
+    world.cluster.put(config_map("a"))
+    wanted = world.assignment(BEFORE, config_map("a"), policy=replace(AUTO, mode="adopt"))
+    await world.sync(wanted)
+    world.syncer.know([])
+    removal = world.removal("", bundle=wanted.bundle, namespace="default", hooks="PreDelete")
+    assert (await remove(world, removal)).status.gone
+    assert (jobs(world), set(world.live())) == ({}, {"a"})
