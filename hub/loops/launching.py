@@ -97,8 +97,6 @@ class Launch:
             member = self._move(state, release, places.get(app, {}).get(state.cluster))
             if member is not None:
                 moves.append((state, member))
-                if refused is not None:
-                    rollouts.accept(self.tx, app)
         return moves
 
     def _move(self, state: AppState, release: str, current: Assignment | None) -> Member | None:

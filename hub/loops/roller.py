@@ -141,6 +141,10 @@ class Roller:
         group = _group(batch, states)
         news, asked = [], []
         for state in group.states:
+            refused = batch.refused.get(state.app)
+            if refused is not None and refused.bundle != state.bundle:
+                # Git has moved past it.
+                rollouts.accept(batch.tx, state.app)
             member = group.members.get(state.app)
             if _is_news(batch, state, member):
                 news.append(state)

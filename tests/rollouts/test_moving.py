@@ -99,9 +99,12 @@ async def test_a_failing_canary_rolls_back_by_itself_and_nobody_else_ever_sees_t
     assert await rolling.bundles(hub, fleet) == before
     given = await hub.store.read(lambda tx: desired.assignments(tx, fleet.clusters["c1"]))
     assert not given[0].policy.prune, "what the policy says goes at once"
-    # Git moves past it.
+    # Git moves past it: back to what runs, which is no release, and then on, to the very same content.
     fleet.behaviour = obedient.well
-    await push(hub, repo, "better")
+    await push(hub, repo, "1")
+    await hubs.settled(hub)
+    await hubs.settled(hub)
+    await push(hub, repo, "bad")
     await reaches(hub, "fleet-3", phase="Completed")
     assert good not in (await rolling.bundles(hub, fleet)).values()
 
