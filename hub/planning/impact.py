@@ -9,7 +9,7 @@ from typing import Any
 
 from argosy.errors import ArgosyError, Unavailable
 from argosy.questions import Kind, Question
-from hub.core import policy
+from hub.core import answers, policy
 from hub.core.plans.model import AppPlan, Impact
 from hub.core.policy import Asked
 from hub.loops import kitchen
@@ -22,8 +22,6 @@ Ask = Callable[[str, Question, float], Awaitable[dict[str, Any]]]
 
 AT_ONCE = 64
 """Questions on their way at one time."""
-MOST_OBJECTS = 2000
-_KNOWN = ("group", "kind", "namespace", "name", "change", "fields", "moreFields", "error")
 
 
 async def measured(
@@ -73,24 +71,4 @@ async def _asked(made: Made, ask: Ask, store: Store, seconds: float, now: float)
         return Impact(error=error.message, answered=False)
     except ArgosyError as error:
         return Impact(error=f"its agent says: {error.message}", answered=False)
-    return Impact(
-        tuple(_object(each) for each in (answer.get("objects") or ())[:MOST_OBJECTS] if _is_object(each))
-    )
-
-
-def _is_object(value: Any) -> bool:
-    """Whether an agent's word about an object has the form of one: nothing else of it is passed on."""
-    texts = ("group", "kind", "namespace", "name")
-    return (
-        isinstance(value, dict)
-        and value.get("change") in ("added", "changed", "removed")
-        and all(isinstance(value.get(name), str) for name in texts)
-        and isinstance(value.get("fields", []), list)
-        and all(
-            isinstance(each, dict) and isinstance(each.get("path"), str) for each in value.get("fields", [])
-        )
-    )
-
-
-def _object(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value[name] for name in _KNOWN if name in value}
+    return Impact(tuple(answers.read(Kind.DRY_RUN, answer)["objects"]))

@@ -6,6 +6,7 @@ from typing import Any
 
 from argosy.errors import NotFound, Unavailable
 from argosy.questions import Kind, Question
+from hub.core import answers
 from hub.core.served import table
 from hub.planning.impact import Ask
 from hub.store import apps, objects
@@ -36,4 +37,4 @@ class Live:
         uid, cluster = await self._store.read(look)
         if not cluster:
             raise Unavailable(f"application {name} is on no cluster")
-        return await self._ask(cluster, Question(kind, uid), seconds)
+        return answers.read(kind, await self._ask(cluster, Question(kind, uid), seconds))

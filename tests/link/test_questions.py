@@ -22,6 +22,7 @@ from argosy.errors import Invalid, NotFound, Unavailable
 from argosy.kinds import CONFIG_MAP
 from argosy.objects import Manifest
 from argosy.questions import Kind, Question
+from hub.core import answers
 from hub.core.served import table
 
 APPS = {"web": {"web-a": "1", "web-b": "1"}}
@@ -232,3 +233,36 @@ async def test_a_gate_asks_the_clusters_of_its_stage_for_a_condition(
                 }
             )
             await rolling.reaches(system.hub, "fleet-1", phase="Completed")
+
+
+GOOD = {"group": "", "kind": "ConfigMap", "namespace": "d", "name": "x"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        5,
+        "x",
+        [],
+        {},
+        {**GOOD, "name": 5},
+        {**GOOD, "change": "exploded"},
+        {**GOOD, "change": ["added"]},
+    ],
+)
+def test_of_a_hostile_answer_only_what_has_the_promised_form_is_passed_on(wrong: Any) -> None:
+    good = {
+        **GOOD,
+        "change": "changed",
+        "fields": [{"path": "a", "before": 1}, 7, {"path": 1}],
+        "evil": "<script>",
+    }
+    found = answers.read(Kind.DRY_RUN, {"objects": [wrong, good], "more": "x"})
+    assert found == {"objects": [{**GOOD, "change": "changed", "fields": [{"path": "a", "before": 1}]}]}
+    assert answers.read(Kind.DIFF, {"objects": wrong}) == {"objects": []}
+    node = {**GOOD, "health": "Healthy", "images": ["a", 5], "uid": 7}
+    nodes = answers.read(Kind.TREE, {"nodes": [node]})["nodes"]
+    assert nodes == [{**GOOD, "health": "Healthy", "images": ["a"]}]
+    (event,) = answers.read(Kind.EVENTS, {"events": [{"reason": "x" * 10_000, "count": "many"}, 3]})["events"]
+    assert (len(event["reason"]), event["count"], event["name"]) == (answers.LONGEST, 1, "")
