@@ -22,6 +22,17 @@ class Directory:
         object.__setattr__(self, "by_server", {_server(c.server): c for c in self.clusters})
 
 
+def places(cluster: ClusterFacts) -> tuple[str, str]:
+    """What a destination may call a cluster: its name and its server."""
+    return cluster.name, _server(cluster.server)
+
+
+def aimed_at(destination: Mapping[str, str]) -> frozenset[str]:
+    """The `places` that decide which cluster a destination means."""
+    name, server = destination.get("name") or "", destination.get("server") or ""
+    return frozenset(filter(None, (name, _server(server))))
+
+
 def resolve(destination: Mapping[str, str], directory: Directory) -> ClusterFacts:
     """The cluster of a `spec.destination`. Raises `Invalid` in Argo CD's words (3.6, `util/argo.GetDestinationCluster`)."""
     name, server = destination.get("name") or "", destination.get("server") or ""

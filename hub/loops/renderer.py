@@ -72,6 +72,9 @@ class Renderer:
         self._now = now
         self._entries: dict[str, Entry] = {}
         self._members: dict[SourceKey, set[str]] = {}
+        self._aimed: dict[str, set[str]] = {}
+        """The Applications whose destinations name a cluster, or its server, so."""
+        self._aims: dict[str, frozenset[str]] = {}
         self._seen: dict[SourceKey, tuple[str, bool]] = {}
         self._touched: dict[str, None] = {}
         self._confirmed: dict[SourceKey, str] = {}
@@ -214,10 +217,19 @@ class Renderer:
         entry = self._entries[uid] = entries.of(manifest, state)
         for key in entries.keys(entry.sources):
             self._members.setdefault(key, set()).add(uid)
+        self._aims[uid] = destinations.aimed_at(manifest["spec"].get("destination") or {})
+        for place in self._aims[uid]:
+            self._aimed.setdefault(place, set()).add(uid)
 
     def _leave(self, uid: str) -> None:
         entry = self._entries.pop(uid, None)
-        for key in dict.fromkeys(entries.keys(entry.sources if entry else ())):
+        if entry is None:
+            return
+        for place in self._aims.pop(uid):
+            self._aimed[place].discard(uid)
+            if not self._aimed[place]:
+                del self._aimed[place]
+        for key in dict.fromkeys(entries.keys(entry.sources)):
             members = self._members[key]
             members.discard(uid)
             if not members:
@@ -227,9 +239,10 @@ class Renderer:
     def _moved_destinations(self, directory: Directory) -> dict[str, None]:
         if self._world.places == self._places:
             return {}
-        self._places = self._world.places
+        places, self._places = self._world.moved_places(max(self._places, 0)), self._world.places
         moved: dict[str, None] = {}
-        for uid, entry in self._entries.items():
+        for uid in sorted(set().union(*(self._aimed.get(place, ()) for place in places))):
+            entry = self._entries[uid]
             try:
                 cluster = destinations.resolve(entry.manifest["spec"].get("destination") or {}, directory).id
             except Invalid:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from argosy.objects import Manifest
+from hub.core import destinations
 from hub.core.clusters import facts_of
 from hub.core.destinations import Directory
 from hub.core.fleet import Fleet, Move
@@ -45,7 +46,8 @@ class World:
     _facts: dict[Address, ClusterFacts] = field(default_factory=dict)
     _fleet: Fleet = field(default_factory=Fleet)
     _moves: list[Move] = field(default_factory=list)
-    _places: int = 0
+    _moved_places: list[str] = field(default_factory=list)
+    """What clusters are called that came, went or got another address, in turn."""
     _directory: tuple[int, Directory] = (-1, Directory(()))
 
     def note(self, changes: Sequence[Change]) -> set[str]:
@@ -86,7 +88,9 @@ class World:
         else:
             self._facts[where] = new
         if old is None or new is None or (old.server, old.id) != (new.server, new.id):
-            self._places += 1
+            for cluster in (old, new):
+                if cluster is not None:
+                    self._moved_places += destinations.places(cluster)
 
     def moved(self) -> list[Move]:
         """The clusters that moved since this was last asked, as `clusters` found them. One loop may ask."""
@@ -96,13 +100,17 @@ class World:
     @property
     def places(self) -> int:
         """Grows when a destination may mean another cluster, as `clusters` found it."""
-        return self._places
+        return len(self._moved_places)
+
+    def moved_places(self, since: int) -> frozenset[str]:
+        """The names and servers that may mean another cluster than when `places` was `since`."""
+        return frozenset(self._moved_places[since:])
 
     async def directory(self) -> Directory:
         """Who is where, made anew only where `places` grew."""
         await self.clusters()
-        if self._directory[0] != self._places:
-            self._directory = (self._places, Directory(self._fleet))
+        if self._directory[0] != self.places:
+            self._directory = (self.places, Directory(self._fleet))
         return self._directory[1]
 
     async def listed(self, served: Served, namespace: str) -> list[Manifest]:

@@ -7,7 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core import labels
+from argosy.errors import Invalid
+from hub.core import destinations, labels
+from hub.core.destinations import Directory
 from hub.core.fleet import Fleet
 from hub.core.types import LOCAL_CLUSTER, LOCAL_SERVER, ClusterFacts
 
@@ -62,3 +64,33 @@ def test_parameters_are_what_generators_may_know() -> None:
         "project": "",
         "metadata": {"labels": {"env": "x"}, "annotations": {}},
     }
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from(["https://1", "https://1/", "https://2"])),
+        max_size=5,
+    ),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "name": st.sampled_from("abcde"),
+            "server": st.sampled_from(["https://1/", "https://2", ""]),
+        },
+    ),
+    st.tuples(st.sampled_from("abcd"), st.sampled_from(["https://1", "https://2/"])),
+)
+def test_whose_destination_a_cluster_changes_is_aimed_at_it(
+    before: list[tuple[str, str]], destination: dict[str, str], joins: tuple[str, str]
+) -> None:
+    """A destination means another cluster only where a cluster moved that it names."""
+    facts = [ClusterFacts(name, server, {}, id=f"{name} {server}") for name, server in dict(before).items()]
+    new = ClusterFacts(*joins, {}, id="new")
+    found = []
+    for clusters in (facts, [*facts, new]):
+        try:
+            found.append(destinations.resolve(destination, Directory(clusters)).id)
+        except Invalid:
+            found.append("")
+    if found[0] != found[1]:
+        assert destinations.aimed_at(destination) & set(destinations.places(new))
