@@ -101,6 +101,7 @@ class Syncer:
         self._scripts = Scripts(clock)
         self.checks = ""
         """Digest of the users' own health checks in use."""
+        self._changed = changed
         self.watcher = Watcher(api, changed)
         self._memories: dict[str, Memory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -480,7 +481,9 @@ class Syncer:
         return key in prepare.prepare(manifests, other, await self._api.kinds()).wanted
 
     async def _heirs(self, owner: str, keys: Iterable[ObjectKey]) -> dict[ObjectKey, str]:
-        """Which of an assignment's objects others of this cluster want, and the name of the app that does."""
+        """Which of an assignment's objects others of this cluster want, and the name of the app that does. These are
+        asked to look at once: what they have waited for is theirs now.
+        """
         asked, found = frozenset(keys), {}
         for other in self._assigned.values():
             if other.id == owner:
@@ -491,7 +494,9 @@ class Syncer:
             else:
                 manifests = self._bundles.load(other.bundle) or []
                 wanted = prepare.prepare(manifests, other, await self._api.kinds()).wanted
-            found.update(dict.fromkeys(asked & wanted.keys(), f"{other.namespace}/{other.app}"))
+            if theirs := asked & wanted.keys():
+                found.update(dict.fromkeys(theirs, f"{other.namespace}/{other.app}"))
+                self._changed(other.id)
         return found
 
     def _before(
