@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from argosy import yamlio
+from argosy.machinery import write
+from argosy.machinery.write import Place
 from hub.core import parse
 from hub.core.rollout import naming, policy
 from hub.core.rollout.model import Phase
 from hub.core.served import table
+from hub.store import resources
 
 PAGE = (Path(__file__).parents[2] / "docs/rollouts.md").read_text()
 EXAMPLES = [
@@ -24,6 +27,10 @@ EXAMPLES = [
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one["metadata"]["name"])
 def test_examples_are_taken(example: dict[str, Any]) -> None:
     if example["kind"] == "RolloutPolicy":
+        made = write.create(
+            Place(table.ROLLOUT_POLICY.kind, "argocd", "careful"), example, resources.options("x", 0.0)
+        )
+        assert made.object["spec"] == example["spec"]
         assert table.ROLLOUT_POLICY.admit(example, None) == []
         assert len(policy.parse(example["spec"]).stages) == 3
     else:

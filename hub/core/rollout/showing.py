@@ -43,6 +43,7 @@ _RANK = {state: at for at, state in enumerate(_URGENCY)}
 _WAITING = frozenset(
     {State.PENDING, State.MOVING, State.SOAKING, State.FAILED, State.DEFERRED, State.REVERTING}
 )
+_BACK = {Phase.ROLLING_BACK: "Reverting", Phase.ROLLED_BACK: "Reverted"}
 _LEFT_TO_DO = frozenset({State.PENDING, *ASSIGNED})
 OUTSIDE_NAME = "(no stage)"
 BY_HAND = "no stage selects it: it moves when somebody syncs it"
@@ -117,6 +118,8 @@ def _stage(rollout: Rollout, at: int, stage: Stage, members: Sequence[Member]) -
 
 
 def _stage_state(rollout: Rollout, at: int) -> str:
+    if rollout.phase in _BACK and at >= rollout.reverting_from:
+        return _BACK[rollout.phase]
     if rollout.phase is Phase.COMPLETED or at < rollout.stage:
         return "Passed"
     if rollout.phase in FINAL or at > rollout.stage:

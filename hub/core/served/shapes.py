@@ -101,6 +101,8 @@ class Converter:
         return out
 
     def _scalar(self, shape: Scalar) -> Schema:
+        if shape.name == "number":
+            return {"type": "number"}
         if len(shape.types) > 1:
             return {"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]}
         out: Schema = {"type": shape.name}
