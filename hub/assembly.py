@@ -45,9 +45,8 @@ from hub.charts.depots import Depots
 from hub.config import HubConfig
 from hub.core import access, charts, kubeconfig, pulls, rbac, semver, webhook
 from hub.core import settings as argocd
-from hub.core.generators.base import ProviderRequest, TreeRequest
+from hub.core.generators.base import ProviderRequest
 from hub.core.served import table
-from hub.core.tree import Tree
 from hub.core.types import LOCAL_CLUSTER, Answer
 from hub.git import credentials
 from hub.git.mirror import Mirrors
@@ -76,7 +75,6 @@ from hub.planning.locator import Locator
 from hub.planning.overviews import Overviews
 from hub.planning.planner import Parts, Planner
 from hub.planning.statistics import Statistics
-from hub.providers import oci
 from hub.providers import table as providers
 from hub.providers.base import Cache
 from hub.render.rendering import Rendering
@@ -200,7 +198,6 @@ class Hub:
             self.world,
             self.trees,
             self._provide,
-            self._pull,
             expanding,
             self._generated,
             self._clock,
@@ -277,7 +274,6 @@ class Hub:
             self.trees,
             self.mirrors,
             self._provide,
-            self._pull,
             self.expander,
             self.renderer,
             dishes,
@@ -460,10 +456,6 @@ class Hub:
     async def _provide(self, request: ProviderRequest) -> Answer[Sequence[Mapping[str, Any]]]:
         async with aiohttp.ClientSession() as session:
             return await providers.answer(session, request, seconds=PROVIDER_SECONDS, cache=self._cache)
-
-    async def _pull(self, request: TreeRequest) -> Answer[Tree]:
-        async with aiohttp.ClientSession() as session:
-            return await oci.answer(session, request.repo_url, request.revision, seconds=PROVIDER_SECONDS)
 
     def _mint(self, tx: Tx, cluster: str, lifetime: float) -> str:
         """A new join token's text for one cluster, by id."""

@@ -23,8 +23,6 @@ TOO_DEEP = "spec.generators: nested too deeply to be evaluated"
 
 Provide = Callable[[ProviderRequest], Awaitable[Answer[Sequence[Mapping[str, Any]]]]]
 """Asks an SCM provider or a plugin."""
-Pull = Callable[[TreeRequest], Awaitable[Answer[Tree]]]
-"""Reads an artifact of an OCI registry."""
 TreeOf = Callable[[str, str], Awaitable[Answer[Tree]]]
 """(repository, revision) -> its files."""
 
@@ -54,11 +52,6 @@ class Asked:
             self.missing.add(key)
         return self.listed.get(key, [])
 
-    def foreign(self) -> dict[Request, Any]:
-        """Answers that are kept until it is time to ask again: of providers and of OCI registries."""
-        pairs: list[tuple[Request, Any]] = [*self.trees.items(), *self.answers.items()]
-        return {request: answer for request, answer in pairs if is_foreign(request)}
-
 
 @dataclass(frozen=True)
 class Fetcher:
@@ -67,7 +60,6 @@ class Fetcher:
     world: World
     tree: TreeOf
     provide: Provide
-    pull: Pull
 
     async def fetch(self, asked: Asked, requests: Sequence[Request]) -> None:
         """Answers every request, and lists the objects that were missing."""
@@ -77,9 +69,7 @@ class Fetcher:
         asked.missing.clear()
 
         async def one(request: Request) -> None:
-            if isinstance(request, TreeRequest) and is_oci(request):
-                asked.trees[request] = await self.pull(request)
-            elif isinstance(request, TreeRequest):
+            if isinstance(request, TreeRequest):
                 asked.trees[request] = await self.tree(request.repo_url, request.revision)
             else:
                 asked.answers[request] = await self.provide(request)
@@ -95,11 +85,3 @@ class Fetcher:
                 return evaluation
             await self.fetch(asked, evaluation.requests)
         raise Invalid(TOO_DEEP)
-
-
-def is_oci(request: TreeRequest) -> bool:
-    return request.repo_url.startswith("oci://")
-
-
-def is_foreign(request: Request) -> bool:
-    return isinstance(request, ProviderRequest) or is_oci(request)

@@ -19,11 +19,11 @@ from argosy.loop import Wake
 from argosy.objects import Manifest
 from hub.core import expand, increment, parse
 from hub.core.expand import Evaluation, Evaluator
-from hub.core.generators.base import Inputs, ProviderRequest, Request, TreeRequest
+from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.served import table
 from hub.core.types import VALIDATION_FAILED, Complete, Failed, SetProblem
 from hub.loops import asking
-from hub.loops.asking import Asked, Provide, Pull, is_oci
+from hub.loops.asking import Asked, Provide
 from hub.loops.members import REFRESH, Members, Writer, refresh_asked
 from hub.loops.trees import Trees
 from hub.loops.world import World
@@ -57,7 +57,7 @@ class _Known:
     inputs: Inputs = field(default_factory=Inputs)
     versions: object = ()
     states: dict[TreeRequest, tuple[str, bool]] = field(default_factory=dict)
-    kept: dict[Request, Any] = field(default_factory=dict)
+    kept: dict[ProviderRequest, Any] = field(default_factory=dict)
     """Answers of providers and registries, good until `again`."""
     again: float = 0.0
     confirm: bool = False
@@ -78,7 +78,6 @@ class Expander:
         world: World,
         trees: Trees,
         provide: Provide,
-        pull: Pull,
         wake: Wake,
         settled: Callable[[], None],
         now: Callable[[], float] = time.time,
@@ -87,7 +86,7 @@ class Expander:
         self._resources = resources
         self._world = world
         self._trees = trees
-        self._fetcher = asking.Fetcher(world, trees.tree, provide, pull)
+        self._fetcher = asking.Fetcher(world, trees.tree, provide)
         self._wake = wake
         self._settled = settled
         self._now = now
@@ -222,7 +221,7 @@ class Expander:
     async def _in_turn(self, known: _Known, now: float) -> None:
         """What a set asks for to be looked at every so often, looked at."""
         every = float(known.inputs.requeue)
-        urls = {request.repo_url for request in known.inputs.trees if not is_oci(request)}
+        urls = {request.repo_url for request in known.inputs.trees}
         await asyncio.gather(*(self._trees.look(url, older=every) for url in urls))
         if known.kept or not all(known.inputs.trees.values()):
             known.kept.clear()
@@ -251,7 +250,7 @@ class Expander:
 
     async def _look_again(self, manifest: Manifest, known: _Known | None, *, whole: bool) -> None:
         """Reads the set's inputs again; `whole`: the repositories of its applications too, as a user asked for."""
-        urls = {request.repo_url for request in known.inputs.trees if not is_oci(request)} if known else set()
+        urls = {request.repo_url for request in known.inputs.trees} if known else set()
         if known is not None:
             known.kept.clear()
         if whole:
@@ -289,9 +288,7 @@ class Expander:
             raise
         known.inputs, known.versions = evaluation.inputs, versions
         known.states = {
-            request: self._state_of(request, commit)
-            for request, commit in evaluation.inputs.trees.items()
-            if not is_oci(request)
+            request: self._state_of(request, commit) for request, commit in evaluation.inputs.trees.items()
         }
         known.again, known.confirm = self._again(evaluation, recheck), recheck
         if wrote:
@@ -318,17 +315,15 @@ class Expander:
             return (), Evaluation()
         if known.evaluator is None:
             known.evaluator = evaluator_of(manifest)
-        asked = Asked(await self._world.clusters())
-        for request, answer in known.kept.items():
-            (asked.trees if isinstance(request, TreeRequest) else asked.answers)[request] = answer  # type: ignore[index]
+        asked = Asked(await self._world.clusters(), answers=dict(known.kept))
         for _ in range(asking.ROUNDS):
             before = dict(self._world.versions)
             evaluation = await self._quickly(known, known.evaluator, asked)
             if not evaluation.requests and not asked.missing:
                 known.kept = {
                     request: answer
-                    for request, answer in asked.foreign().items()
-                    if request in evaluation.inputs.providers or request in evaluation.inputs.trees
+                    for request, answer in asked.answers.items()
+                    if request in evaluation.inputs.providers
                 }
                 found = {f"{group}/{kind}" for group, kind, _ in evaluation.inputs.objects}
                 return tuple((resource, before.get(resource, 0)) for resource in sorted(found)), evaluation
@@ -388,7 +383,7 @@ def evaluator_of(manifest: Manifest) -> Evaluator:
 
 
 def _asks(inputs: Inputs) -> bool:
-    return bool(inputs.providers) or any(map(is_oci, inputs.trees))
+    return bool(inputs.providers)
 
 
 def _refused(error: Invalid) -> Evaluation:

@@ -26,7 +26,7 @@ from hub.core.plans.compare import Pair, SetOutcome
 from hub.core.plans.model import AppPlan, Plan, RemovalPlan, Written
 from hub.core.served import table
 from hub.core.types import ClusterFacts
-from hub.loops.asking import Fetcher, Provide, Pull, TreeOf
+from hub.loops.asking import Fetcher, Provide, TreeOf
 from hub.loops.expander import Expander, evaluator_of
 from hub.loops.renderer import Renderer
 from hub.loops.trees import Trees
@@ -56,7 +56,6 @@ class Parts:
     trees: Trees
     merger: Merger
     provide: Provide
-    pull: Pull
     expander: Expander
     renderer: Renderer
     dishes: Callable[[TreeOf], Dishes]
@@ -266,7 +265,7 @@ class _Work:
 
     async def _evaluate(self, appset: Manifest, fleet: Fleet, tree: TreeOf) -> Evaluation:
         parts = self._parts
-        fetcher = Fetcher(parts.world, tree, parts.provide, parts.pull)
+        fetcher = Fetcher(parts.world, tree, parts.provide)
         return await fetcher.evaluated(evaluator_of(appset), fleet)
 
     def _existing(
