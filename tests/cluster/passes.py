@@ -47,14 +47,17 @@ class Crash(BaseException):
 
 
 class Counting:
-    """A cluster that counts calls, and dies at the call number `dies_at` (before or after it took effect)."""
+    """A cluster that counts calls, and dies at the call number `dies_at`, or at the write number `dies_at_write`
+    (before or after it took effect)."""
 
     def __init__(self, cluster: MemoryCluster) -> None:
         self.cluster = cluster
         self.calls: Counter[str] = Counter()
         self.dies_at = 0
+        self.dies_at_write = 0
         self.dies_after = False
         self.total = 0
+        self.writes = 0
 
     def __getattr__(self, name: str) -> Any:
         target = getattr(self.cluster, name)
@@ -65,7 +68,9 @@ class Counting:
             label = "dry run" if kwargs.get("dry_run") else name
             self.calls[label] += 1
             self.total += 1
-            dies = self.total == self.dies_at
+            writes = label in ("apply", "create", "update", "delete")
+            self.writes += writes
+            dies = self.total == self.dies_at or (writes and self.writes == self.dies_at_write)
             if dies and not self.dies_after:
                 raise Crash
             answer = await target(*args, **kwargs)
@@ -125,7 +130,7 @@ class World:
 
     async def restart(self) -> None:
         await self.syncer.close()
-        self.api.dies_at = 0
+        self.api.dies_at = self.api.dies_at_write = 0
         self.syncer = self._syncer()
 
     def removal(self, key: str, **changes: Any) -> Removal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from edits import BYSTANDER, Play, sequence
 from passes import CONFIG_MAP, Counting, Crash, World, annotated, config_map
 
 from argosy.bundle import Assignment, Removal
@@ -102,3 +103,39 @@ async def test_a_whole_removal_survives_crashes(cascade: bool) -> None:
         assert world.live("argosy-system") == {}
         await world.syncer.close()
     assert died >= (6 if cascade else 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_an_agent_may_die_at_every_write(seed: int) -> None:
+    assert await _die_at_every_write(seed) >= 10
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("start", range(1000, 2000, 50))
+async def test_an_agent_may_die_at_every_write_of_a_thousand_sequences(start: int) -> None:
+    for seed in range(start, start + 50):
+        await _die_at_every_write(seed)
+
+
+async def _die_at_every_write(seed: int) -> int:
+    """Plays one sequence once for every write of it, before and after it took effect; how often the agent died."""
+    edits = sequence(seed)
+    deaths = 0
+    for number in range(len(edits)):
+        for after in (False, True):
+            dies_at = 1
+            while True:
+                world = World()
+                world.cluster.put(config_map(BYSTANDER, k="theirs"))
+                play = Play(world, "default", "id-1")
+                for edit in edits[:number]:
+                    await play.step(edit)
+                died = await play.step(edits[number], dies_at, after=after)
+                for edit in edits[number + 1 :]:
+                    await play.step(edit)
+                assert await play.wrong(edits[-1]) == "", (seed, number, dies_at, after)
+                await world.syncer.close()
+                if not died:
+                    break
+                deaths, dies_at = deaths + 1, dies_at + 1
+    return deaths
