@@ -30,6 +30,7 @@ log = structlog.get_logger("link")
 Dial: TypeAlias = Callable[[Identity, bytes], grpc.aio.Channel]
 """Makes the channel to the link from an identity and its key."""
 
+REPLACED = "another agent with this cluster's identity took over the link: where two run, end one of them"
 STEADY_SECONDS = 10.0
 """A stream that lasted this long was a good one: the next break is tried again at once."""
 REFUSED_CAP = 300.0
@@ -149,9 +150,7 @@ class Link:
                 stream = newer
             wait = stream.done.result()
             if stream.replaced:
-                raise Conflict(
-                    "another agent with this cluster's identity took over the link: where two run, end one of them"
-                )
+                self._note(Conflict(REPLACED))
             return wait
         except asyncio.CancelledError:
             await stream.leave("shutdown")
