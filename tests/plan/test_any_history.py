@@ -46,6 +46,7 @@ SORTS = {
     "w": Sort("Deployment"),
     "x": Sort("Deployment", options="ServerSideApply=false"),
 }
+KEPT = "f"
 POLICIES = (
     AUTO,
     AUTO,
@@ -159,7 +160,11 @@ class History:
             self.removals.pop(name, None)
 
     def hand(self) -> None:
-        """Somebody edits or deletes an object, each time somebody else: a single one would be given way to."""
+        """Somebody edits or deletes an object, each time somebody else: a single one would be given way to.
+
+        What pruning leaves may come back after more bundles than are remembered: a value that is another's then is
+        left to him and named, so that no hand sets one here.
+        """
         here = [name for name in SORTS if self.live(name) is not None]
         if not here:
             return
@@ -171,7 +176,7 @@ class History:
         change: dict[str, Any] = {"metadata": {"labels": {"hand": str(self.hands)}}}
         if SORTS[name].kind == "Deployment":
             change["spec"] = {"replicas": self.roll.randint(2, 5)}
-        elif not SORTS[name].frozen:
+        elif not SORTS[name].frozen and name != KEPT:
             change["data"] = {"k": f"hand-{self.hands}", "own": "x"}
         self.world.cluster.edit(gvk, "default", name, change, manager=f"hand-{self.hands}")
 
