@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,15 +39,15 @@ def examine(data: Path) -> Iterator[Finding]:
             yield Finding(name, True, "present, private")
     free = shutil.disk_usage(data).free if data.is_dir() else 0
     yield Finding("space", free >= LOW_SPACE, f"{free // 2**20} MiB free in {data}")
-    yield _tool("git", needed=True)
-    kustomize = shutil.which("kustomize") or shutil.which("kubectl", path=_path())
-    yield Finding(
-        "kustomize",
-        True if kustomize else None,
-        f"found {kustomize}"
-        if kustomize
-        else "neither kustomize nor kubectl: kustomize sources cannot be rendered",
-    )
+    yield from _tools()
+
+
+def _tools() -> Iterator[Finding]:
+    """Git is needed; what else is missing is told with what cannot be done without it."""
+    yield _tool("git", ("git",), needed=True, without="no repository can be read")
+    yield _tool("kustomize", ("kustomize", "kubectl"), without="kustomize sources cannot be rendered")
+    yield _tool("helm", ("helm",), without="Helm sources cannot be rendered (helm 4 is needed)")
+    yield _tool("argosy-agent", ("argosy-agent",), without="`serve --in-cluster` cannot run an agent here")
 
 
 def _database(data: Path) -> Iterator[Finding]:
@@ -62,11 +62,12 @@ def _database(data: Path) -> Iterator[Finding]:
         yield Finding(backup.DATABASE, False, error.message)
 
 
-def _tool(name: str, *, needed: bool) -> Finding:
-    found = shutil.which(name)
-    return Finding(
-        name, True if found else (False if needed else None), f"found {found}" if found else "not on PATH"
-    )
+def _tool(what: str, names: Sequence[str], *, without: str, needed: bool = False) -> Finding:
+    """The first of these programs, beside our Python or on the path."""
+    found = next(filter(None, (shutil.which(name, path=_path()) for name in names)), None)
+    if found:
+        return Finding(what, True, f"found {found}")
+    return Finding(what, False if needed else None, f"no {' and no '.join(names)} on PATH: {without}")
 
 
 def _path() -> str:
