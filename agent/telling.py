@@ -98,17 +98,15 @@ def of_pass(
     """
     assignment, memory = run.assignment, run.memory
     listed = lines(run, removed)
-    bodies = {key: verdict.live.body for key, verdict in run.verdicts.items() if verdict.live is not None}
-    ignored = frozenset(key for key, body in bodies.items() if report.health_ignored(body))
     loose = frozenset(key for key, live in _extra(run, removed) if report.extraneous(live.body))
-    health, guilty = report.app_health(listed, ignored)
+    health, guilty = report.app_health(listed)
     sync = report.app_sync(listed, loose)
     finished = not run.due.pending or operation.succeeded
     if health is not Health.HEALTHY or not finished:
         memory.healthy = ("", 0.0)
     elif memory.healthy[0] != assignment.release:
         memory.healthy = (assignment.release, now)
-    waits = _unapplied(run, finished=finished) or report.unsettled(listed, ignored)
+    waits = _unapplied(run, finished=finished) or report.unsettled(listed)
     operation = _unapproved(operation, removed)
     conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
     conditions += [("SyncOptionWarning", text) for text in run.prepared.warnings]

@@ -39,9 +39,11 @@ def object_status(
     differences: tuple[Difference, ...] = (),
 ) -> ObjectStatus:
     """The line of one object. `known` False: its live state could not be learned; `extra`: the bundle
-    lacks it; `fresh`: it was changed just now; `phase`: of a hook, where it ran.
+    lacks it; `fresh`: it was changed just now; `phase`: of a hook, where it ran. An object that opts out has no health.
     """
-    if live is not None:
+    if live is not None and not hook and health_ignored(live.body):
+        health, said, waits = None, "", ""
+    elif live is not None:
         found = table.assess(live.body, checks)
         health, said = found.status, found.message
         waits = waiting.unsettled(live.body, found, fresh=fresh)
@@ -65,36 +67,39 @@ def object_status(
     )
 
 
-def app_health(lines: Iterable[ObjectStatus], ignored: frozenset[ObjectKey]) -> tuple[Health, str]:
-    """The app's health and who caused it. `ignored` objects say that theirs shall not count."""
+def app_health(lines: Iterable[ObjectStatus]) -> tuple[Health, str]:
+    """The app's health and who caused it, in Argo CD's words."""
     ordinary = [line for line in lines if not line.hook]
     if ordinary and all(line.health is Health.MISSING for line in ordinary):
         return Health.MISSING, ""
     counted = [
-        line
-        for line in ordinary
-        if line.health not in (None, Health.MISSING) and _key(line) not in ignored and not _stray_child(line)
+        line for line in ordinary if line.health not in (None, Health.MISSING) and not _stray_child(line)
     ]
     worst = status.worst(line.health for line in counted if line.health is not None)
     if worst is Health.HEALTHY:
         return worst, ""
-    guilty = [str(_key(line)) for line in counted if line.health is worst]
-    more = f", and {len(guilty) - _NAMED} more" if len(guilty) > _NAMED else ""
+    guilty = [_cause(line) for line in counted if line.health is worst]
+    more = f" and {len(guilty) - _NAMED} more" if len(guilty) > _NAMED else ""
     return worst, f"Caused by {', '.join(guilty[:_NAMED])}{more}"
 
 
-def unsettled(lines: Iterable[ObjectStatus], ignored: frozenset[ObjectKey]) -> str:
+def unsettled(lines: Iterable[ObjectStatus]) -> str:
     """Why the app's health is not yet that of what was applied, with the objects' names; "" where it is.
 
     Objects count as they do for health: no hooks, none that opted out; what is to be pruned is none of the release.
     """
     waits = [
-        f"{_key(line)}: {line.waiting}"
+        f"{_cause(line)}: {line.waiting}"
         for line in lines
-        if line.waiting and not line.hook and not line.requires_pruning and _key(line) not in ignored
+        if line.waiting and not line.hook and not line.requires_pruning
     ]
-    more = f", and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
+    more = f" and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
     return f"{', '.join(waits[:_NAMED])}{more}"
+
+
+def _cause(line: ObjectStatus) -> str:
+    kind = f"{line.group}/{line.kind}" if line.group else line.kind
+    return f"{kind}:{line.namespace}/{line.name}" if line.namespace else f"{kind}:{line.name}"
 
 
 def _key(line: ObjectStatus) -> ObjectKey:

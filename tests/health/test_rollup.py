@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from agent.core import report
+from agent.core import marks, report
 from argosy.objects import ObjectKey
 from argosy.status import AppStatus, Health, ObjectStatus, Sync
 
@@ -23,21 +21,41 @@ def test_the_worst_counts_and_is_named() -> None:
         line("c", Health.PROGRESSING),
         line("d", None),
     ]
-    assert report.app_health(lines, NONE) == (Health.DEGRADED, "Caused by apps/Deployment/ns/b")
+    assert report.app_health(lines) == (Health.DEGRADED, "Caused by apps/Deployment:ns/b")
 
 
 def test_one_missing_object_does_not_count_but_all_do() -> None:
     missing, well = line("a", Health.MISSING), line("b", Health.HEALTHY)
-    assert report.app_health([missing, well], NONE)[0] is Health.HEALTHY
-    assert report.app_health([missing], NONE)[0] is Health.MISSING
-    assert report.app_health([], NONE)[0] is Health.HEALTHY
+    assert report.app_health([missing, well])[0] is Health.HEALTHY
+    assert report.app_health([missing])[0] is Health.MISSING
+    assert report.app_health([])[0] is Health.HEALTHY
+
+
+def test_more_than_three_causes_are_counted() -> None:
+    lines = [line(str(number), Health.DEGRADED) for number in range(5)]
+    told = "Caused by apps/Deployment:ns/0, apps/Deployment:ns/1, apps/Deployment:ns/2 and 2 more"
+    assert report.app_health(lines)[1] == told
+    cluster = ObjectStatus("", "v1", "Node", "", "n", Sync.SYNCED, Health.DEGRADED)
+    assert report.app_health([cluster])[1] == "Caused by Node:n"
 
 
 def test_hooks_and_those_that_opt_out_do_not_count() -> None:
-    bad = line("a", Health.DEGRADED)
-    assert report.app_health([replace(bad, hook=True), line("b", Health.HEALTHY)], NONE)[0] is Health.HEALTHY
-    ignored = frozenset({ObjectKey("apps", "Deployment", "ns", "a")})
-    assert report.app_health([bad, line("b", Health.HEALTHY)], ignored)[0] is Health.HEALTHY
+    hook = line("a", Health.DEGRADED, hook=True)
+    assert report.app_health([hook, line("b", Health.HEALTHY)])[0] is Health.HEALTHY
+    body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "uid": "u",
+            "resourceVersion": "1",
+            "name": "a",
+            "namespace": "ns",
+            "annotations": {report.IGNORE_HEALTH: "true"},
+        },
+    }
+    live = marks.seen(body)
+    assert report.object_status(live.key, live.gvk, Sync.SYNCED, "", live).health is None
+    assert report.object_status(live.key, live.gvk, Sync.SYNCED, "", live, hook=True).health is Health.HEALTHY
 
 
 def test_an_extra_object_makes_the_app_out_of_sync_unless_told_not_to() -> None:

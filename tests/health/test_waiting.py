@@ -9,7 +9,7 @@ import pytest
 from agent.core import report
 from argosy.health import table, waiting
 from argosy.health.base import Found
-from argosy.objects import Manifest, ObjectKey
+from argosy.objects import Manifest
 from argosy.status import Health, ObjectStatus, Sync
 
 WELL = Found(Health.HEALTHY)
@@ -119,14 +119,12 @@ def line(name: str, **more: Any) -> ObjectStatus:
     return ObjectStatus("g", "v1", "Widget", "ns", name, Sync.SYNCED, Health.HEALTHY, **more)
 
 
-def test_an_app_waits_for_its_objects_but_not_for_hooks_extras_and_those_that_opted_out() -> None:
+def test_an_app_waits_for_its_objects_but_not_for_hooks_and_extras() -> None:
     lines = [
         line("hook", waiting="old", hook=True),
         line("extra", waiting="old", requires_pruning=True),
-        line("out", waiting="old"),
         line("well"),
     ]
-    out = frozenset({ObjectKey("g", "Widget", "ns", "out")})
-    assert report.unsettled(lines, out) == ""
-    assert report.unsettled([*lines, line("a", waiting="old")], out) == "g/Widget/ns/a: old"
-    assert report.unsettled([line(str(n), waiting="old") for n in range(5)], out).endswith(", and 2 more")
+    assert report.unsettled(lines) == ""
+    assert report.unsettled([*lines, line("a", waiting="old")]) == "g/Widget:ns/a: old"
+    assert report.unsettled([line(str(n), waiting="old") for n in range(5)]).endswith(" and 2 more")

@@ -60,7 +60,7 @@ async def test_a_health_of_the_generation_before_is_not_settled(world: World) ->
     done = await world.sync(second)
     assert (done.status.health, done.status.sync) == (Health.HEALTHY, Sync.SYNCED), "the health users know"
     assert not done.status.settled
-    assert "policy/PodDisruptionBudget/default/web: its status speaks of generation 1" in done.status.waiting
+    assert "policy/PodDisruptionBudget:default/web: its status speaks of generation 1" in done.status.waiting
     assert [item.waiting != "" for item in done.status.resources] == [True]
 
     await observed(world, 2)
@@ -79,7 +79,20 @@ async def test_what_the_sync_says_and_whose_health_is_not_well_are_two_things(wo
     done = await world.sync(world.assignment(budget(1)))
     assert done.status.health is not Health.HEALTHY
     assert done.status.message == "successfully synced (all tasks run)"
-    assert done.status.health_message == "Caused by policy/PodDisruptionBudget/default/web"
+    assert done.status.health_message == "Caused by policy/PodDisruptionBudget:default/web"
+
+
+async def test_an_object_that_opts_out_has_no_health_and_nothing_waits_for_it(world: World) -> None:
+    out = {"argocd.argoproj.io/ignore-healthcheck": "true"}
+    wanted = budget(1)
+    wanted["metadata"]["annotations"] = out
+    await world.sync(world.assignment(wanted))
+    changed = budget(2)
+    changed["metadata"]["annotations"] = out
+    await observed(world, 1)
+    done = await world.sync(world.assignment(changed))
+    assert (done.status.health, done.status.settled) == (Health.HEALTHY, True)
+    assert [(item.health, item.waiting) for item in done.status.resources] == [(None, "")]
 
 
 async def test_a_stage_waits_for_a_status_of_the_new_generation(world: World) -> None:
