@@ -140,6 +140,12 @@ def application_set(manifest: Manifest, members: Sequence[Member]) -> Manifest:
     return {**manifest, "status": status}
 
 
+def release_waits(why: str) -> dict[str, str]:
+    """The condition of a set whose changed applications are no release yet."""
+    message = f"changed applications wait: {why}"
+    return {"type": "ReleaseWaits", "status": "True", "reason": "ReleaseWaits", "message": message}
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where the applications that a release changed are: counts, and some of those still on their way."""

@@ -192,6 +192,9 @@ async def test_a_set_whose_policy_is_not_there_waits_for_it_and_says_so(
         return any("careful is not there" in message for _, message in await rolling.stories(hub, "fleet"))
 
     await hubs.until(told, "an event says what lacks")
+    shown = (await rolling.shown(hub, table.APPLICATION_SET, "fleet"))["status"]["conditions"]
+    (waits,) = [each["message"] for each in shown if each["type"] == "ReleaseWaits"]
+    assert waits == "changed applications wait: RolloutPolicy careful is not there"
     assert await rolling.bundles(hub, fleet) == {}
     await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES))
     await reaches(hub, "fleet-1", phase="Completed")
