@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from agent import adopting
 from agent import memory as memories
@@ -20,8 +20,10 @@ from agent.core.adoption import Adoption
 from agent.core.inventory import Inventory
 from agent.core.marks import Wanted
 from agent.core.plan import Verdict, Why
-from agent.observing import Observer
 from argosy.objects import ObjectKey
+
+if TYPE_CHECKING:
+    from agent.observing import Observer
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -34,7 +34,6 @@ from agent.ending import Ending
 from agent.jq import Jq
 from agent.memory import Memory, closed
 from agent.notes import Notes
-from agent.observing import Observer
 from agent.removing import Removed
 from agent.scripts import Scripts
 from agent.sops.keys import KeyRing
@@ -47,6 +46,9 @@ from argosy.objects import Manifest, ObjectKey
 from argosy.status import AppStatus, Sync
 
 log = structlog.get_logger("sync")
+
+if TYPE_CHECKING:
+    from agent.observing import Observer
 
 IN_FLIGHT = 16
 """Objects of all apps worked on at once; more only makes the API server queue."""
@@ -97,7 +99,7 @@ class Syncer:
         self._notes = notes or Notes()
         self._keys = keys or KeyRing(None)
         self._jq = Jq()
-        self._observer = Observer(api)
+        self._observer: Observer | None = None
         self._scripts = Scripts(clock)
         self.checks = ""
         """Digest of the users' own health checks in use."""
@@ -323,6 +325,11 @@ class Syncer:
         else:
             if mode is Adoption.RELEASE and not left.reason:
                 inventory = await handsoff.give_back(run, self._api)
+            if self._observer is None:
+                # Late: only an agent that observes pays for knowing what a server would do.
+                from agent.observing import Observer
+
+                self._observer = Observer(self._api)
             await handsoff.observe(run, self._observer)
         done = self._pass(run, due.operation, Removed(inventory), left)
         return replace(done, again=handsoff.LOOK_AGAIN)
