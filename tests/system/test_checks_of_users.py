@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import hubs
+import orjson
 import pytest
 import spokes
 from spokes import System, merged
@@ -14,6 +15,7 @@ from argosy.health.user import EXPRESSIONS
 from hub.core.served import table
 
 FIRST = {"web": {"web-a": "good", "web-b": "good"}}
+BAD = {"web": {"web-a": "bad", "web-b": "good"}}
 SCRIPT = """
 if obj.data.value == 'bad' then return {status = 'Degraded', message = 'the value is bad'} end
 return {status = 'Healthy'}
@@ -57,9 +59,9 @@ async def test_a_check_on_the_hub_is_used_by_every_agent_present_and_coming(
             await system.settles({"one": merged(FIRST)})
             await shows(system, "Healthy")
 
-            spokes.commit(repo, {"web": {"web-a": "bad", "web-b": "good"}})
+            spokes.commit(repo, BAD)
             system.pull()
-            await system.settles({"one": {"web-a": "bad", "web-b": "good"}})
+            await system.settles({"one": merged(BAD)})
             await shows(system, "Healthy")
             await hubs.add(system.hub, table.CONFIG_MAP, argocd_cm(**{LUA: SCRIPT}))
             await shows(system, "Degraded")
@@ -74,3 +76,27 @@ async def test_a_check_on_the_hub_is_used_by_every_agent_present_and_coming(
             await shows(system, "Degraded")
             await hubs.delete(system.hub, table.CONFIG_MAP, "argocd-cm")
             await shows(system, "Healthy")
+
+
+async def test_an_agent_that_starts_without_the_hub_judges_by_the_checks_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hubs.repository(tmp_path) as repo:
+        spokes.commit(repo, BAD)
+        async with spokes.system(tmp_path, monkeypatch) as system:
+            spoke = await system.join("one")
+            await hubs.add(system.hub, table.CONFIG_MAP, argocd_cm(**{LUA: SCRIPT}))
+            await hubs.add(system.hub, table.APPLICATION_SET, hubs.appset(repo))
+            await shows(system, "Degraded")
+            await spoke.kill()
+            spoke.line.refuse = True
+            spoke.drift("web-b")
+            await spoke.start()
+
+            def says() -> list[tuple[str, bool]]:
+                program = spoke.program
+                states = program.applier._outbox._states if program and program.applier else {}
+                return [(state.health, orjson.loads(state.detail)["settled"]) for state in states.values()]
+
+            await hubs.until(lambda: says() == [("Degraded", True)], "the check is used and counted on")
+            assert spoke.ours() == merged(BAD), "and drift is healed meanwhile"
