@@ -389,6 +389,8 @@ class Hub:
 
     def _held_otherwise(self) -> None:
         self.mover.again()
+        self.roller.again()
+        self._roll.wake.set()
         self._remove.wake.set()
 
     def _rendered(self) -> None:

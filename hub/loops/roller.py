@@ -152,9 +152,17 @@ class Roller:
                 asked.append(state)
             else:
                 batch.refresh([state])
-        if asked:
-            _by_hand(batch, group, asked)
-        return self._release(batch, group, news) if news else set()
+        held = self._by_hand(batch, group, asked) if asked else set()
+        return held | (self._release(batch, group, news) if news else set())
+
+    def _by_hand(self, batch: _Batch, group: _Group, asked: Sequence[AppState]) -> set[str]:
+        """Gives the release to members of no stage that somebody asked to be synced; returns those that are held."""
+        assert group.row is not None
+        uids = [state.app for state in asked]
+        held = set(self._holds(batch.tx, uids, group.row.rollout, batch.now).by_app)
+        if free := [state for state in asked if state.app not in held]:
+            _hand_out(batch, group, free)
+        return held
 
     def _release(self, batch: _Batch, group: _Group, news: Sequence[AppState]) -> set[str]:
         owner = self._owner(batch.tx, news[0])
@@ -266,8 +274,8 @@ def _group(batch: _Batch, states: Sequence[AppState]) -> _Group:
     return _Group(ready, row, rollouts.members(batch.tx, row.rollout.id))
 
 
-def _by_hand(batch: _Batch, group: _Group, asked: Sequence[AppState]) -> None:
-    """Gives the release to members of no stage that somebody asked to be synced."""
+def _hand_out(batch: _Batch, group: _Group, asked: Sequence[AppState]) -> None:
+    """Gives the release to members of no stage."""
     assert group.row is not None
     moved = {}
     for state in asked:

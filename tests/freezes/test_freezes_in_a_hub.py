@@ -155,6 +155,31 @@ async def test_a_freeze_is_lifted_by_no_evaluation_and_no_restart(
         assert len(one.apps) == 1
 
 
+async def test_a_sync_by_hand_waits_for_the_end_of_a_freeze_as_well(
+    hub: Hub, repo: Repo, fleet: Fleet
+) -> None:
+    ids = await fleet("red")
+    step = {"matchExpressions": [{"key": "ring", "operator": "In", "values": ["none"]}]}
+    await hubs.delete(hub, table.APPLICATION_SET, "fleet")
+    made = hubs.appset(repo, "by-hand")
+    made["spec"]["strategy"] = {"type": "RollingSync", "rollingSync": {"steps": [step]}}
+    made["spec"]["template"]["metadata"]["name"] = "hand-{{.name}}"
+    await hubs.add(hub, table.APPLICATION_SET, made)
+    await look(hub)
+    await freeze(hub, fleet=True)
+    await hubs.patch(hub, table.APPLICATION, "hand-red", {"operation": {"sync": {}}})
+    await look(hub)
+
+    async def given() -> bool:
+        found = await hub.store.read(lambda tx: desired.assignments(tx, ids["red"]))
+        return "hand-red" in {item.app for item in found}
+
+    assert not await given()
+    assert "audit" in await held(hub, "hand-red")
+    await hubs.delete(hub, table.FREEZE, "f", "")
+    await hubs.until(given, "what was asked for is given")
+
+
 async def test_an_override_lets_one_application_through(hub: Hub, repo: Repo, fleet: Fleet) -> None:
     ids = await fleet("red", "blue")
     before, other = await bundles(hub, ids["red"]), await bundles(hub, ids["blue"])
@@ -169,14 +194,20 @@ async def test_an_override_lets_one_application_through(hub: Hub, repo: Repo, fl
 
 async def test_nothing_frozen_is_removed(hub: Hub, repo: Repo, fleet: Fleet) -> None:
     ids = await fleet("red")
+    before = (await hubs.apps(hub))["web-red"]["metadata"]["uid"]
     await freeze(hub, fleet=True)
     await hubs.delete(hub, table.APPLICATION, "web-red")
     await look(hub)
     assert await hub.store.read(lambda tx: desired.removals(tx, ids["red"])) == []
+    assert await hub.store.read(lambda tx: desired.assigned(tx, ids["red"])) == [before]
     assert "audit" in await held(hub, "web-red")
     await hubs.delete(hub, table.FREEZE, "f", "")
-    await look(hub)
-    assert len(await hub.store.read(lambda tx: desired.removals(tx, ids["red"]))) == 1
+
+    async def let_go() -> bool:
+        found = await hub.store.read(lambda tx: desired.assigned(tx, ids["red"]))
+        return before not in found
+
+    await hubs.until(let_go, "the removal goes once the freeze is over")
 
 
 async def test_a_projects_windows_hold_and_agents_are_told_of_them(
