@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench import b1_connect, b2_fanout, b4_ingest, b10_delivery, harness
+from bench import b1_connect, b2_fanout, b3_restart, b4_ingest, b10_delivery, b12_lists, harness
 from bench.figures import Result
 from bench.harness import Bench, Broken
 
@@ -45,6 +45,17 @@ def test_a_bundle_is_delivered_whole_and_as_a_difference(bench: Bench) -> None:
     found = b10_delivery.run(bench, 3, 1)
     _check(found, {"delivered", "wire_share", "difference"}, {"delivered_ratio"})
     assert 0 < found.figures["difference"].median < 10_000
+
+
+def test_a_restarted_hub_knows_its_fleet(bench: Bench) -> None:
+    found = b3_restart.run(bench, 4, 1)
+    _check(found, {"first_answer", "in_sync", "asked_for_all"}, {"in_sync_ratio"})
+    assert found.figures["asked_for_all"].median == 0
+
+
+def test_lists_are_counted_alone_and_under_reports(bench: Bench) -> None:
+    found = b12_lists.run(bench, 3, 1, 0.5)
+    _check(found, {"lists", "p99", "lists_streaming", "p99_ack"}, {"lists_ratio", "ack_ratio"})
 
 
 def test_a_part_that_fails_says_why(bench: Bench) -> None:
