@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from agent import execute
 from agent.cluster.base import ClusterApi, Refused
 from agent.cluster.reflector import Watcher
-from agent.core import differences, operations, plan
+from agent.core import differences, marks, operations, plan
 from agent.core.inventory import Entry, Operation
 from agent.core.marks import Seen, Wanted
 from agent.core.plan import Applied, Failed, Outcome, Step
@@ -72,6 +72,9 @@ class Hooks:
         if live is not None and live.operation == operations.hook_mark(self.operation):
             return live
         if live is not None and "BeforeHookCreation" in stages.delete_policies(task.manifest):
+            if live.owner != marks.seen(wanted.manifest).owner and not stages.role(live.body).hook:
+                # One that Argo CD left says of itself that it is a hook; anything else is somebody's.
+                raise Refused("an object of that name is there which is no hook: it is not deleted")
             gone, problem = await execute.delete(self.api, live)
             if problem or not gone:
                 return None

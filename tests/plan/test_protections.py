@@ -257,3 +257,20 @@ async def test_an_app_that_goes_leaves_what_another_app_wants(world: World, auto
     assert done.status.gone
     assert set(world.live()) == {"moves"}
     assert world.live()["moves"]["metadata"]["uid"] == uid
+
+
+async def test_a_hook_does_not_delete_somebody_elses_object_of_its_name(world: World) -> None:
+    world.cluster.put(config_map("migrate", k="theirs"))
+    hook = annotated(config_map("migrate"), **{"argocd.argoproj.io/hook": "PreSync"})
+
+    done = await world.sync(world.assignment(config_map("a"), hook))
+
+    assert world.live()["migrate"]["data"] == {"k": "theirs"}
+    assert "a" not in world.live()
+    assert any("is no hook: it is not deleted" in line.health_message for line in done.status.resources)
+
+    world.cluster.remove(CONFIG_MAP, "default", "migrate")
+    world.cluster.put(annotated(config_map("migrate", k="old"), **{"argocd.argoproj.io/hook": "PreSync"}))
+    world.now += 400
+    await world.sync(world.assignment(config_map("a"), hook))
+    assert world.live()["migrate"]["data"] == {"k": "1"}
