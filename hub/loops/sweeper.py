@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Awaitable, Callable, Iterable
 
+from hub.core import freezes
 from hub.core.served import table
 from hub.loops.trees import Trees
 from hub.store import deliveries, history, rollouts
@@ -19,6 +20,7 @@ DAY = 86400.0
 EVENT_LIFE = 3600.0
 ROLLOUT_EVENT_LIFE = OWNERLESS_LIFE = 7 * DAY
 AUDIT_LIFE = 90 * DAY
+ORDER_LIFE = 7 * DAY
 DELIVERY_LIFE = 90 * DAY
 
 
@@ -68,6 +70,14 @@ class Sweeper:
         deliveries.sweep(tx, now - DELIVERY_LIFE)
         self._ownerless(tx, now)
         self._old_events(tx, now)
+        self._old_orders(tx, now)
+
+    def _old_orders(self, tx: Tx, now: float) -> None:
+        """Freezes and overrides that ended stay to be read for a week; who made them is in the audit log for longer."""
+        for served, read in ((table.FREEZE, freezes.freeze), (table.OVERRIDE, freezes.override)):
+            for item in self._resources.list(tx, served):
+                if read(item).until < now - ORDER_LIFE:
+                    self._resources.delete(tx, served, "", item["metadata"]["name"], now=now)
 
     def _ownerless(self, tx: Tx, now: float) -> None:
         """Releases and rollouts of sets and Applications that are gone, once they are old."""

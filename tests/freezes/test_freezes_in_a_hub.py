@@ -249,6 +249,19 @@ async def test_mistakes_are_named(hub: Hub, kind: str, spec: dict[str, Any], sai
         await hubs.add(hub, served, order(kind, "wrong", **spec))
 
 
+async def test_what_ended_long_ago_is_swept_away(hub: Hub, clock: Clock) -> None:
+    for name, duration in (("old", "1h"), ("new", "200h")):
+        await freeze(hub, name, fleet=True, duration=duration)
+    clock.ahead = 8 * 86400.0
+    (sweep,) = [loop for loop in hub.loops if loop.name == "sweeper"]
+    sweep.wake.set()
+
+    async def swept() -> bool:
+        return set(await hubs.listed(hub, table.FREEZE)) == {"new"}
+
+    await hubs.until(swept, "the old one gone")
+
+
 async def test_the_end_is_reckoned_from_the_beginning(hub: Hub) -> None:
     made = await freeze(hub, fleet=True, duration="1h30m")
     begin = cells.seconds(made["metadata"]["creationTimestamp"])
