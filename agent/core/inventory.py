@@ -23,7 +23,8 @@ from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey
 
 FORMAT = 1
-KEPT_BUNDLES = 3
+KEPT_BUNDLES = 10
+"""So many bundles back it is known what was last applied to an object, and so which of its fields are ours."""
 _PLAIN_BYTES = 512 * 1024
 """Above this the document is compressed: a ConfigMap holds at most 1 MiB."""
 _UNPACKED_BYTES = 64 * 1024 * 1024
