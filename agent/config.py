@@ -24,6 +24,8 @@ class Config:
     health: str = ""
     policy: Path | None = None
     keys: Path | None = None
+    child: bool = False
+    """Whether the end of standard input ends the agent."""
     log_level: str = "info"
     log_format: str = "text"
 
@@ -57,6 +59,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         type=Path,
         help="folder of *.agekey and *.asc that open SOPS-encrypted manifests",
     )
+    run.add_argument(
+        "--child", action="store_true", help="end with standard input, as a child of whoever holds it open"
+    )
     run.add_argument("--log-level", choices=LEVELS, default="info")
     run.add_argument("--log-format", choices=("text", "json"), default="text")
     found = parser.parse_args(arguments)
@@ -73,6 +78,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         health=found.health,
         policy=found.policy or _path(environment.get("ARGOSY_POLICY")),
         keys=found.keys or _path(environment.get("ARGOSY_KEYS")),
+        child=found.child,
         log_level=found.log_level,
         log_format=found.log_format,
     )

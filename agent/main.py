@@ -63,6 +63,8 @@ async def run(settings: Config) -> int:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, ended.set)
+    if settings.child:
+        await _follow(loop, ended)
     work = loop.create_task(_work(program.Program(settings, version())))
     waiting = loop.create_task(ended.wait())
     await asyncio.wait({work, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -74,6 +76,16 @@ async def run(settings: Config) -> int:
     with contextlib.suppress(asyncio.CancelledError):
         await work
     return DONE
+
+
+async def _follow(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    """Ends with standard input: it ends with the process that holds it open, however that one dies."""
+
+    class End(asyncio.Protocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            ended.set()
+
+    await loop.connect_read_pipe(End, sys.stdin)
 
 
 async def _work(agent: Program) -> None:

@@ -47,7 +47,7 @@ class OwnAgent:
     def __init__(
         self, program: str, state: Path, kubeconfig: Path, offer: Callable[[], Awaitable[str]]
     ) -> None:
-        self._command = [program, "run", "--kubeconfig", str(kubeconfig), "--state", str(state)]
+        self._command = [program, "run", "--kubeconfig", str(kubeconfig), "--state", str(state), "--child"]
         self._offer = offer
         self._task: asyncio.Task[None] | None = None
 
@@ -71,10 +71,11 @@ class OwnAgent:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
     async def _run(self) -> int:
-        """The token goes in by the environment, where no list of processes shows it."""
+        """The token goes in by the environment, where no list of processes shows it; the pipe ends the agent when the
+        hub dies, however it dies."""
         environment = {**os.environ, "ARGOSY_JOIN": await self._offer()}
         child = await asyncio.create_subprocess_exec(
-            *self._command, env=environment, stdin=asyncio.subprocess.DEVNULL
+            *self._command, env=environment, stdin=asyncio.subprocess.PIPE
         )
         try:
             return await child.wait()

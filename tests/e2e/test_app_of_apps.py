@@ -99,6 +99,21 @@ def test_the_hub_and_its_own_agent_come_back_together(fleet: Fleet, repo: Repo) 
     assert fleet.kubectl("get", "clusters", "-o", "name").split() == ["cluster.argosy.dev/in-cluster"]
 
 
+def test_a_killed_hub_takes_its_own_agent_along(fleet: Fleet) -> None:
+    assert fleet.hub is not None
+    (agent,) = agents_of(fleet.hub.pid)
+    fleet.hub.kill()
+    wait(lambda: not Path(f"/proc/{agent}").exists(), "the agent ends with its hub")
+    fleet.start_hub("--in-cluster")
+    fleet.ready("in-cluster")
+
+
+def agents_of(pid: int) -> list[str]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [child for task in tasks for child in task.read_text().split()]
+    return [child for child in children if b"argosy-agent" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
 def test_a_destination_that_is_this_hub_says_how_it_would_be_one(tmp_path: Path, repo: Repo) -> None:
     plain = Fleet(tmp_path)
     with contextlib.closing(plain):
