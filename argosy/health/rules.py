@@ -151,6 +151,16 @@ def named(observed: int | None, wanted: int | None) -> bool:
     return observed is not None and observed != wanted
 
 
+def wanted_known(observed: int | None, wanted: int | None) -> bool:
+    """Where the object has a generation, the status must name it."""
+    return wanted is not None and observed != wanted
+
+
+def same(observed: int | None, wanted: int | None) -> bool:
+    """Both name the same one, or neither any."""
+    return observed != wanted
+
+
 def exact(observed: int | None, wanted: int | None) -> bool:
     """A status that names no generation does not count."""
     return observed is None or observed != wanted

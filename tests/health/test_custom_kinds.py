@@ -366,3 +366,40 @@ def test_no_kind_is_healthy_before_its_controller_spoke_and_nonsense_breaks_noth
     ):
         health(live(f"{group}/v1/{kind}", nonsense))
     assert health({**live(f"{group}/v1/{kind}"), "status": "fine"}) in (U, silent)
+
+
+ROLLING = {"updateStrategy": {"partition": 1, "rollingUpdate": {"partition": 1}}}
+UPDATED = {
+    **dict.fromkeys(
+        ("replicas", "updatedAvailableReplicas", "updatedReplicas", "expectedUpdatedReplicas"), 1
+    ),
+    **dict.fromkeys(("desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable"), 1),
+}
+
+
+@pytest.mark.parametrize("kind", ["CloneSet", "StatefulSet", "DaemonSet"])
+def test_a_partition_counts_from_the_second_generation_on(kind: str) -> None:
+    """And cannot be judged for an object without a generation."""
+    body = live(f"apps.kruise.io/v1alpha1/{kind}", spec=ROLLING)
+    found = []
+    for generation in (1, 2, None):
+        body["metadata"]["generation"] = generation
+        found.append(table.assess({**body, "status": {**UPDATED, "observedGeneration": generation}}).status)
+    assert found == [H, S, U]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "expected"),
+    [
+        ("numaflow.numaproj.io/v1alpha1/Pipeline", {"phase": "Running"}, [P, H]),
+        ("postgresql.cnpg.io/v1/Database", {"applied": False, "message": "m"}, [P, D]),
+    ],
+)
+def test_an_object_without_a_generation_needs_none_in_its_status(
+    kind: str, status: Any, expected: list[Health]
+) -> None:
+    body, bare = live(kind, status), live(kind, status)
+    del bare["metadata"]["generation"]
+    bare["status"].pop("observedGeneration", None)
+    body["status"].pop("observedGeneration", None)
+    assert [table.assess(each).status for each in (body, bare)] == expected

@@ -28,6 +28,7 @@ from argosy.health.rules import (
     When,
     by_conditions,
     by_phase,
+    needed,
     rows,
 )
 from argosy.objects import Manifest
@@ -102,9 +103,8 @@ def _observed(live: Manifest) -> bool:
     observed = str(now.get("observedGeneration", ""))
     if not observed.isdecimal():
         return True
-    wanted = number(metadata, "generation")
     # A hash may consist of digits alone; it is then far greater than any generation.
-    return int(observed) >= wanted
+    return int(observed) >= needed(metadata, "generation")
 
 
 def _failure(live: Manifest) -> Found | None:

@@ -28,6 +28,7 @@ from argosy.health.rules import (
     once_observed,
     only,
     rows,
+    same,
     waiting,
 )
 from argosy.objects import Manifest
@@ -152,7 +153,7 @@ CHECKS: Rows = {
     **rows("s3.aws.crossplane.io", _managed, "Bucket"),
     **rows("pkg.crossplane.io", _package, "Provider"),
     **rows("stacks.crossplane.io", _stack, "ClusterStackInstall"),
-    **rows("pulumi.com", once_observed(_pulumi, exact), "Stack"),
+    **rows("pulumi.com", once_observed(_pulumi, same), "Stack"),
     **rows(
         "kro.run", once_condition_observed(by_conditions(*READY), "Ready", exact), "ResourceGraphDefinition"
     ),

@@ -35,6 +35,7 @@ from argosy.health.rules import (
     rows,
     state,
     waiting,
+    wanted_known,
 )
 from argosy.objects import Manifest
 
@@ -96,7 +97,7 @@ _BACKUP = {
 def _postgres_database(live: Manifest) -> Found:
     now = status(live)
     said = text(now, "message")
-    if now.get("observedGeneration") is None or not isinstance(now.get("applied"), bool):
+    if not isinstance(now.get("applied"), bool):
         return progressing(said or "Waiting for CloudNativePG to reconcile the Database")
     return healthy(said) if now["applied"] else degraded(said)
 
@@ -267,7 +268,7 @@ def _atlas_schema(live: Manifest) -> Found:
 
 CHECKS: Rows = {
     **rows("postgresql.cnpg.io", _postgres, "Cluster"),
-    **rows("postgresql.cnpg.io", once_observed(_postgres_database), "Database"),
+    **rows("postgresql.cnpg.io", once_observed(_postgres_database, wanted_known), "Database"),
     **rows("postgresql.cnpg.io", by_phase("phase", _BACKUP), "Backup"),
     **rows("acid.zalan.do", _zalando, "postgresql"),
     **rows("k8s.mariadb.com", _mariadb, "MariaDB"),

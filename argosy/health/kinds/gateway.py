@@ -28,6 +28,7 @@ from argosy.health.rules import (
     once_condition_observed,
     rows,
     waiting,
+    wanted_known,
 )
 from argosy.objects import Manifest
 
@@ -150,7 +151,7 @@ def _airlock(live: Manifest) -> Found:
         return waiting(live)
     for name, conditions in found:
         for item in conditions:
-            if named(item.generation, generation(live)) and generation(live) is not None:
+            if wanted_known(item.generation, generation(live)):
                 return progressing(f"Waiting for Ancestor {name} to update {live['kind']} status")
         accepted = next((item for item in conditions if item.type == "Accepted"), None)
         if conditions and (accepted is None or accepted.state != "True"):

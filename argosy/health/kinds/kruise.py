@@ -21,10 +21,10 @@ from argosy.health.base import (
 )
 from argosy.health.rules import (
     Rows,
-    exact,
     needed,
     once_observed,
     rows,
+    same,
     with_status,
 )
 from argosy.objects import Manifest
@@ -34,12 +34,17 @@ def _rolling(live: Manifest) -> Mapping[str, Any]:
     return mapping(mapping(spec(live), "updateStrategy"), "rollingUpdate")
 
 
+def _changed(live: Manifest) -> bool:
+    """A partition keeps pods of an old revision; the first generation has none. Raises `Malformed` without one."""
+    return needed(mapping(live, "metadata"), "generation") > 1
+
+
 def _clone_set(live: Manifest) -> Found:
     """OpenKruise: `partition` is how many replicas keep the old revision until somebody goes on."""
     now, strategy = status(live), mapping(spec(live), "updateStrategy")
     if strategy.get("paused") is True or now.get("updatedAvailableReplicas") is None:
         return suspended("CloneSet is paused")
-    if strategy.get("partition") not in (None, 0):
+    if strategy.get("partition") != 0 and _changed(live):
         if needed(now, "updatedReplicas") < needed(now, "expectedUpdatedReplicas"):
             return progressing("Waiting for the partition to be updated")
         return suspended("CloneSet waits at its partition")
@@ -57,7 +62,7 @@ def _kruise_stateful_set(live: Manifest) -> Found:
     now, rolling = status(live), _rolling(live)
     if rolling.get("paused") is True or now.get("updatedAvailableReplicas") is None:
         return suspended("StatefulSet is paused")
-    if needed(rolling, "partition") != 0:
+    if rolling.get("partition") != 0 and _changed(live):
         if needed(now, "updatedReplicas") > needed(now, "replicas") - needed(rolling, "partition"):
             return suspended("StatefulSet waits at its partition")
         return progressing("Waiting for the partition to be updated")
@@ -69,7 +74,7 @@ def _kruise_daemon_set(live: Manifest) -> Found:
     desired, updated = now.get("desiredNumberScheduled"), now.get("updatedNumberScheduled")
     if rolling.get("paused") is True or updated is None:
         return suspended("DaemonSet is paused")
-    if rolling.get("partition") not in (None, 0):
+    if rolling.get("partition") not in (None, 0) and _changed(live):
         if updated > needed(now, "desiredNumberScheduled") - number(rolling, "partition"):
             return suspended("DaemonSet waits at its partition")
         return progressing("Waiting for the partition to be updated")
@@ -146,12 +151,12 @@ def _game_server_set(live: Manifest) -> Found:
 
 
 CHECKS: Rows = {
-    **rows("apps.kruise.io", once_observed(_clone_set, exact), "CloneSet"),
-    **rows("apps.kruise.io", once_observed(_kruise_stateful_set, exact), "StatefulSet"),
-    **rows("apps.kruise.io", once_observed(_kruise_daemon_set, exact), "DaemonSet"),
+    **rows("apps.kruise.io", once_observed(_clone_set, same), "CloneSet"),
+    **rows("apps.kruise.io", once_observed(_kruise_stateful_set, same), "StatefulSet"),
+    **rows("apps.kruise.io", once_observed(_kruise_daemon_set, same), "DaemonSet"),
     **rows("apps.kruise.io", with_status(_advanced_cron_job), "AdvancedCronJob"),
     **rows("apps.kruise.io", _broadcast_job, "BroadcastJob"),
-    **rows("rollouts.kruise.io", with_status(once_observed(_kruise_rollout, exact)), "Rollout"),
+    **rows("rollouts.kruise.io", with_status(once_observed(_kruise_rollout, same)), "Rollout"),
     **rows("game.kruise.io", _game_server, "GameServer"),
-    **rows("game.kruise.io", once_observed(_game_server_set, exact), "GameServerSet"),
+    **rows("game.kruise.io", once_observed(_game_server_set, same), "GameServerSet"),
 }

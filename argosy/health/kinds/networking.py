@@ -26,9 +26,9 @@ from argosy.health.rules import (
     When,
     by_conditions,
     by_phase,
-    exact,
     once_condition_observed,
     rows,
+    same,
     waiting,
 )
 from argosy.objects import Manifest
@@ -129,8 +129,8 @@ _nmstate = by_conditions(
 )
 
 CHECKS: Rows = {
-    **rows("projectcontour.io", once_condition_observed(_http_proxy, "Valid", exact), "HTTPProxy"),
-    **rows("projectcontour.io", once_condition_observed(_valid, "Valid", exact), "ExtensionService"),
+    **rows("projectcontour.io", once_condition_observed(_http_proxy, "Valid", same), "HTTPProxy"),
+    **rows("projectcontour.io", once_condition_observed(_valid, "Valid", same), "ExtensionService"),
     **rows(
         "gateway.solo.io",
         _gloo,

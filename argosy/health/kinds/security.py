@@ -28,9 +28,11 @@ from argosy.health.rules import (
     by_phase,
     exact,
     find,
+    named,
     once_observed,
     only,
     rows,
+    same,
     suspended_where,
     waiting,
 )
@@ -191,10 +193,10 @@ CHECKS: Rows = {
     **rows("policy.open-cluster-management.io", _compliant, "CertificatePolicy"),
     **rows(
         "policy.open-cluster-management.io",
-        once_observed(_compliant, exact, at="status.lastEvaluatedGeneration"),
+        once_observed(_compliant, same, at="status.lastEvaluatedGeneration"),
         "ConfigurationPolicy",
     ),
-    **rows("policy.open-cluster-management.io", once_observed(_operator_policy), "OperatorPolicy"),
+    **rows("policy.open-cluster-management.io", once_observed(_operator_policy, named), "OperatorPolicy"),
     **rows(
         "capsule.clastix.io",
         _capsule,

@@ -28,11 +28,11 @@ from argosy.health.rules import (
     When,
     by_conditions,
     by_phase,
-    exact,
     find,
     once_observed,
     only,
     rows,
+    same,
     state,
     waiting,
 )
@@ -183,7 +183,7 @@ CHECKS: Rows = {
     **rows("apps.openshift.io", _deployment_config, "DeploymentConfig"),
     **rows(
         "numaflow.numaproj.io",
-        once_observed(_numaflow, exact),
+        once_observed(_numaflow, same),
         "InterStepBufferService",
         "MonoVertex",
         "Pipeline",
@@ -191,7 +191,7 @@ CHECKS: Rows = {
     ),
     **rows(
         "numaplane.numaproj.io",
-        once_observed(_numaplane, exact),
+        once_observed(_numaplane, same),
         "ISBServiceRollout",
         "MonoVertexRollout",
         "NumaflowControllerRollout",
