@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from argosy.errors import Problem
 from argosy.objects import Manifest
+from hub.core import projects
 
 SYNC_OPTIONS = frozenset(
     [
@@ -58,6 +59,20 @@ def on_application(app: Manifest) -> list[Problem]:
     destination = app["spec"].get("destination") or {}
     if not destination.get("server") and not destination.get("name"):
         found.append(Problem("spec.destination", "neither server nor name is set"))
+    return found
+
+
+def on_project(spec: Mapping[str, Any]) -> list[Problem]:
+    """Advice on the spec of an AppProject: what it asks for and does not get."""
+    found = []
+    if spec.get("orphanedResources") is not None:
+        found.append(Problem("spec.orphanedResources", "is not watched: nothing is reported of such objects"))
+    for field in projects.UNVERIFIED:
+        if spec.get(field):
+            message = "signatures are not verified yet, so the project permits no application"
+            found.append(Problem(f"spec.{field}", message))
+    if any(role.get("jwtTokens") for role in spec.get("roles") or ()):
+        found.append(Problem("spec.roles.jwtTokens", "are not accepted by this API"))
     return found
 
 

@@ -135,6 +135,10 @@ def _advise_set(appset: Manifest) -> list[str]:
     return [str(problem) for problem in advice.on_application_set(parse.application_set(appset).spec)]
 
 
+def _advise_project(project: Manifest) -> list[str]:
+    return [str(problem) for problem in advice.on_project(project.get("spec") or {})]
+
+
 def _revision(manifest: Manifest, now: float) -> str:
     status = cells.value(manifest, "status", "sync") or {}
     revision = status.get("revision") or ",".join(status.get("revisions") or ())
@@ -326,4 +330,5 @@ APP_PROJECT = Served(
     ),
     "appproject",
     (_NAME, Column("Description", cells.at("spec", "description"), description="What it is for."), _AGE),
+    advise=_advise_project,
 )
