@@ -20,6 +20,7 @@ from testbed import binaries, controlplane
 GIVERS = frozenset({"testbed_clusters", "control_planes", "managed_control_plane", "living_control_plane"})
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "e2e" in item.path.parent.parts or GIVERS & set(getattr(item, "fixturenames", ())):
