@@ -211,6 +211,9 @@ class LinkServer:
                 await self._sweep_once()
             except ArgosyError as error:
                 log.warning("sweep failed", error=error.message)
+            except Exception:
+                # It has to go on whatever happens: without it nobody is ever called offline again.
+                log.exception("sweep broke")
 
     async def _sweep_once(self) -> None:
         now, wall = time.monotonic(), self._clock()
