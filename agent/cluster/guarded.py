@@ -5,27 +5,19 @@ whoever asks for it. What is permitted is `agent.core.localpolicy`'s word; this 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from agent.cluster.base import (
-    MANAGER,
-    PAGE,
-    ClusterApi,
-    Event,
-    Identity,
-    Page,
-    Propagation,
-    Refused,
-    TryLater,
-)
+from agent.cluster.base import ClusterApi, Propagation, Refused, TryLater
+from agent.cluster.doorway import Doorway
 from agent.core import localpolicy
 from agent.core.adoption import Adoption
 from agent.core.localpolicy import LocalPolicy
 from argosy.errors import Forbidden
-from argosy.kinds import Gvk, Kinds
-from argosy.objects import Manifest, ObjectKey, key_of
+from argosy.kinds import Gvk
+from argosy.objects import ObjectKey
 
+WRITES = frozenset({"apply", "create", "update", "delete"})
 REASON = "LocalPolicy"
 LATER = 60.0
 """Seconds after which a deletion over the limit is asked for again."""
@@ -40,7 +32,7 @@ class Counted(Protocol):
     def delete(self, deletions: tuple[float, ...]) -> None: ...
 
 
-class GuardedCluster:
+class GuardedCluster(Doorway):
     """`api` for the objects of apps that are written as `account` ("namespace:name", "" for the agent itself)."""
 
     def __init__(
@@ -51,60 +43,19 @@ class GuardedCluster:
         clock: Callable[[], float],
         account: str = "",
     ) -> None:
-        self._own = api
-        self._api = api.acting(account) if account else api
+        super().__init__(api.acting(account) if account else api, about=api)
         self._policy = policy
         self._counted = counted
         self._clock = clock
         self._account = account
 
     def acting(self, account: str) -> GuardedCluster:
-        return GuardedCluster(self._own, self._policy, self._counted, self._clock, account)
-
-    async def identity(self) -> Identity:
-        return await self._own.identity()
-
-    async def kinds(self, *, refresh: bool = False) -> Kinds:
-        return await self._own.kinds(refresh=refresh)
-
-    async def get(self, gvk: Gvk, namespace: str, name: str) -> Manifest | None:
-        return await self._api.get(gvk, namespace, name)
-
-    async def list(
-        self, gvk: Gvk, *, namespace: str = "", selector: str = "", limit: int = PAGE, more: str = ""
-    ) -> Page:
-        return await self._api.list(gvk, namespace=namespace, selector=selector, limit=limit, more=more)
-
-    async def apply(
-        self,
-        manifest: Manifest,
-        *,
-        force: bool = False,
-        dry_run: bool = False,
-        manager: str = MANAGER,
-        validate: bool = True,
-    ) -> Manifest:
-        self._permit(key_of(manifest))
-        return await self._api.apply(
-            manifest, force=force, dry_run=dry_run, manager=manager, validate=validate
-        )
-
-    async def create(
-        self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
-    ) -> Manifest:
-        self._permit(key_of(manifest))
-        return await self._api.create(manifest, dry_run=dry_run, manager=manager, validate=validate)
-
-    async def update(
-        self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
-    ) -> Manifest:
-        self._permit(key_of(manifest))
-        return await self._api.update(manifest, dry_run=dry_run, manager=manager, validate=validate)
+        return GuardedCluster(self._about, self._policy, self._counted, self._clock, account)
 
     async def delete(
         self, gvk: Gvk, namespace: str, name: str, *, uid: str, propagation: Propagation = "Background"
     ) -> bool:
-        self._permit(ObjectKey(gvk.group, gvk.kind, namespace, name))
+        self._admit("delete", gvk, namespace, name)
         now = self._clock()
         if wrong := self._policy().deletion_refusal(self._counted.deletions, now):
             raise TryLater(wrong, LATER)
@@ -112,86 +63,32 @@ class GuardedCluster:
             recent = localpolicy.recent_deletions(self._counted.deletions, now)
             # Before it happens, so that no crash makes a deletion that was not counted.
             await asyncio.to_thread(self._counted.delete, (*recent, now))
-        return await self._api.delete(gvk, namespace, name, uid=uid, propagation=propagation)
-
-    def watch(
-        self, gvk: Gvk, *, resource_version: str = "", namespace: str = "", selector: str = ""
-    ) -> AsyncIterator[Event]:
-        return self._own.watch(gvk, resource_version=resource_version, namespace=namespace, selector=selector)
+        return await self._inner.delete(gvk, namespace, name, uid=uid, propagation=propagation)
 
     async def close(self) -> None:
         """The cluster belongs to whoever made it."""
 
-    def _permit(self, key: ObjectKey) -> None:
-        if wrong := self._policy().refusal(key, self._account):
+    def _admit(self, verb: str, gvk: Gvk, namespace: str, name: str) -> None:
+        key = ObjectKey(gvk.group, gvk.kind, namespace, name)
+        if verb in WRITES and (wrong := self._policy().refusal(key, self._account)):
             raise Refused(wrong, REASON)
 
 
-class ObservedCluster:
+class ObservedCluster(Doorway):
     """A cluster that nothing of this process can write to, not even in a dry run, while its policy says `observe`."""
 
     def __init__(self, api: ClusterApi, policy: Callable[[], LocalPolicy]) -> None:
-        self._api = api
+        super().__init__(api)
         self._policy = policy
 
     def acting(self, account: str) -> ObservedCluster:
-        return ObservedCluster(self._api.acting(account), self._policy)
-
-    async def identity(self) -> Identity:
-        return await self._api.identity()
-
-    async def kinds(self, *, refresh: bool = False) -> Kinds:
-        return await self._api.kinds(refresh=refresh)
-
-    async def get(self, gvk: Gvk, namespace: str, name: str) -> Manifest | None:
-        return await self._api.get(gvk, namespace, name)
-
-    async def list(
-        self, gvk: Gvk, *, namespace: str = "", selector: str = "", limit: int = PAGE, more: str = ""
-    ) -> Page:
-        return await self._api.list(gvk, namespace=namespace, selector=selector, limit=limit, more=more)
-
-    async def apply(
-        self,
-        manifest: Manifest,
-        *,
-        force: bool = False,
-        dry_run: bool = False,
-        manager: str = MANAGER,
-        validate: bool = True,
-    ) -> Manifest:
-        self._permit("apply", key_of(manifest))
-        return await self._api.apply(
-            manifest, force=force, dry_run=dry_run, manager=manager, validate=validate
-        )
-
-    async def create(
-        self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
-    ) -> Manifest:
-        self._permit("create", key_of(manifest))
-        return await self._api.create(manifest, dry_run=dry_run, manager=manager, validate=validate)
-
-    async def update(
-        self, manifest: Manifest, *, dry_run: bool = False, manager: str = MANAGER, validate: bool = True
-    ) -> Manifest:
-        self._permit("update", key_of(manifest))
-        return await self._api.update(manifest, dry_run=dry_run, manager=manager, validate=validate)
-
-    async def delete(
-        self, gvk: Gvk, namespace: str, name: str, *, uid: str, propagation: Propagation = "Background"
-    ) -> bool:
-        self._permit("delete", ObjectKey(gvk.group, gvk.kind, namespace, name))
-        return await self._api.delete(gvk, namespace, name, uid=uid, propagation=propagation)
-
-    def watch(
-        self, gvk: Gvk, *, resource_version: str = "", namespace: str = "", selector: str = ""
-    ) -> AsyncIterator[Event]:
-        return self._api.watch(gvk, resource_version=resource_version, namespace=namespace, selector=selector)
+        return ObservedCluster(self._inner.acting(account), self._policy)
 
     async def close(self) -> None:
-        await self._api.close()
+        await self._inner.close()
 
-    def _permit(self, verb: str, key: ObjectKey) -> None:
+    def _admit(self, verb: str, gvk: Gvk, namespace: str, name: str) -> None:
         policy = self._policy()
-        if policy.mode is Adoption.OBSERVE:
+        if verb in WRITES and policy.mode is Adoption.OBSERVE:
+            key = ObjectKey(gvk.group, gvk.kind, namespace, name)
             raise Forbidden(f"{verb} {key}: this cluster is only observed: spec.mode of {policy.source}")
