@@ -7,10 +7,9 @@ Reads `{"lua": script, "libraries": bool, "object": object}` or `{"cel": express
 from __future__ import annotations
 
 import json
-import resource
-import sys
 from typing import Any
 
+from agent import answerer
 from argosy import cel, lua
 from argosy.health.user import Exhausted, Failed
 
@@ -33,13 +32,5 @@ def answer(line: str) -> dict[str, Any]:
         return {"failed": "the check needs too much memory", "exhausted": True}
 
 
-def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    print("ready", flush=True)
-    for line in sys.stdin:
-        print(json.dumps(answer(line)), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    answerer.serve(answer, memory=MEMORY, files=64)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import json
-import resource
-import sys
 from typing import Any
 
 import jq
+
+from agent import answerer
 
 MEMORY = 512 * 1024 * 1024
 
@@ -34,13 +34,5 @@ def answer(line: str) -> dict[str, Any]:
     return {"object": found}
 
 
-def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
-    print("ready", flush=True)
-    for line in sys.stdin:
-        print(json.dumps(answer(line)), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    answerer.serve(answer, memory=MEMORY, files=16)
