@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
@@ -11,46 +13,28 @@ from hub.store import schema
 history = Migrations("argosy")
 
 
-@history(name="0001_first")
-def _first(db: sqlite_utils.Database) -> None:
-    for statement in (*schema.CORE_TABLES, *schema.LINK_TABLES):
-        db.execute(statement)
+TABLES = {
+    "0001_first": (*schema.CORE_TABLES, *schema.LINK_TABLES),
+    "0002_rollouts": schema.ROLLOUT_TABLES,
+    "0003_freezes": schema.FREEZE_TABLES,
+    "0004_deliveries": schema.DELIVERY_TABLES,
+    "0005_audit": schema.AUDIT_TABLES,
+    "0006_removals": schema.REMOVAL_TABLES,
+    "0007_checks": schema.CHECK_TABLES,
+}
+"""What each migration runs, by its name, in their order."""
 
 
-@history(name="0002_rollouts")
-def _rollouts(db: sqlite_utils.Database) -> None:
-    for statement in schema.ROLLOUT_TABLES:
-        db.execute(statement)
+def _running(statements: Iterable[str]) -> Callable[[sqlite_utils.Database], None]:
+    def run(db: sqlite_utils.Database) -> None:
+        for statement in statements:
+            db.execute(statement)
+
+    return run
 
 
-@history(name="0003_freezes")
-def _freezes(db: sqlite_utils.Database) -> None:
-    for statement in schema.FREEZE_TABLES:
-        db.execute(statement)
-
-
-@history(name="0004_deliveries")
-def _deliveries(db: sqlite_utils.Database) -> None:
-    for statement in schema.DELIVERY_TABLES:
-        db.execute(statement)
-
-
-@history(name="0005_audit")
-def _audit(db: sqlite_utils.Database) -> None:
-    for statement in schema.AUDIT_TABLES:
-        db.execute(statement)
-
-
-@history(name="0006_removals")
-def _removals(db: sqlite_utils.Database) -> None:
-    for statement in schema.REMOVAL_TABLES:
-        db.execute(statement)
-
-
-@history(name="0007_checks")
-def _checks(db: sqlite_utils.Database) -> None:
-    for statement in schema.CHECK_TABLES:
-        db.execute(statement)
+for _name, _statements in TABLES.items():
+    history(name=_name)(_running(_statements))
 
 
 def apply(db: sqlite_utils.Database) -> None:
