@@ -24,7 +24,7 @@ _REVISION = "Application has pending changes, setting status to Waiting"
 _SPEC = "Application has pending changes (spec differs), setting status to Waiting"
 _CHANGED = (_BOTH, _REVISION, _SPEC)
 _DONE = "Application resource"
-_PERCENT = re.compile(r"([+-]?[0-9]+)%\Z")
+PERCENT = re.compile(r"([+-]?[0-9]+)%\Z")
 
 
 class Status(enum.StrEnum):
@@ -54,7 +54,7 @@ class Step:
             return math.inf
         if not isinstance(self.most, str):
             return self.most
-        found = _PERCENT.match(self.most)
+        found = PERCENT.match(self.most)
         share = math.floor(int(found[1]) * total / 100) if found else 0
         return share if self.most == "0%" else max(share, 1)
 
@@ -300,7 +300,7 @@ def _issue(steps: Sequence[Step], members: Sequence[Sequence[str]], doubled: Map
         numbers = ", ".join(str(at + 1) for at in at_steps)
         return f"application {name!r} is selected by several steps: {numbers}"
     for at, step in enumerate(steps, 1):
-        if isinstance(step.most, str) and not _PERCENT.match(step.most):
+        if isinstance(step.most, str) and not PERCENT.match(step.most):
             return f"step {at}: maxUpdate {step.most!r}, a number or a percentage is expected"
     empty = [str(at) for at, names in enumerate(members, 1) if not names]
     return f"no application matches step {', '.join(empty)}" if empty else ""

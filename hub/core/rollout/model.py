@@ -60,9 +60,6 @@ class State(StrEnum):
 ASSIGNED = frozenset({State.MOVING, State.SOAKING})
 """Counts against `maxConcurrent`."""
 
-SETTLED = frozenset({State.DONE, State.DEFERRED, State.SKIPPED, State.LEFT})
-"""Holds no stage up."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limit:

@@ -8,8 +8,6 @@ cluster is deferred instead of holding everybody up. `hub.core.rollingsync` is A
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +15,6 @@ from typing import Any
 from hub.core import rollingsync
 from hub.core.labels import Selector
 from hub.core.rollout.model import Limit, Stage, Strategy
-
-_PERCENT = re.compile(r"([+-]?[0-9]+)%\Z")
-
 
 _EVERY = rollingsync.Step()
 
@@ -56,6 +51,6 @@ def _limit(most: int | str | None) -> Limit | None:
     if most is None:
         return None
     if isinstance(most, str):
-        found = _PERCENT.match(most)
+        found = rollingsync.PERCENT.match(most)
         return Limit(max(0, int(found[1])), percent=True) if found else Limit(1)
-    return Limit(max(0, math.floor(most)))
+    return Limit(max(0, most))
