@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from urllib.parse import urlencode
 
-from bench import estate, product, seed
+from bench import product, simulated
 from bench.figures import Result, Target, figure
 from bench.harness import Bench, Role
 from hub.cli import kubeconfig
@@ -88,27 +88,10 @@ def run(bench: Bench, agents: int | None = None, rounds: int = ROUNDS, seconds: 
 
 def _filled(bench: Bench, clusters: int, stack: contextlib.ExitStack) -> tuple[product.Hub, Role]:
     """A hub with sets on all clusters, and agents that have applied and reported everything."""
-    repo = product.Repo(bench.fresh("git"))
-    stack.callback(repo.close)
-    revision = repo.commit(estate.files())
-    data = bench.fresh("hub")
-    hub = product.Hub(bench, data)
-    bench.say(f"{ID}: registering {clusters} clusters")
-    ids = {}
-    for number in range(clusters):
-        made = hub.client.create("/apis/argosy.dev/v1alpha1/clusters", estate.cluster(number, 1))
-        ids[number] = made["metadata"]["uid"]
-    hub.end()
-    seed.enrol(data, ids)
-    hub = product.Hub(bench, data)
-    stack.callback(hub.end)
-    fleet = bench.role("appliers", folder=str(data))
-    stack.callback(bench.end, fleet)
-    fleet.ask("connect", port=hub.link_port, count=clusters, within=120)
-    for number in range(SETS):
-        hub.client.create(product.SETS, estate.appset(number, 1, repo.url))
-    fleet.ask("applied", revision=revision, count=clusters * SETS, patience=120, within=130)
-    return hub, fleet
+    made = simulated.start(bench, stack, ID, clusters)
+    made.deploy(SETS)
+    made.fleet.ask("applied", revision=made.revision, count=clusters * SETS, patience=120, within=130)
+    return made.hub, made.fleet
 
 
 def _listers(bench: Bench, hub: product.Hub) -> tuple[Role, dict[str, str]]:

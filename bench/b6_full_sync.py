@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections import defaultdict
 
-from bench import estate, product, seed
+from bench import simulated
 from bench.figures import Result, Target, figure, percentile
 from bench.harness import Bench
 
@@ -42,28 +42,14 @@ def run(bench: Bench, agents: int | None = None, instances: int = INSTANCES) -> 
 
 def _instance(bench: Bench, clusters: int) -> dict[str, float]:
     with contextlib.ExitStack() as stack:
-        repo = product.Repo(bench.fresh("git"))
-        stack.callback(repo.close)
-        revision = repo.commit(estate.files())
-        data = bench.fresh("hub")
-        hub = product.Hub(bench, data)
-        bench.say(f"{ID}: registering {clusters} clusters")
-        ids = {}
-        for number in range(clusters):
-            made = hub.client.create("/apis/argosy.dev/v1alpha1/clusters", estate.cluster(number, 1))
-            ids[number] = made["metadata"]["uid"]
-        hub.end()
-        seed.enrol(data, ids)
-        hub = product.Hub(bench, data)
-        stack.callback(hub.end)
-        fleet = bench.role("appliers", folder=str(data))
-        stack.callback(bench.end, fleet)
-        fleet.ask("connect", port=hub.link_port, count=clusters, within=120)
+        made = simulated.start(bench, stack, ID, clusters)
+        hub = made.hub
         bench.say(f"{ID}: {clusters * SETS} applications")
         began, cpu, wanted = time.monotonic(), hub.process.cpu, clusters * SETS
-        for number in range(SETS):
-            hub.client.create(product.SETS, estate.appset(number, 1, repo.url))
-        got = fleet.ask("applied", revision=revision, count=wanted, patience=PATIENCE, within=PATIENCE + 10)
+        made.deploy(SETS)
+        got = made.fleet.ask(
+            "applied", revision=made.revision, count=wanted, patience=PATIENCE, within=PATIENCE + 10
+        )
         late = [when - began for when in got["at"]]
         spent = hub.process.cpu - cpu
         return {
