@@ -49,6 +49,7 @@ from hub.core.generators.base import ProviderRequest
 from hub.core.served import table
 from hub.core.types import LOCAL_CLUSTER, Answer
 from hub.git import credentials
+from hub.git.command import Settings as GitSettings
 from hub.git.mirror import Mirrors
 from hub.link.server import LinkConfig, LinkServer
 from hub.loops import checking
@@ -175,7 +176,8 @@ class Hub:
 
     def _build(self) -> None:
         settings, store, objects = self.settings, self.store, self.resources
-        self.mirrors = Mirrors(settings.mirrors, highest=semver.highest)
+        patience = GitSettings(list_seconds=settings.git_list, fetch_seconds=settings.git_fetch)
+        self.mirrors = Mirrors(settings.mirrors, highest=semver.highest, settings=patience)
         self._open.push_async_callback(self.mirrors.close)
         sandbox = Sandbox()
         self._open.callback(sandbox.close)

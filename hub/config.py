@@ -16,7 +16,8 @@ class HubConfig:
 
     `names` are further host names or addresses by which clients and agents reach this hub; the first is what join
     tokens carry. Times are seconds: `poll` between two looks at a repository, `lifetime` of agents' certificates,
-    `beat` between two signs of life of an agent, `grace` until a lost cluster counts as not Ready.
+    `beat` between two signs of life of an agent, `grace` until a lost cluster counts as not Ready, `git_list` and
+    `git_fetch` until a listing or fetch is given up.
     """
 
     data: Path
@@ -29,6 +30,8 @@ class HubConfig:
     lifetime: float = 86400.0
     beat: int = 20
     grace: float = 20.0
+    git_list: float = 30.0
+    git_fetch: float = 600.0
     in_cluster: bool = False
     """Whether the hub runs an agent for its own API, the cluster `in-cluster`."""
 

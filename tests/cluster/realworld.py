@@ -34,7 +34,7 @@ class RealWorld(World):
     async def quiet(self) -> None:
         await asyncio.sleep(0.1)
 
-    async def eventually(self, ask: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
+    async def eventually(self, ask: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
         """What `ask` answers once rights that were given a moment ago are known to the server."""
         deadline = time.monotonic() + seconds
         while True:

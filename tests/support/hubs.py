@@ -134,7 +134,7 @@ async def apps(hub: Hub) -> dict[str, Manifest]:
     return {name: app for name, app in found.items() if not app["metadata"].get("deletionTimestamp")}
 
 
-async def until(true: Callable[[], Any], what: str, *, seconds: float = 20.0) -> Any:
+async def until(true: Callable[[], Any], what: str, *, seconds: float = 60.0) -> Any:
     """Asks (a function or coroutine function) until the answer is truthy; fails with `what` at the deadline."""
     deadline = time.monotonic() + seconds
     while True:

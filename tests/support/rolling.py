@@ -68,7 +68,7 @@ async def status(hub: Hub, name: str) -> dict[str, Any]:
     return found
 
 
-async def reaches(hub: Hub, name: str, seconds: float = 20.0, **fields: Any) -> dict[str, Any]:
+async def reaches(hub: Hub, name: str, seconds: float = 60.0, **fields: Any) -> dict[str, Any]:
     """Waits until fields of a Rollout's status have these values; returns the status."""
 
     async def reached() -> bool:

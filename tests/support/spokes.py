@@ -213,7 +213,7 @@ class Spoke:
             if not self.life.dead:
                 raise
 
-    async def died(self, seconds: float = 20.0) -> bool:
+    async def died(self, seconds: float = 60.0) -> bool:
         """Waits for the death that `start` announced; False where the agent lives on after `seconds`."""
         assert self.task is not None
         with contextlib.suppress(TimeoutError):

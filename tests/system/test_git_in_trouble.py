@@ -6,7 +6,6 @@ The commit behind the trouble takes a whole folder away, so a removal is what an
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +18,6 @@ from hubs import Repo
 from spokes import System, merged
 
 from hub.core.served import table
-from hub.git import command
 
 NAMES = ("one", "two")
 APPS = {"web": {"web-a": "1", "web-b": "1"}, "queue": {"queue-a": "1"}}
@@ -107,9 +105,7 @@ async def _fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     """Two clusters that run both apps, with a hub whose patience with Git is short."""
     with hubs.repository(tmp_path) as repo:
         spokes.commit(repo, APPS)
-        async with spokes.system(tmp_path, monkeypatch) as system:
-            short = dataclasses.replace(command.Settings(), list_seconds=1.0, fetch_seconds=1.0)
-            monkeypatch.setattr(system.hub.mirrors, "_settings", short)
+        async with spokes.system(tmp_path, monkeypatch, git_list=1.0, git_fetch=1.0) as system:
             for name in NAMES:
                 await system.join(name)
             appset = hubs.appset(repo, removal_cap="100%")

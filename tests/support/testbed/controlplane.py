@@ -374,7 +374,7 @@ def running(*names: str, controllers: bool = False, kubernetes: str | None = Non
         reaper.close()
 
 
-def wait_until(true: Callable[[], bool], otherwise: str, *, seconds: float = 20) -> None:
+def wait_until(true: Callable[[], bool], otherwise: str, *, seconds: float = 60) -> None:
     """Asks until the answer is yes. Raises TimeoutError with the text `otherwise` at the deadline."""
     deadline = time.monotonic() + seconds
     while not true():
