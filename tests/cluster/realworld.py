@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from passes import AUTO, World
 
+from agent.cluster import kube
 from agent.cluster.kube import KubeCluster
 from argosy.bundle import Policy
 from argosy.errors import Forbidden
@@ -44,6 +47,18 @@ class RealWorld(World):
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.1)
+
+
+@contextlib.asynccontextmanager
+async def real_world(kubeconfig: Path) -> AsyncIterator[RealWorld]:
+    """One with a namespace of its own."""
+    cluster = await kube.connect(kubeconfig_file=kubeconfig)
+    made = RealWorld(cluster)
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace}}
+    await cluster.apply(namespace, manager="test")
+    yield made
+    await made.syncer.close()
+    await cluster.close()
 
 
 def normalised(namespace: str) -> list[Manifest]:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 from passes import config_map
 from realworld import RealWorld
-from testbed import controlplane
 
 from agent.answering import Answerer
-from agent.cluster import kube
 from argosy.errors import NotFound
 from argosy.kinds import Gvk
 from argosy.objects import Manifest
 from argosy.questions import Kind, Question
 
 DEPLOYMENT = Gvk("apps", "v1", "Deployment")
-
-
-@pytest.fixture
-async def world(control_planes: list[controlplane.ControlPlane]) -> AsyncIterator[RealWorld]:
-    cluster = await kube.connect(kubeconfig_file=control_planes[1].kubeconfig())
-    made = RealWorld(cluster)
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace}}
-    await cluster.apply(namespace, manager="test")
-    yield made
-    await made.syncer.close()
-    await cluster.close()
 
 
 def deployment(namespace: str, *, replicas: int = 1, image: str = "web:1") -> Manifest:

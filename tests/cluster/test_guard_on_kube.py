@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from passes import AUTO, CONFIG_MAP, annotated, config_map
 from realworld import RealWorld, normalised
-from testbed import controlplane
 
-from agent.cluster import kube
 from agent.cluster.base import Refused
 from argosy.errors import Forbidden
 from argosy.kinds import Gvk
@@ -22,17 +19,6 @@ from argosy.status import Sync
 DEPLOYMENT, SERVICE = Gvk("apps", "v1", "Deployment"), Gvk("", "v1", "Service")
 RBAC = "rbac.authorization.k8s.io"
 OBSERVE, ADOPT, RELEASE = (replace(AUTO, mode=word) for word in ("observe", "adopt", "release"))
-
-
-@pytest.fixture
-async def world(control_planes: list[controlplane.ControlPlane]) -> AsyncIterator[RealWorld]:
-    cluster = await kube.connect(kubeconfig_file=control_planes[1].kubeconfig())
-    made = RealWorld(cluster)
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace}}
-    await cluster.apply(namespace, manager="test")
-    yield made
-    await made.syncer.close()
-    await cluster.close()
 
 
 def stack(namespace: str) -> list[Manifest]:

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
 from passes import CONFIG_MAP, config_map
 from realworld import RealWorld, normalised
-from testbed import controlplane
 
-from agent.cluster import kube
 from argosy.bundle import Policy
 from argosy.kinds import Gvk
 from argosy.objects import Manifest
 from argosy.status import Sync
-
-
-@pytest.fixture
-async def world(control_planes: list[controlplane.ControlPlane]) -> AsyncIterator[RealWorld]:
-    cluster = await kube.connect(kubeconfig_file=control_planes[1].kubeconfig())
-    made = RealWorld(cluster)
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": made.namespace}}
-    await cluster.apply(namespace, manager="test")
-    yield made
-    await made.syncer.close()
-    await cluster.close()
 
 
 async def data(world: RealWorld, name: str) -> dict[str, str] | None:

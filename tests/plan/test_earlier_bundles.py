@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from passes import CONFIG_MAP, World, config_map
 
@@ -14,13 +12,6 @@ from agent.link.outbox import Outbox
 from agent.loops.applier import Applier
 from argosy.bundle import Assignment, Desired
 from argosy.errors import Unavailable
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.syncer.close()
 
 
 class NoKeeper:

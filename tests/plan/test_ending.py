@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from passes import AUTO, Crash, World, annotated, config_map
 
-from agent.cluster.memory import MemoryCluster
 from agent.sync import Pass
 from argosy import stages
 from argosy.bundle import Removal
@@ -19,13 +17,7 @@ from argosy.stages import Phase
 JOB = Gvk("batch", "v1", "Job")
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    made.cluster = MemoryCluster(settled=False, clock=lambda: made.now)
-    made.api.cluster = made.cluster
-    yield made
-    await made.syncer.close()
+pytestmark = pytest.mark.unsettled
 
 
 def job(name: str, **notes: str) -> Manifest:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from passes import CONFIG_MAP, World, annotated, config_map
 
-from agent.cluster.memory import MemoryCluster
 from argosy.bundle import Policy
 from argosy.kinds import Gvk
 from argosy.objects import Manifest
@@ -17,13 +15,7 @@ JOB = Gvk("batch", "v1", "Job")
 HEAL = Policy(automated=True, self_heal=True)
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    made.cluster = MemoryCluster(settled=False, clock=lambda: made.now)
-    made.api.cluster = made.cluster
-    yield made
-    await made.syncer.close()
+pytestmark = pytest.mark.unsettled
 
 
 def job(name: str, **notes: str) -> Manifest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,13 +22,6 @@ OBSERVE, ADOPT, RELEASE, MANAGE = (
     replace(AUTO, mode=word) for word in ("observe", "adopt", "release", "manage")
 )
 WRITES = ("apply", "dry run", "create", "update", "delete")
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.syncer.close()
 
 
 def lines(done: Any) -> dict[str, Any]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from passes import AUTO, CONFIG_MAP, World, annotated, config_map
 
-from agent.cluster.memory import MemoryCluster
 from agent.core import requests
 from argosy.bundle import Assignment, Policy
 from argosy.kinds import Gvk
@@ -21,13 +19,7 @@ JOB = Gvk("batch", "v1", "Job")
 MANUAL = Policy(automated=False)
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    made.cluster = MemoryCluster(settled=False, clock=lambda: made.now)
-    made.api.cluster = made.cluster
-    yield made
-    await made.syncer.close()
+pytestmark = pytest.mark.unsettled
 
 
 def ask(policy: Policy, name: str, *, retry: Any = None, **sync: Any) -> Policy:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from passes import CONFIG_MAP, World, annotated, config_map
 
@@ -14,13 +12,6 @@ from argosy.objects import ObjectKey
 from argosy.status import Health, Sync
 
 MANUAL = Policy(automated=False)
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.syncer.close()
 
 
 async def test_objects_are_applied_and_reported(world: World) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from passes import CONFIG_MAP, World, annotated, config_map
 
@@ -15,13 +13,6 @@ from argosy.status import Sync
 CLAIM, NAMESPACE = Gvk("", "v1", "PersistentVolumeClaim"), Gvk("", "v1", "Namespace")
 GIZMO = Gvk("toys.dev", "v1", "Gizmo")
 OPTIONS = "argocd.argoproj.io/sync-options"
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.syncer.close()
 
 
 def claim(**notes: str) -> Manifest:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from passes import AUTO, World, annotated, config_map
 
-from agent.cluster.memory import MemoryCluster
 from argosy.bundle import Policy
 from argosy.health import waiting
 from argosy.kinds import Gvk
@@ -18,13 +16,7 @@ from argosy.status import Health, Sync
 BUDGET = Gvk("policy", "v1", "PodDisruptionBudget")
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    made.cluster = MemoryCluster(settled=False, clock=lambda: made.now)
-    made.api.cluster = made.cluster
-    yield made
-    await made.syncer.close()
+pytestmark = pytest.mark.unsettled
 
 
 def budget(least: int, **notes: str) -> Manifest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +19,6 @@ from argosy.status import Sync
 SYNC_OPTIONS = "argocd.argoproj.io/sync-options"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 KEY = ObjectKey("", "ConfigMap", "default", "a")
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.syncer.close()
 
 
 def said(manifest: Manifest, text: str) -> Manifest:
