@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from argosy import objects
 from argosy.errors import Invalid
@@ -31,20 +32,58 @@ class Cap:
         return max(self.clusters, int(total * self.percent / 100))
 
 
-def parse_cap(text: str) -> Cap:
-    """`"10%"` or `"3"`; "" is the default. Raises `Invalid` for anything else."""
+DEFAULT = Cap()
+
+
+def parse_cap(
+    text: str, default: Cap = DEFAULT, place: str = f"metadata.annotations[{CAP_ANNOTATION}]", of: str = "set"
+) -> Cap:
+    """`"10%"` or `"3"`; "" is the default. Raises `Invalid` for anything else, naming its `place`. `of` is what a share
+    is one of."""
     if not text:
-        return Cap()
+        return default
     try:
         cap = Cap(0, float(text[:-1])) if text.endswith("%") else Cap(int(text), 0.0)
     except ValueError:
         cap = Cap(-1)
     if cap.clusters < 0 or not 0 <= cap.percent <= 100:
         raise Invalid(
-            f'metadata.annotations[{CAP_ANNOTATION}]: found "{text}", expected a number of clusters such as "3" or a '
-            'share of the set such as "10%"'
+            f'{place}: found "{text}", expected a number of clusters such as "3" or a share of the {of} such as "10%"'
         )
     return cap
+
+
+SET_KEY, FLEET_KEY = "argosy.removalCap", "argosy.fleetRemovalCap"
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The caps of sets that say none of their own, and of the fleet. What cannot be read permits nothing and is `wrong`."""
+
+    of_set: Cap = DEFAULT
+    of_fleet: Cap = DEFAULT
+    wrong: str = ""
+
+    @property
+    def said(self) -> str:
+        """What is wrong, to be added to words about a cap."""
+        return f" ({self.wrong})" if self.wrong else ""
+
+
+NO_CAPS = Caps()
+"""Where nobody says any: the defaults."""
+
+
+def caps(data: Mapping[str, Any]) -> Caps:
+    """The caps that `data` of the ConfigMap `argocd-cm` says."""
+    found, wrong = [], []
+    for key, of in ((SET_KEY, "set"), (FLEET_KEY, "fleet")):
+        try:
+            found.append(parse_cap(str(data.get(key) or ""), place=f"argocd-cm data[{key}]", of=of))
+        except Invalid as error:
+            found.append(Cap(0, 0.0))
+            wrong.append(error.message)
+    return Caps(found[0], found[1], "; ".join(wrong))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +128,15 @@ def judge(
     now: float,
     approved: bool = False,
     elsewhere: str = "",
+    limits: Caps = NO_CAPS,
 ) -> Verdict:
     """What one evaluation of a set means for its existing applications.
 
     `before` is the `pending` of the evaluation before this one, and `reread` says whether the inputs were read again
     since: two looks at one reading are no confirmation. `annotations` are the set's, `now` is Unix seconds. A set that is
     `deleting` wants none of its applications, and that is no empty reading. `approved`: a person approved the removal of
-    exactly these; `elsewhere` is why others' removals forbid this one (`crowded`), "" where they do not.
+    exactly these; `elsewhere` is why others' removals forbid this one (`crowded`), "" where they do not; `limits` count
+    where the set says none.
     """
     missing = sorted(member.name for member in existing if member.name not in wanted)
     if not complete or not missing:
@@ -111,7 +152,7 @@ def judge(
     if before is None or not set(missing) <= set(before.names):
         return Verdict(pending=pending, recheck=True)
     losing = [member for member in existing if member.name not in wanted]
-    blocked = over_cap(losing, existing, annotations) or elsewhere
+    blocked = over_cap(losing, existing, annotations, limits) or elsewhere
     if blocked and not approved and annotations.get(APPROVE_ANNOTATION) != pending.id:
         return Verdict(pending=pending, blocked=blocked)
     if not reread:
@@ -119,10 +160,16 @@ def judge(
     return Verdict(remove=tuple(missing))
 
 
-def over_cap(losing: Sequence[Member], existing: Sequence[Member], annotations: Mapping[str, str]) -> str:
+def over_cap(
+    losing: Sequence[Member],
+    existing: Sequence[Member],
+    annotations: Mapping[str, str],
+    limits: Caps = NO_CAPS,
+) -> str:
     """Why these applications may not all go at once, "" where they may. A cap that cannot be read permits nothing."""
+    own = annotations.get(CAP_ANNOTATION, "")
     try:
-        cap = parse_cap(annotations.get(CAP_ANNOTATION, ""))
+        cap = parse_cap(own, limits.of_set)
     except Invalid as error:
         return error.message
     limit = cap.limit(len({member.cluster for member in existing}))
@@ -131,26 +178,25 @@ def over_cap(losing: Sequence[Member], existing: Sequence[Member], annotations: 
     if len(clusters) <= limit or annotations.get(APPROVE_ANNOTATION) == approval:
         return ""
     return (
-        f"{len(losing)} applications would go from {len(clusters)} clusters, more than the cap of {limit}; "
+        f"{len(losing)} applications would go from {len(clusters)} clusters, more than the cap of {limit}"
+        f"{'' if own else limits.said}; "
         f"to allow it, annotate the set with {APPROVE_ANNOTATION}={approval}"
     )
 
 
-FLEET = Cap(clusters=5)
-"""How many clusters of a fleet may lose a whole application through several sets within `TOGETHER`."""
 TOGETHER = 60.0
 """Seconds within which removals count as one blow."""
 
 
-def crowded(mine: Collection[str], others: Collection[str], fleet: int) -> str:
+def crowded(mine: Collection[str], others: Collection[str], fleet: int, limits: Caps = NO_CAPS) -> str:
     """Why the fleet as a whole forbids a removal, "" where it does not. `mine` and `others` are the clusters that lose an
-    application through this set, and lost one through other sets just now; a set alone is bounded by its own cap."""
-    limit = FLEET.limit(fleet)
+    application through this set, and lost one through other removals just now; a set alone is bounded by its own cap."""
+    limit = limits.of_fleet.limit(fleet)
     if not others or len({*mine, *others}) <= limit:
         return ""
     return (
-        f"with the removals of other sets within {TOGETHER:g} s, {len({*mine, *others})} clusters of the fleet would "
-        f"lose applications, more than the cap of {limit}"
+        f"with the other removals within {TOGETHER:g} s, {len({*mine, *others})} clusters of the fleet would "
+        f"lose applications, more than the cap of {limit}{limits.said}"
     )
 
 

@@ -17,7 +17,7 @@ import structlog
 from argosy.errors import Internal, Invalid
 from argosy.loop import Wake
 from argosy.objects import Manifest
-from hub.core import expand, increment, parse
+from hub.core import expand, increment, parse, settings
 from hub.core.expand import Evaluation, Evaluator
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.served import table
@@ -109,7 +109,7 @@ class Expander:
         }
         self._written.difference_update(change.rv for change in changes)
         self._touched |= found
-        decided = any(change.resource == table.REMOVAL.resource for change in changes)
+        decided = any(map(_decides, changes))
         for known in self._known.values() if decided else ():
             known.stale = known.stale or known.members.held
         return bool(found) or decided
@@ -380,6 +380,16 @@ def evaluator_of(manifest: Manifest) -> Evaluator:
     appset = parse.application_set(manifest)
     strict = appset.annotations.get("argosy.dev/strict-argocd") == "true"
     return Evaluator(appset, expand.Settings(strict=strict, limit=expand.limit_of(appset.annotations)))
+
+
+def _decides(change: Change) -> bool:
+    """Whether what a removal waits for may have come: a decision, or another cap."""
+    caps = (change.resource, change.namespace, change.name)
+    return change.resource == table.REMOVAL.resource or caps == (
+        table.CONFIG_MAP.resource,
+        NAMESPACE,
+        settings.CONFIG_MAP,
+    )
 
 
 def _asks(inputs: Inputs) -> bool:

@@ -17,7 +17,7 @@ from hub.core import conditions, generated, removals
 from hub.core.expand import Evaluation
 from hub.core.served import table
 from hub.core.types import VALIDATION_FAILED, Answer, Complete, SetProblem
-from hub.store import evaluations, objects, plans
+from hub.store import evaluations, plans
 from hub.store.base import Tx
 from hub.store.objects import Row
 from hub.store.resources import NAMESPACE, Resources
@@ -153,6 +153,7 @@ class Writer:
             return removals.Verdict()
         nameless = any(not problem.app for problem in evaluation.problems)
         plan = self._plan(wanted)
+        limits = plans.limits(self.tx, self.resources) if plan.losses else removals.NO_CAPS
         verdict = removals.judge(
             [removals.Member(name, one.cluster) for name, one in self._known.items() if not one.leaving],
             wanted,
@@ -163,7 +164,8 @@ class Writer:
             reread=reread,
             now=self.now,
             approved=plans.decided(self.tx, self.resources, plan, self.now),
-            elsewhere=self._elsewhere(plan),
+            elsewhere=plans.elsewhere(self.tx, self.resources, plan, limits, self.now),
+            limits=limits,
         )
         evaluations.remember(self.tx, self._uid, verdict.pending)
         self.members.held = bool(verdict.blocked)
@@ -178,13 +180,6 @@ class Writer:
     def _plan(self, wanted: Collection[str]) -> removals.Plan:
         losing = [one.uid for name, one in self._known.items() if name not in wanted and not one.leaving]
         return plans.plan(self.tx, self.resources, self.appset, losing)
-
-    def _elsewhere(self, plan: removals.Plan) -> str:
-        if not plan.losses:
-            return ""
-        others = plans.lost_elsewhere(self.tx, self.resources, self._uid, self.now)
-        fleet = objects.count(self.tx, table.CLUSTER.resource) if others else 0
-        return removals.crowded(plan.clusters, others, fleet)
 
     def _show(
         self, plan: removals.Plan, verdict: removals.Verdict, *, deleting: bool, may: bool

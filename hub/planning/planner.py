@@ -35,6 +35,7 @@ from hub.planning import impact, waits, writing
 from hub.planning.dishes import Dishes
 from hub.planning.impact import Ask
 from hub.planning.trees import Merger, PlannedTrees, placed
+from hub.store import plans
 from hub.store.base import Store, Tx
 from hub.store.resources import NAMESPACE, Resources
 
@@ -253,8 +254,15 @@ class _Work:
                 if deleting
                 else await self._evaluate(one.manifest, self._fleet, self._trees.tree)
             )
-            existing, foreign = await self._parts.store.read(lambda tx: self._existing(tx, one, evaluation))
-            outcome = compare.of_set(one.manifest, evaluation, existing, foreign, deleting=deleting)
+            existing, foreign, limits = await self._parts.store.read(
+                lambda tx: (
+                    *self._existing(tx, one, evaluation),
+                    plans.limits(tx, self._parts.resources),
+                )
+            )
+            outcome = compare.of_set(
+                one.manifest, evaluation, existing, foreign, deleting=deleting, limits=limits
+            )
             standing: frozenset[str] = frozenset()
             if outcome.problems and one.live is not None:
                 before = await self._evaluate(

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 from argosy import bundle as bundles_format
 from argosy.objects import Manifest, split_api_version
-from hub.core import expand, removals
-from hub.core.removals import Loss, Plan
+from hub.core import expand, removals, settings
+from hub.core.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
-from hub.store import apps, audit, bundles
+from hub.store import apps, audit, bundles, objects
 from hub.store.base import Tx
 
 if TYPE_CHECKING:
     from hub.store.resources import Resources
 
 MANAGER = "argosy-removals"
+NAMESPACE = "argocd"
 SET_DELETED = "the ApplicationSet was deleted"
 NOT_GENERATED = "the ApplicationSet generates them no more"
 KEPT = 100
@@ -42,6 +43,19 @@ def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str]) -> 
     losses.sort(key=lambda one: (one.name, one.uid))
     metadata = owner["metadata"]
     return Plan(owner["kind"], metadata["name"], metadata["uid"], tuple(losses))
+
+
+def limits(tx: Tx, resources: Resources) -> Caps:
+    """The caps that this hub's settings say."""
+    found = resources.get(tx, table.CONFIG_MAP, NAMESPACE, settings.CONFIG_MAP) or {}
+    return removals.caps(found.get("data") or {})
+
+
+def elsewhere(tx: Tx, resources: Resources, plan: Plan, caps: Caps, now: float) -> str:
+    """Why what others lost just now forbids a plan, "" where it does not (`removals.crowded`)."""
+    others = _lost_elsewhere(tx, resources, plan.uid, now) if plan.losses else ()
+    fleet = objects.count(tx, table.CLUSTER.resource) if others else 0
+    return removals.crowded(plan.clusters, others, fleet, caps)
 
 
 def decided(tx: Tx, resources: Resources, found: Plan, now: float) -> bool:
@@ -102,7 +116,7 @@ def decide(
     return ""
 
 
-def lost_elsewhere(tx: Tx, resources: Resources, owner: str, now: float) -> set[str]:
+def _lost_elsewhere(tx: Tx, resources: Resources, owner: str, now: float) -> set[str]:
     """The clusters that lost an Application through other owners' removals just now."""
     found: set[str] = set()
     for item in resources.list(tx, table.REMOVAL):

@@ -232,10 +232,12 @@ class Resources:
         owned = self.owned(tx, table.APPLICATION, appset["metadata"]["uid"])
         members = [removals.member(app) for app in owned]
         annotations = appset["metadata"].get("annotations") or {}
-        why = removals.over_cap(members, members, annotations)
+        plan = plans.plan(tx, self, appset, (app["metadata"]["uid"] for app in owned))
+        limits = plans.limits(tx, self)
+        why = removals.over_cap(members, members, annotations, limits)
+        why = why or plans.elsewhere(tx, self, plan, limits, now)
         if not why:
             return ()
-        plan = plans.plan(tx, self, appset, (app["metadata"]["uid"] for app in owned))
         plans.wait(tx, self, plan, why, plans.SET_DELETED, now)
         return (f"the set stays until its removals are approved: {removals.undecided(plan, why)}",)
 

@@ -200,13 +200,6 @@ async def test_what_is_within_the_cap_is_shown_and_goes_by_itself(hub: Hub) -> N
     assert done["status"]["left"] == 0
 
 
-def test_a_fleet_bears_what_several_sets_lose_at_one_time_only_up_to_its_cap() -> None:
-    assert removals.crowded({"a"}, set(), 3) == ""
-    assert removals.crowded({"a"}, {"b", "c", "d"}, 3) == ""
-    assert "6 clusters of the fleet" in removals.crowded({"a"}, {"b", "c", "d", "e", "f"}, 100)
-    assert removals.crowded({"a"}, {"b", "c", "d", "e", "f"}, 1000) == ""
-
-
 def test_a_plan_is_another_with_any_loss_of_another_size() -> None:
     loss = removals.Loss("a", "u", "c", cascade=True, kinds={"ConfigMap": 1})
     plan = removals.Plan("ApplicationSet", "s", "x", (loss,))

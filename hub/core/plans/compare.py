@@ -85,8 +85,10 @@ def of_set(
     foreign: Mapping[str, str],
     *,
     deleting: bool = False,
+    limits: removals.Caps = removals.NO_CAPS,
 ) -> SetOutcome:
-    """`existing` are the set's applications by name; `foreign` those of others: name -> the uid of the set that has it.
+    """`existing` are the set's applications by name; `foreign` those of others: name -> the uid of the set that has it; `limits`
+    are the hub's caps.
 
     A set that is not evaluated completely loses nothing, and one that fails changes nothing.
     """
@@ -121,7 +123,7 @@ def of_set(
     return SetOutcome(
         tuple(pairs),
         tuple(problems),
-        _held(appset, losing, members, empty=not wanted_names, deleting=deleting),
+        _held(appset, losing, members, limits, empty=not wanted_names, deleting=deleting),
         tuple(sorted(member.name for member in losing)),
         len({member.cluster for member in losing}),
     )
@@ -131,6 +133,7 @@ def _held(
     appset: Manifest,
     losing: Sequence[removals.Member],
     members: Sequence[removals.Member],
+    limits: removals.Caps,
     *,
     empty: bool,
     deleting: bool,
@@ -141,7 +144,7 @@ def _held(
             "the set would generate no application at all, and an empty result removes nothing; to allow it, annotate "
             f"the set with {removals.ALLOW_EMPTY_ANNOTATION}=true"
         )
-    return removals.over_cap(losing, members, annotations)
+    return removals.over_cap(losing, members, annotations, limits)
 
 
 def _merged(live: Manifest | None, app: Manifest, appset: Manifest) -> Manifest:
