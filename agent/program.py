@@ -152,7 +152,14 @@ class Program:
             return await asyncio.to_thread(questions.packed, found)
 
         link = self._make_link(
-            self._settings.state, own, ledger, outbox, facts=facts, clock=self._clock, reply=reply
+            self._settings.state,
+            own,
+            ledger,
+            outbox,
+            facts=facts,
+            clock=self._clock,
+            reply=reply,
+            offer=self._settings.join,
         )
         answerer = Answerer(api, syncer, cache.load, functools.partial(fetch.fetch, link))
         applier = Applier(syncer, cache, ledger, outbox, functools.partial(fetch.fetch, link))

@@ -24,7 +24,7 @@ class Identity:
     """`enroll` and `link` are HOST:PORT, `certificate` and `ca` PEM.
 
     `received` is when the certificate came, Unix seconds of this agent's clock; it lives `lifetime` seconds
-    from then on, whatever the hub's clock says.
+    from then on, whatever the hub's clock says. `joined` is the hash of the token's secret that it came by.
     """
 
     cluster: str
@@ -35,6 +35,7 @@ class Identity:
     ca: str
     received: float
     lifetime: float
+    joined: str = ""
 
     def ended(self, now: float) -> bool:
         """True where the certificate is over, by this agent's clock."""

@@ -48,6 +48,16 @@ async def join(folder: Path, text: str, who: Self, *, clock: Callable[[], float]
     return joined
 
 
+def is_news(offered: JoinToken, own: Identity) -> bool:
+    """Whether a join token is another one than the identity came by."""
+    return token.secret_hash(offered.secret) != own.joined
+
+
+def of_another_hub(offered: JoinToken, own: Identity) -> bool:
+    """Whether a join token is for a hub with a CA that this identity knows nothing of."""
+    return all(tls.read(pem).fingerprint != offered.ca for pem in tls.split(own.ca.encode()))
+
+
 async def rejoin(folder: Path, old: Identity, who: Self, *, clock: Callable[[], float]) -> Identity:
     """A new certificate for the key that holds the identity already, after the old certificate ended."""
     key = identity.key_in(folder)
@@ -109,4 +119,5 @@ def _identity(parsed: JoinToken, answer: pb.EnrollResponse, now: float) -> Ident
         ca=answer.ca_bundle,
         received=now,
         lifetime=float(answer.lifetime_seconds),
+        joined=token.secret_hash(parsed.secret),
     )

@@ -22,8 +22,9 @@ from agent.link.join import Self
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
 from agent.link.stream import ACK_SECONDS, Desk, Reply, Stream, silent
-from argosy import backoff
-from argosy.errors import ArgosyError, Conflict, Forbidden, Internal
+from argosy import backoff, token
+from argosy.errors import ArgosyError, Conflict, Forbidden, Internal, Invalid, Unavailable
+from argosy.token import JoinToken
 
 log = structlog.get_logger("link")
 
@@ -70,6 +71,7 @@ class Link:
         cap: float = 30.0,
         patience: float = ACK_SECONDS,
         reply: Reply = silent,
+        offer: str = "",
     ) -> None:
         loaded = identity.load(folder)
         if loaded is None:
@@ -84,6 +86,7 @@ class Link:
         self.ledger = ledger
         self.outbox = outbox
         self._desk = Desk(who, dict(facts or {}), ledger, outbox, clock, patience, reply)
+        self._offer = offer
         self.state = LinkState()
         self._open: Stream | None = None
         self._opened = asyncio.Event()
@@ -102,13 +105,15 @@ class Link:
     async def run(self) -> None:
         """Connects and connects again until cancelled."""
         attempt = 0
+        await self._join_another_hub()
         while True:
             began, wait = time.monotonic(), 0.0
             try:
                 wait = await self._connected(attempt)
             except ArgosyError as error:
                 self._note(error)
-                if isinstance(error, Forbidden | Conflict):
+                joined = await self._join_anew(error)
+                if isinstance(error, Forbidden | Conflict) and not joined:
                     wait = backoff.full_jitter(attempt, random.random(), base=5.0, cap=REFUSED_CAP)
             except Exception:
                 # A fault of ours must not end the agent's care for its cluster; the next stream is the retry.
@@ -168,6 +173,48 @@ class Link:
             reload.cancel()
         self._reload.clear()
         return stream.done.done()
+
+    def _offered(self) -> JoinToken | None:
+        """The token that may still be used: neither the one the identity came by, nor one that was refused."""
+        if not self._offer:
+            return None
+        try:
+            offered = token.decode(self._offer)
+            if join.is_news(offered, self._identity):
+                return offered
+        except Invalid as error:
+            log.warning("the join token is not looked at", error=error.message)
+        self._offer = ""
+        return None
+
+    async def _join_another_hub(self) -> bool:
+        """Leaves for the hub that the token is for, where that is another one than the identity's."""
+        offered = self._offered()
+        if offered is None or not join.of_another_hub(offered, self._identity):
+            return False
+        return await self._take_offer()
+
+    async def _join_anew(self, error: ArgosyError) -> bool:
+        """A new identity by the token, after the hub refused the old one or while the token's hub was away."""
+        if isinstance(error, Forbidden) and self._offered() is not None:
+            return await self._take_offer()
+        return await self._join_another_hub()
+
+    async def _take_offer(self) -> bool:
+        """What the agent holds stays, and with it what it knows of the hub before: it holds on to that until an operator
+        confirms the new hub.
+        """
+        try:
+            self._identity = await join.join(self._folder, self._offer, self._who, clock=self._clock)
+        except Unavailable as error:
+            log.warning("the hub of the join token cannot be reached yet", error=error.message)
+            return False
+        except ArgosyError as error:
+            log.warning("not joined by the token, the identity stays", error=error.message)
+            self._offer = ""
+            return False
+        self._offer = ""
+        return True
 
     async def _rejoin(self) -> None:
         try:

@@ -74,7 +74,7 @@ def revoke(ctx: typer.Context, name: Name) -> None:
 
 @commands.command("confirm")
 def confirm(ctx: typer.Context, name: Name) -> None:
-    """Confirm this hub's present state to a cluster that holds removals since a restore.
+    """Confirm this hub's present state to a cluster that holds since a restore, or since it joined a new hub.
 
     From then on its agent follows this hub again and carries out what it lists as removals.
     """

@@ -11,7 +11,7 @@ from hub.link.calls import Context
 from hub.store import agents
 from hub.store.base import Tx
 
-ANEW = "To bring it back: `argosy join`, and its agent with an empty state folder"
+ANEW = "To bring it back: `argosy join`, and its agent started again with that token"
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,3 +286,65 @@ async def test_the_ca_may_change_while_agents_run(hub: Hub, tmp_path: Path) -> N
         )
         assert len(tls.split(spoke.link.identity.ca.encode())) == 2
         assert spoke.connected
+
+
+async def test_an_agent_of_a_deleted_cluster_joins_by_a_new_token_and_keeps_what_it_holds(
+    hub: Hub, tmp_path: Path
+) -> None:
+    async with linkbed.joined(hub, tmp_path) as spoke:
+        await hub.assign("id-one", "app")
+        await until(lambda: spoke.generation == 1, "the set is held")
+        await spoke.stop()
+        await hub.store.write(lambda tx: agents.forget(tx, "id-one"))
+        text = await hub.offer(await hub.cluster("anew"))
+        await spoke.start(offer=text)
+        await until(lambda: spoke.connected, "it is in again")
+        own = identity.load(spoke.folder)
+        assert own is not None
+        assert (own.cluster, own.name) == ("id-anew", "anew")
+        # Of one life of the hub's, but the new record has said less than the old one had.
+        assert (spoke.keeper.held.generation, spoke.keeper.held.reason) == (1, "EpochOlder")
+
+
+async def test_a_token_is_not_looked_at_while_the_identity_is_good(hub: Hub, tmp_path: Path) -> None:
+    text = await hub.offer(await hub.cluster("other"))
+    for offered in (text, "argosy-join-damaged", "no token at all"):
+        async with linkbed.joined(hub, tmp_path, f"to-{offered[-3:]}") as spoke:
+            await spoke.stop()
+            await spoke.start(offer=offered)
+            await until(lambda spoke=spoke: spoke.connected, "it is in again")  # type: ignore[misc]
+            own = identity.load(spoke.folder)
+            assert own is not None
+            assert own.name == f"to-{offered[-3:]}"
+    await Spoke(tmp_path / "other", "uid-other").join(text)
+
+
+async def test_a_key_that_lost_the_identity_does_not_take_it_back_by_the_token_it_came_by(
+    hub: Hub, tmp_path: Path
+) -> None:
+    text = await hub.offer(await hub.cluster("a"))
+    old, new = Spoke(tmp_path / "old", "uid-a"), Spoke(tmp_path / "new", "uid-a")
+    await old.join(text)
+    await new.join(await hub.offer("id-a"))
+    link = await old.start(offer=text)
+    try:
+        await until(
+            lambda: "another agent has joined" in link.state.error and link.state.attempts > 1, "the refusal"
+        )
+    finally:
+        await old.stop()
+    assert (await first_words(new, hello("uid-a"))).HasField("welcome")
+
+
+async def test_a_token_of_another_hub_leads_there(hub: Hub, tmp_path: Path) -> None:
+    other = await linkbed.open_hub(tmp_path / "other-hub")
+    try:
+        async with linkbed.joined(hub, tmp_path) as spoke:
+            await spoke.stop()
+            await spoke.start(offer=await other.offer(await other.cluster("there")))
+            await until(lambda: other.server.connected("id-there"), "it is in at the other hub")
+            own = identity.load(spoke.folder)
+            assert own is not None
+            assert own.name == "there"
+    finally:
+        await other.close()
