@@ -85,13 +85,18 @@ def app_state(app: Manifest, cluster_names: dict[str, str]) -> AppState:
         cluster=str(destination.get("name") or cluster_names.get(server) or server),
         sync=str(sync.get("status") or "Unknown"),
         health=str((status.get("health") or {}).get("status") or "Unknown"),
-        revision=str(sync.get("revision") or next(iter(sync.get("revisions") or []), "")),
-        deployed=str((operation.get("syncResult") or {}).get("revision") or ""),
+        revision=_revision(sync),
+        deployed=_revision(operation.get("syncResult") or {}),
         release=str(status.get("release") or ""),
         phase=str(operation.get("phase") or ""),
         message=str(operation.get("message") or ""),
         problems=problems,
     )
+
+
+def _revision(found: Manifest) -> str:
+    """Of several sources the first one's."""
+    return str(found.get("revision") or next(iter(found.get("revisions") or []), ""))
 
 
 def names_by_server(clusters: list[Manifest]) -> dict[str, str]:

@@ -115,12 +115,13 @@ def refused(operation: Mapping[str, Any], why: str, now: str) -> dict[str, Any]:
 
 
 def shown(
-    manifest: Manifest, report: Mapping[str, Any], policy: str, stamp: Any, revision: str
+    manifest: Manifest, report: Mapping[str, Any], policy: str, stamp: Any, deployed: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """`status.operationState`, None where there never was a sync.
 
     An operation that was asked for counts as running from the moment it was written, so whoever waits for its end never
-    takes that of the one before for it. `policy` is the agent's `Policy` as JSON, `stamp` writes Unix seconds.
+    takes that of the one before for it. `policy` is the agent's `Policy` as JSON, `stamp` writes Unix seconds,
+    `deployed` are revision(s) and source(s) of what is reported.
     """
     stored = (manifest.get("status") or {}).get("operationState") or {}
     if (asked := of(manifest)) is not None:
@@ -131,7 +132,7 @@ def shown(
         return {"phase": "Running", "message": waiting, "operation": _json(told.get("operation"))}
     if not report.get("phase"):
         return stored or None
-    out = _reported(report, stamp, revision)
+    out = _reported(report, stamp, deployed)
     if stored.get("finishedAt", "") >= out.get("startedAt", "~"):
         return dict(stored)
     if out["phase"] == "Running" and told.get("terminate") and told["terminate"] == report.get("token"):
@@ -147,14 +148,15 @@ def _told(policy: str, answered: str) -> dict[str, Any]:
     return found
 
 
-def _reported(report: Mapping[str, Any], stamp: Any, revision: str) -> dict[str, Any]:
+def _reported(report: Mapping[str, Any], stamp: Any, deployed: Mapping[str, Any]) -> dict[str, Any]:
     asked = _json(report.get("asked")) or {"initiatedBy": {"automated": True}, "sync": {}}
-    sync = {"revision": revision, **(asked.get("sync") or {})}
+    revisions = {name: deployed[name] for name in ("revision", "revisions") if name in deployed}
+    sync = {**revisions, **(asked.get("sync") or {})}
     out: dict[str, Any] = {
         "phase": report["phase"],
         "operation": {**asked, "sync": sync},
         "syncResult": {
-            "revision": revision,
+            **deployed,
             "resources": [_result(each) for each in report.get("resources") or ()],
         },
     }

@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from argosy.objects import Manifest
 from hub.core import clusters, operations
 from hub.core.clusters import Agent
+from hub.core.synced import UNKNOWN, Origin
 
 HELD = "Held"
 """Ours: a freeze or a sync window holds back what is wanted."""
@@ -57,6 +58,19 @@ class AppView:
     refused: str = ""
     """Why what is wanted is not chosen at all, in words."""
     refused_since: float = 0.0
+    origin: Origin = UNKNOWN
+    """What `bundle` was rendered from; its commits are the newest that it is right for."""
+    history: Sequence[Mapping[str, Any]] = ()
+    """`status.history`."""
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    """`status.summary` of the bundle that is reported."""
+
+    def deployed(self, reported: Mapping[str, Any]) -> dict[str, Any]:
+        """`revision` and `source`, or `revisions` and `sources`, of what is reported."""
+        revision = str(reported.get("revision") or self.revision)
+        if not reported or reported.get("bundle") == self.bundle:
+            return self.origin.deployed(revision)
+        return {"revision": revision}
 
 
 def application(manifest: Manifest, view: AppView) -> Manifest:
@@ -92,8 +106,10 @@ def application(manifest: Manifest, view: AppView) -> Manifest:
     status["health"] = _health(stored.get("health") or {}, view, broken=broken)
     if report:
         status.update(_reported(report, view))
-    revision = str(report.get("revision") or view.revision)
-    operation = operations.shown(manifest, report, view.policy, stamp, revision)
+    status.update(view.origin.types)
+    if view.history:
+        status["history"] = list(view.history)
+    operation = operations.shown(manifest, report, view.policy, stamp, view.deployed(report))
     if operation is not None:
         status["operationState"] = operation
     if conditions:
@@ -192,8 +208,10 @@ def _sync(manifest: Manifest, stored: Mapping[str, Any], view: AppView, *, broke
     if revision and not spec.get("sources"):
         out["revision"] = revision
     elif revision:
-        out["revisions"] = revision.split(",")
-    compared = {name: spec[name] for name in ("source", "sources", "destination") if name in spec}
+        out["revisions"] = list(view.origin.commits) or [revision]
+    source = "sources" if spec.get("sources") else "source"
+    names = (source, "destination", "ignoreDifferences")
+    compared = {name: spec[name] for name in names if spec.get(name)}
     out.setdefault("comparedTo", compared)
     return out
 
@@ -219,6 +237,8 @@ def _reported(report: Mapping[str, Any], view: AppView) -> dict[str, Any]:
         "reconciledAt": stamp(view.reported),
         "release": report.get("release") or "",
     }
+    if view.summary:
+        out["summary"] = view.summary
     return out
 
 

@@ -77,6 +77,8 @@ class Outcome:
             recipe=old.recipe if old else "",
             bundle=old.bundle if old else "",
             revision=old.revision if old else "",
+            sources=old.sources if old else "",
+            origin=old.origin if old else "",
             problem=problem,
         )
 
@@ -92,6 +94,15 @@ def commits(found: Sequence[Source], trees: Mapping[SourceKey, Tree]) -> str:
     if len(found) < 2:
         return ""
     return orjson.dumps([[*key, trees[key].commit] for key in keys(found)]).decode()
+
+
+def origin(entry: Entry, tools: Sequence[str]) -> str:
+    """What a render is of, as `AppState.origin` has it. `tools` are those of the sources that render anything."""
+    rest = iter(tools)
+    kinds = [next(rest).capitalize() if source.renders else "" for source in entry.sources]
+    spec = entry.manifest["spec"]
+    name = "sources" if spec.get("sources") else "source"
+    return orjson.dumps({"kinds": kinds, name: spec[name]}).decode()
 
 
 def keys(found: Sequence[Source]) -> list[SourceKey]:

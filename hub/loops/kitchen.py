@@ -7,10 +7,12 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from argosy import bundle
 from argosy.errors import Invalid, Problem, Unavailable
 from argosy.objects import Manifest, ObjectKey, key_of
-from hub.core import finish, hooks, recipe, sources
+from hub.core import finish, hooks, recipe, sources, summary
 from hub.core.finish import Finished, Target
 from hub.core.settings import Settings
 from hub.core.sources import Source
@@ -48,6 +50,8 @@ class Packed:
     blob: bytes
     keys: tuple[ObjectKey, ...]
     endings: frozenset[str] = frozenset()
+    summary: str = ""
+    """What is told of it (`hub.core.summary`), as JSON; "" where there is nothing to tell."""
 
 
 async def pack(found: list[Manifest]) -> Packed:
@@ -57,7 +61,14 @@ async def pack(found: list[Manifest]) -> Packed:
 
 def _packed(found: list[Manifest]) -> Packed:
     digest, blob = bundle.pack(found)
-    return Packed(digest, blob, tuple(key_of(one) for one in found), hooks.endings(found))
+    told = summary.of(found)
+    return Packed(
+        digest,
+        blob,
+        tuple(key_of(one) for one in found),
+        hooks.endings(found),
+        orjson.dumps(told).decode() if told else "",
+    )
 
 
 class Kitchen:

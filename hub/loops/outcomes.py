@@ -40,7 +40,7 @@ class Writing:
         for outcome in outcomes:
             state, before = outcome.state, outcome.entry.state
             if outcome.fresh:
-                bundles.put(tx, outcome.fresh.digest, outcome.fresh.blob, now)
+                bundles.put(tx, outcome.fresh.digest, outcome.fresh.blob, now, outcome.fresh.summary)
             if outcome.recipe:
                 _, _, text = state.problem.partition(": ")
                 recipes.record(tx, outcome.recipe, state.bundle if not text else "", text, now)

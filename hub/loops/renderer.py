@@ -406,9 +406,10 @@ class Renderer:
                 kube = functools.partial(self.kube, state.cluster)
                 dish = await self._kitchen.prepare(entry.manifest, parts, kube)
             recipe = dish.digest
+            origin = entries.origin(entry, [one.ingredient.tool for one in dish.prepared])
             entry.reads = reads.of(dish, entry.manifest, entries.keys(entry.sources), trees)
             if recipe == state.recipe and state.bundle:
-                return Outcome(entry, state)
+                return Outcome(entry, state._replace(origin=origin))
             digest, problem, fresh = await self._cooking.cook(dish)
         except ArgosyError as error:
             problem = f"ComparisonError: {error.message}"
@@ -418,7 +419,7 @@ class Renderer:
             state = state._replace(problem=f"ComparisonError: {problem}")
             return Outcome(entry, state, recipe)
         several = entries.commits(entry.sources, trees)
-        state = state._replace(recipe=recipe, bundle=digest, revision=commit, sources=several)
+        state = state._replace(recipe=recipe, bundle=digest, revision=commit, sources=several, origin=origin)
         return Outcome(entry, state, recipe, fresh)
 
     async def kube(self, cluster: str) -> Kube:

@@ -60,6 +60,7 @@ class Sweeper:
             "AND digest NOT IN (SELECT value FROM meta WHERE key = 'checks')",
             (now - DAY,),
         )
+        tx.run("DELETE FROM summaries WHERE bundle NOT IN (SELECT digest FROM bundles)")
         # A recipe may name only a bundle that is there, or its next user would be assigned nothing.
         tx.run(
             "DELETE FROM recipes WHERE (bundle <> '' AND bundle NOT IN (SELECT digest FROM bundles)) "

@@ -34,6 +34,8 @@ class AppState(NamedTuple):
     rolled: int = 0
     sources: str = ""
     """Of an Application of several sources: [repository, revision asked for, commit] of each, as JSON."""
+    origin: str = ""
+    """What the last good render was of: `kinds` and `source` or `sources`, as JSON."""
 
 
 _NAMES = AppState._fields
@@ -134,3 +136,4 @@ def confirmed(tx: Tx) -> dict[tuple[str, str], str]:
 def forget(tx: Tx, app: str) -> None:
     tx.run("DELETE FROM app_states WHERE app = ?", (app,))
     tx.run("DELETE FROM refused WHERE app = ?", (app,))
+    tx.run("DELETE FROM synced WHERE app = ?", (app,))

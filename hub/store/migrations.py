@@ -21,6 +21,7 @@ TABLES = {
     "0005_audit": schema.AUDIT_TABLES,
     "0006_removals": schema.REMOVAL_TABLES,
     "0007_checks": schema.CHECK_TABLES,
+    "0008_status": schema.STATUS_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

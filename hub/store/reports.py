@@ -16,6 +16,9 @@ import orjson
 from argosy import convert
 from argosy.convert import State
 from argosy.errors import Invalid
+from hub.core import synced
+from hub.core.synced import Sync
+from hub.store import synced as histories
 from hub.store.base import Change, Tx
 
 APPLICATIONS = "argoproj.io/applications"
@@ -74,8 +77,9 @@ def hashed(state: State) -> Hashed:
     return Hashed(state, hashlib.sha256(state.detail).hexdigest())
 
 
-def _told(state: State) -> tuple[str, int]:
-    """What the hub acts on of a state's detail: (removals that are done as JSON, 1 where nothing is left).
+def _told(state: State) -> tuple[str, int, Sync | None]:
+    """What the hub acts on of a state's detail: (removals that are done as JSON, 1 where nothing is left, the sync that
+    its history shall have).
 
     Raises `Invalid` where it is no status of that assignment.
     """
@@ -84,11 +88,12 @@ def _told(state: State) -> tuple[str, int]:
         removed = [str(item) for item in value.get("removed") or ()]
         gone = bool(value.get("gone"))
         named = value["assignment"]
+        sync = synced.sync_of(value)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise Invalid(f"the state of {state.assignment} is not readable") from None
     if named != state.assignment:
         raise Invalid(f"the state of {state.assignment} speaks of {named}")
-    return orjson.dumps(removed).decode() if removed else "[]", int(gone)
+    return orjson.dumps(removed).decode() if removed else "[]", int(gone), sync
 
 
 def put(tx: Tx, cluster: str, states: Sequence[Hashed], now: float) -> int:
@@ -108,7 +113,7 @@ def put(tx: Tx, cluster: str, states: Sequence[Hashed], now: float) -> int:
         told = [one for one in told if (a := one[0].assignment) in known or a in names or a in had]
     digests = {state.assignment: digest for state, digest in states}
     rows, news = [], False
-    for state, removed, gone in told:
+    for state, removed, gone, _ in told:
         rv = tx.next_rv()
         app = state.assignment
         rows.append(
@@ -122,6 +127,8 @@ def put(tx: Tx, cluster: str, states: Sequence[Hashed], now: float) -> int:
         if name:
             tx.emit(Change(rv, "MODIFIED", APPLICATIONS, namespace, name, app, composed=True))
     _write(tx, rows)
+    if syncs := {state.assignment: sync for state, _, _, sync in told if sync is not None}:
+        histories.record(tx, cluster, syncs)
     if news:
         tx.touch(f"removed:{cluster}")
     tx.touch(f"report:{cluster}")

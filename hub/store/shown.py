@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
+from hub.core import synced
 from hub.core.clusters import Agent
 from hub.core.rollout.argo_status import Shown
 from hub.core.views import AppView, Member, Move, Progress
@@ -20,14 +21,16 @@ _CHUNK = 1000
 _FEW = 20
 """Up to so many rows are taken one by one."""
 
-_STATES = ("app", "cluster", "bundle", "revision", "problem", "repo", "target", "policy")
+_STATES = ("app", "cluster", "bundle", "revision", "problem", "repo", "target", "policy", "sources", "origin")
 _HOLDS = ("app", "reason", "since", "rv")
 _MOVES = f"""
     SELECT m.app, r.name, m.state, m.since, {kept.WHY} FROM rollouts r JOIN rollout_members m ON m.rollout = r.id
     WHERE r.under_way = 1 AND m.state <> 'Left'
 """
 _REFUSED = ("app", "reason", "since")
-_REPORTS = ("app", "cluster", "detail", "rv", "time")
+_REPORTS = ("app", "cluster", "detail", "rv", "time", "summary")
+_REPORTED = "(SELECT r.*, coalesce(s.body, '') AS summary FROM reports r LEFT JOIN summaries s ON s.bundle = r.bundle)"
+_SYNCED = ("app", "entries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ class AppRows:
     hold: tuple[Any, ...] | None = None
     move: tuple[Any, ...] | None = None
     refused: tuple[Any, ...] | None = None
+    synced: tuple[Any, ...] | None = None
+    commits: tuple[str, ...] = ()
 
     @property
     def rv(self) -> int:
@@ -62,6 +67,9 @@ class AppRows:
             rollout=Move(*self.move[1:]) if self.move else None,
             refused=self.refused[1] if self.refused else "",
             refused_since=self.refused[2] if self.refused else 0.0,
+            origin=replace(synced.origin_of(state[9], ""), commits=self.commits) if state else synced.UNKNOWN,
+            history=tuple(one["shown"] for one in orjson.loads(self.synced[1])) if self.synced else (),
+            summary=orjson.loads(report[5]) if report and report[5] else {},
         )
 
 
@@ -71,7 +79,7 @@ def applications(tx: Tx, uids: Sequence[str]) -> dict[str, AppRows]:
     """
     states = {row[0]: row for row in _together(tx, _STATES, "app_states", uids)}
     reports: dict[str, tuple[Any, ...]] = {}
-    for row in _together(tx, _REPORTS, "reports", uids):
+    for row in _together(tx, _REPORTS, _REPORTED, uids):
         before = reports.get(row[0])
         state = states.get(row[0])
         wanted = state[1] if state is not None else ""
@@ -80,13 +88,22 @@ def applications(tx: Tx, uids: Sequence[str]) -> dict[str, AppRows]:
     held = {row[0]: row for row in _together(tx, _HOLDS, "holds", uids)}
     moves = {row[0]: row for row in _rows(tx, f"SELECT * FROM ({_MOVES})", uids)} if kept.owners(tx) else {}
     refused = {row[0]: row for row in _together(tx, _REFUSED, "refused", uids)}
+    histories = {row[0]: row for row in _together(tx, _SYNCED, "synced", uids)}
     confirmed = apps.confirmed(tx)
     out = {}
     for uid in uids:
         state, report = states.get(uid), reports.get(uid)
         if state is not None or report is not None:
-            revision = _revision(state, confirmed) if state else ""
-            out[uid] = AppRows(state, report, revision, held.get(uid), moves.get(uid), refused.get(uid))
+            out[uid] = AppRows(
+                state,
+                report,
+                _revision(state, confirmed) if state else "",
+                held.get(uid),
+                moves.get(uid),
+                refused.get(uid),
+                histories.get(uid),
+                _commits(state, confirmed) if state else (),
+            )
     return out
 
 
@@ -95,10 +112,21 @@ def _revision(state: tuple[Any, ...], confirmed: Mapping[tuple[str, str], str]) 
 
     It may be later than the one the bundle was rendered from.
     """
-    _, _, bundle, revision, problem, repo, target, _ = state
+    _, _, bundle, revision, problem, repo, target, *_ = state
     if not bundle or problem:
         return str(revision)
     return confirmed.get((repo, target), str(revision))
+
+
+def _commits(state: tuple[Any, ...], confirmed: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
+    """Those commits of all sources where there are several."""
+    _, _, _, _, problem, _, _, _, sources, _ = state
+    if not sources:
+        return ()
+    known = orjson.loads(sources)
+    return tuple(
+        commit if problem else confirmed.get((repo, target), commit) for repo, target, commit in known
+    )
 
 
 _MEMBERS = """
