@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,7 +44,7 @@ from hub.charts import keyring as chart_keys
 from hub.charts.charts import Charts
 from hub.charts.depots import Depots
 from hub.config import HubConfig
-from hub.core import access, charts, kubeconfig, pulls, rbac, semver, webhook
+from hub.core import access, charts, integrity, kubeconfig, pulls, rbac, semver, webhook
 from hub.core import settings as argocd
 from hub.core.generators.base import ProviderRequest
 from hub.core.served import table
@@ -51,6 +52,7 @@ from hub.core.types import LOCAL_CLUSTER, Answer
 from hub.git import credentials
 from hub.git.command import Settings as GitSettings
 from hub.git.mirror import Mirrors
+from hub.git.signatures import Signatures
 from hub.link.server import LinkConfig, LinkServer
 from hub.loops import checking
 from hub.loops.bounds import Bounds
@@ -58,6 +60,7 @@ from hub.loops.expander import Expander
 from hub.loops.gatekeeping import Asker, Doorman
 from hub.loops.holder import Holder
 from hub.loops.holding import Holding
+from hub.loops.integrity import Integrity
 from hub.loops.kitchen import Kitchen
 from hub.loops.mover import Mover
 from hub.loops.poller import Poller
@@ -179,6 +182,7 @@ class Hub:
         patience = GitSettings(list_seconds=settings.git_list, fetch_seconds=settings.git_fetch)
         self.mirrors = Mirrors(settings.mirrors, highest=semver.highest, settings=patience)
         self._open.push_async_callback(self.mirrors.close)
+        self.signatures = Signatures(self.mirrors, highest=semver.highest)
         sandbox = Sandbox()
         self._open.callback(sandbox.close)
         self.rendering = Rendering(sandbox)
@@ -186,6 +190,8 @@ class Hub:
         self.charts = Charts(settings.data / "charts")
         self._open.push_async_callback(self.charts.close)
         self.trees = Trees(Depots(self.mirrors, self.charts), store, every=settings.poll, now=self._clock)
+        signed = Integrity(self.trees.refs, self.signatures)
+        signed.enabled = integrity.enabled(os.environ.get(integrity.SWITCH, ""))
         self._cache = Cache()
         self._push_secrets: Mapping[str, str] = {}
         self._policy = rbac.NOTHING
@@ -203,11 +209,12 @@ class Hub:
             expanding,
             self._generated,
             self._clock,
+            signed,
         )
         self._expand = Loop("expander", self.expander.run, every=30, wake=expanding)
         self.kitchen = Kitchen(self.rendering, self.trees.tree)
         self.renderer = Renderer(
-            store, objects, self.world, self.trees, self.kitchen, self._rendered, self._clock
+            store, objects, self.world, self.trees, self.kitchen, self._rendered, self._clock, signed
         )
         self._render = Loop("renderer", self.renderer.run, every=60)
         parts = self._planning()
@@ -409,6 +416,7 @@ class Hub:
         self._read_chart_keys(secrets, maps)
         await self._read_settings(maps)
         await self._read_policy(maps)
+        self._read_signers(maps)
         own = next((item for item in secrets if item["metadata"]["name"] == PUSH_SECRETS), {})
         self._push_secrets = credentials.texts(own)
         failed = {repo.url for repo in self.trees.in_use() if repo.failed}
@@ -421,6 +429,13 @@ class Hub:
             self._policy = rbac.of_config(_data(maps, rbac.CONFIG_MAP), projects)
         except Invalid as error:
             log.warning("policy not understood", config_map=rbac.CONFIG_MAP, problem=error.message)
+
+    def _read_signers(self, maps: Sequence[Manifest]) -> None:
+        """Takes up whose signatures count at all; everything that was refused or let through is looked at again."""
+        if self.signatures.use(integrity.keyring(_data(maps, integrity.CONFIG_MAP))):
+            self.renderer.again()
+            self.expander.again()
+            self._moved()
 
     async def _tidy(self, used: Iterable[str]) -> None:
         await self.mirrors.tidy(url for url in used if not charts.is_address(url))

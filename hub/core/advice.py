@@ -9,7 +9,6 @@ from typing import Any
 
 from argosy.errors import Problem
 from argosy.objects import Manifest
-from hub.core import projects
 
 SYNC_OPTIONS = frozenset(
     [
@@ -67,10 +66,14 @@ def on_project(spec: Mapping[str, Any]) -> list[Problem]:
     found = []
     if spec.get("orphanedResources") is not None:
         found.append(Problem("spec.orphanedResources", "is not watched: nothing is reported of such objects"))
-    for field in projects.UNVERIFIED:
-        if spec.get(field):
-            message = "signatures are not verified yet, so the project permits no application"
-            found.append(Problem(f"spec.{field}", message))
+    if spec.get("signatureKeys") and spec.get("sourceIntegrity"):
+        found.append(
+            Problem(
+                "spec.signatureKeys", "is asked for beside spec.sourceIntegrity: sources must satisfy both"
+            )
+        )
+    if (spec.get("sourceIntegrity") or {}).get("helm"):
+        found.append(Problem("spec.sourceIntegrity.helm", "is not verified: charts are used as they come"))
     if any(role.get("jwtTokens") for role in spec.get("roles") or ()):
         found.append(Problem("spec.roles.jwtTokens", "are not accepted by this API"))
     return found

@@ -14,8 +14,6 @@ from typing import Any
 from argosy.objects import Manifest, split_api_version
 from hub.core import globs, gobwas, gourl, scopes
 
-UNVERIFIED = ("signatureKeys", "sourceIntegrity")
-"""Fields by which a project asks for signed sources. Nobody checks signatures here yet, so such a project permits nothing."""
 _SHOWN = 5
 
 
@@ -133,11 +131,6 @@ def check_app(
     if not permits_namespace(project, namespace, controller):
         return f"application '{metadata['name']}' in namespace '{namespace}' is not permitted to use project '{called}'"
     refused = [
-        f"project '{called}' asks for {field}, which Argosy does not verify: nothing unverified is deployed"
-        for field in UNVERIFIED
-        if (project.get("spec") or {}).get(field)
-    ]
-    refused += [
         f"application repo {repo} is not permitted in project '{called}'"
         for repo in dict.fromkeys(repos)
         if not permits_source(project, repo)

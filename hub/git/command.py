@@ -58,7 +58,7 @@ async def run(
     """Standard output of `git ARGS`. Raises `Unavailable`, naming the repository and Git's own words."""
     shown = repos.redacted(url)
     bounds = process.Bounds(seconds, output, file_size=settings.pack_bytes, grace=2.0)
-    with _private_folder() as folder:
+    with private_folder() as folder:
         env = environment(url, access, settings, folder)
         try:
             outcome = await process.run(["git", *args], env=env, bounds=bounds, cwd=folder)
@@ -78,17 +78,29 @@ async def local(args: Sequence[str], settings: Settings) -> None:
         raise Unavailable(outcome.err.decode("utf-8", "replace").strip()[:_SHOWN])
 
 
-async def ask(args: Sequence[str], settings: Settings, output: int) -> process.Outcome:
-    """A question to files of our own, whose exit code says something. Raises `Unavailable` where it had to be stopped."""
+async def ask(
+    args: Sequence[str],
+    settings: Settings,
+    output: int,
+    *,
+    stdin: bytes = b"",
+    config: Mapping[str, str] | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> process.Outcome:
+    """A question to files of our own, whose exit code says something, with further settings of Git's (`config`) and
+    variables (`extra`). Raises `Unavailable` where it had to be stopped.
+    """
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C",
         "HOME": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
+        **_config(config or {}),
+        **(extra or {}),
     }
     bounds = process.Bounds(settings.fetch_seconds, output)
     try:
-        return await process.run(["git", *args], env=env, bounds=bounds)
+        return await process.run(["git", *args], env=env, bounds=bounds, stdin=stdin)
     except process.Stopped as stopped:
         raise Unavailable(f"git was stopped: {stopped}") from None
 
@@ -135,7 +147,7 @@ def _config(values: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _private_folder() -> Iterator[str]:
+def private_folder() -> Iterator[str]:
     """A folder for this command alone, in memory where the system has such a place."""
     memory = "/dev/shm"  # noqa: S108 - mkdtemp makes the folder with mode 0700 and an unpredictable name
     folder = tempfile.mkdtemp(prefix="argosy-git-", dir=memory if os.access(memory, os.W_OK) else None)

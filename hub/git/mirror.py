@@ -24,7 +24,7 @@ from argosy.errors import Invalid, NotFound, Unavailable
 from argosy.turns import Turns
 from hub.core import repos
 from hub.git import command, revision, tree
-from hub.git.batch import Batch
+from hub.git.batch import Batch, Object
 from hub.git.command import Settings
 from hub.git.credentials import Access, Keyring
 from hub.git.listing import Lister
@@ -114,7 +114,7 @@ class Mirrors:
         self.keyring = keyring
         self.counters = Counters()
         self._folder = folder
-        self._settings = settings
+        self.settings = settings
         self._highest = highest
         self._mirrors: dict[str, _Mirror] = {}
         self._turns = Turns()
@@ -189,11 +189,11 @@ class Mirrors:
         mirror = self._mirror(url)
         place = ["--git-dir", str(mirror.path)]
         if (
-            await command.ask([*place, "merge-base", "--is-ancestor", ours, theirs], self._settings, 4096)
+            await command.ask([*place, "merge-base", "--is-ancestor", ours, theirs], self.settings, 4096)
         ).code == 0:
             return tip
         args = [*place, "merge-tree", "--write-tree", "--name-only", "--no-messages", ours, theirs]
-        outcome = await command.ask(args, self._settings, 1 << 20)
+        outcome = await command.ask(args, self.settings, 1 << 20)
         root, *files = outcome.out.decode("utf-8", "replace").split()
         if outcome.code == 1 and files:
             shown = ", ".join(files[:5]) + (f" and {len(files) - 5} more" if len(files) > 5 else "")
@@ -225,10 +225,19 @@ class Mirrors:
         """The commits of branches and tags here that contain `commit`, without itself: at most `_DESCENDANTS`, the newest."""
         mirror = self._mirror(url)
         args = ["--git-dir", str(mirror.path), "rev-list", f"--max-count={_DESCENDANTS}", "--ancestry-path"]
-        outcome = await command.ask([*args, "--all", f"^{commit}"], self._settings, 42 * _DESCENDANTS)
+        outcome = await command.ask([*args, "--all", f"^{commit}"], self.settings, 42 * _DESCENDANTS)
         if outcome.code:
             raise Unavailable(f"git rev-list: {outcome.err.decode('utf-8', 'replace').strip()[:300]}")
         return frozenset(outcome.out.decode("ascii").split())
+
+    async def object(self, url: str, name: str) -> Object:
+        """An object of the mirror by anything that Git resolves to one. Raises `NotFound`, `Unavailable`."""
+        batch = self._mirror(url).objects.batch
+        return await asyncio.to_thread(batch.read, name)
+
+    def place(self, url: str) -> Path:
+        """Where the mirror lies, for those who ask Git about what is in it."""
+        return self._mirror(url).path
 
     async def tidy(self, used: Iterable[str]) -> None:
         """Packs the mirrors of the addresses in use, and removes those of all others."""
@@ -236,7 +245,7 @@ class Mirrors:
         for path in self._folder.glob("*.git"):
             if path.name in kept:
                 args = ["--git-dir", str(path), "gc", "--quiet", "--prune=2.weeks.ago"]
-                await command.local(args, self._settings)
+                await command.local(args, self.settings)
             else:
                 for identity, mirror in list(self._mirrors.items()):
                     if mirror.path == path:
@@ -252,14 +261,14 @@ class Mirrors:
             mirror.changed()
 
     def _identity(self, url: str) -> str:
-        command.check(url, self._settings)
+        command.check(url, self.settings)
         return repos.identity(url)
 
     def _mirror(self, url: str) -> _Mirror:
         identity = self._identity(url)
         if identity not in self._mirrors:
             name = hashlib.sha256(identity.encode()).hexdigest()[:40]
-            self._mirrors[identity] = _Mirror(self._folder / f"{name}.git", self._settings)
+            self._mirrors[identity] = _Mirror(self._folder / f"{name}.git", self.settings)
         return self._mirrors[identity]
 
     async def _list(self, url: str) -> Mapping[str, str]:
@@ -269,7 +278,7 @@ class Mirrors:
         if listed is not None:
             return listed
         text = await self._run(
-            ["ls-remote", repos.bare(url)], url, self._settings.list_seconds, self._settings.listing_bytes
+            ["ls-remote", repos.bare(url)], url, self.settings.list_seconds, self.settings.listing_bytes
         )
         return revision.parse_listing(text.decode("utf-8", "surrogateescape"))
 
@@ -328,12 +337,12 @@ class Mirrors:
         prune = ["--prune"] if refspecs == _REFSPECS else []
         args = ["--git-dir", str(path), "fetch", "--quiet", "--atomic", "--no-tags", *prune]
         args += ["--no-write-fetch-head", "--no-auto-maintenance", repos.bare(url), *refspecs]
-        await self._run(args, url, self._settings.fetch_seconds, 65536)
+        await self._run(args, url, self.settings.fetch_seconds, 65536)
 
     async def _run(self, args: list[str], url: str, seconds: float, output: int) -> bytes:
         access: Access = self.keyring.access(url)
         async with self._slots:
-            return await command.run(args, url, access, self._settings, seconds=seconds, output=output)
+            return await command.run(args, url, access, self.settings, seconds=seconds, output=output)
 
 
 def _create(path: Path) -> None:

@@ -34,15 +34,28 @@ def resolve(
     """
     if _FULL.match(revision):
         return revision.lower()
-    wanted = revision or "HEAD"
-    wanted = _tag(wanted, refs, highest, tag_prefix) or wanted
-    for ref in ("HEAD", f"refs/heads/{wanted}", f"refs/tags/{wanted}", f"refs/{wanted}", wanted):
-        if ref in refs and (ref != "HEAD" or wanted == "HEAD"):
-            return refs[ref]
-    found = short(wanted.lower()) if _SHORT.match(wanted) else None
+    if ref := _ref(revision, refs, highest, tag_prefix):
+        return refs[ref]
+    found = short(revision.lower()) if _SHORT.match(revision) else None
     if found is None:
         raise NotFound(f"unable to resolve {revision or 'HEAD'!r} to a commit")
     return found
+
+
+def tag(revision: str, refs: Mapping[str, str], *, highest: HighestTag, tag_prefix: str = "") -> str:
+    """The name of the tag that `resolve` takes a revision for, "" where it takes it for anything else."""
+    ref = "" if _FULL.match(revision) else _ref(revision, refs, highest, tag_prefix)
+    return ref.removeprefix("refs/tags/") if ref.startswith("refs/tags/") else ""
+
+
+def _ref(revision: str, refs: Mapping[str, str], highest: HighestTag, prefix: str) -> str:
+    """The ref that a revision stands for, "" for none."""
+    wanted = revision or "HEAD"
+    wanted = _tag(wanted, refs, highest, prefix) or wanted
+    for ref in ("HEAD", f"refs/heads/{wanted}", f"refs/tags/{wanted}", f"refs/{wanted}", wanted):
+        if ref in refs and (ref != "HEAD" or wanted == "HEAD"):
+            return ref
+    return ""
 
 
 def is_shortened(revision: str) -> bool:

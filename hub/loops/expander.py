@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -21,9 +21,11 @@ from hub.core import expand, increment, parse, settings
 from hub.core.expand import Evaluation, Evaluator
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.served import table
-from hub.core.types import VALIDATION_FAILED, Complete, Failed, SetProblem
+from hub.core.tree import Tree
+from hub.core.types import VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
 from hub.loops import asking
 from hub.loops.asking import Asked, Provide
+from hub.loops.integrity import Integrity
 from hub.loops.members import REFRESH, Members, Writer, refresh_asked
 from hub.loops.trees import Trees
 from hub.loops.world import World
@@ -49,6 +51,8 @@ class _Known:
 
     own: object
     """What of the set itself the evaluation depended on."""
+    project: str = ""
+    """What its applications' project is called, which may want its sources signed."""
     seen: Manifest | None = None
     """The set as it was last looked at in vain: the same object again has nothing new to say."""
     evaluator: Evaluator | None = None
@@ -81,11 +85,13 @@ class Expander:
         wake: Wake,
         settled: Callable[[], None],
         now: Callable[[], float] = time.time,
+        integrity: Integrity | None = None,
     ) -> None:
         self._store = store
         self._resources = resources
         self._world = world
         self._trees = trees
+        self._integrity = integrity or Integrity(trees.refs)
         self._fetcher = asking.Fetcher(world, trees.tree, provide)
         self._wake = wake
         self._settled = settled
@@ -109,6 +115,9 @@ class Expander:
         }
         self._written.difference_update(change.rv for change in changes)
         self._touched |= found
+        projects = {change.name for change in changes if change.resource == table.APP_PROJECT.resource}
+        for known in self._known.values() if projects else ():
+            known.stale = known.stale or known.project in projects
         decided = any(map(_decides, changes))
         for known in self._known.values() if decided else ():
             known.stale = known.stale or known.members.held
@@ -123,6 +132,11 @@ class Expander:
         if found:
             self._wake.set()
         return len(found)
+
+    def again(self) -> None:
+        """Evaluates every set again: what all of them depend on has changed."""
+        for known in self._known.values():
+            known.stale = True
 
     def looked_at(self, uid: str) -> Inputs | None:
         """What a set's last evaluation looked at; None where there was none in this run of the hub."""
@@ -316,6 +330,8 @@ class Expander:
         if known.evaluator is None:
             known.evaluator = evaluator_of(manifest)
         asked = Asked(await self._world.clusters(), answers=dict(known.kept))
+        known.project = _project_of(manifest)
+        fetcher = await self._fetching(known.project)
         for _ in range(asking.ROUNDS):
             before = dict(self._world.versions)
             evaluation = await self._quickly(known, known.evaluator, asked)
@@ -327,8 +343,22 @@ class Expander:
                 }
                 found = {f"{group}/{kind}" for group, kind, _ in evaluation.inputs.objects}
                 return tuple((resource, before.get(resource, 0)) for resource in sorted(found)), evaluation
-            await self._fetcher.fetch(asked, evaluation.requests)
+            await fetcher.fetch(asked, evaluation.requests)
         raise Invalid(asking.TOO_DEEP)
+
+    async def _fetching(self, name: str) -> asking.Fetcher:
+        """Where a set's inputs come from: signed repositories alone where its project wants that. A set whose project is a
+        template has none yet, as in Argo CD.
+        """
+        projects = await self._world.listed(table.APP_PROJECT, NAMESPACE)
+        project = next((one for one in projects if one["metadata"]["name"] == name), None)
+        if project is None or not self._integrity.asks(project):
+            return self._fetcher
+
+        async def tree(url: str, revision: str) -> Answer[Tree]:
+            return await self._integrity.tree(project, url, revision, await self._trees.tree(url, revision))
+
+        return replace(self._fetcher, tree=tree)
 
     async def _quickly(self, known: _Known, evaluator: Evaluator, asked: Asked) -> Evaluation:
         """In a thread, but for what is done before a thread would begin."""
@@ -361,6 +391,11 @@ def sources_of(app: Manifest) -> list[dict[str, Any]]:
     """The sources of an Application, however many it has."""
     spec = app.get("spec") or {}
     return list(spec.get("sources") or ([spec["source"]] if spec.get("source") else []))
+
+
+def _project_of(manifest: Manifest) -> str:
+    spec = ((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return str(spec.get("project") or "default")
 
 
 def _own(manifest: Manifest) -> object:

@@ -30,6 +30,7 @@ from hub.loops.bounds import Bounds, project_of
 from hub.loops.claims import Claims, Wanted
 from hub.loops.cooking import Cooking
 from hub.loops.entries import Entry, Outcome, SourceKey
+from hub.loops.integrity import Integrity
 from hub.loops.kitchen import Kitchen
 from hub.loops.outcomes import Writing
 from hub.loops.trees import Trees
@@ -62,6 +63,7 @@ class Renderer:
         kitchen: Kitchen,
         changed: Callable[[], None],
         now: Callable[[], float] = time.time,
+        integrity: Integrity | None = None,
     ) -> None:
         self._store = store
         self._resources = resources
@@ -84,6 +86,7 @@ class Renderer:
         """The trees of the batch under way: however many Applications use one, it is asked for once."""
         self._claims = Claims(store)
         self._bounds = Bounds(store, world)
+        self._integrity = integrity or Integrity(trees.refs)
         self._concerned: dict[str, None] = {}
         """Applications that others share objects with since their conditions were written."""
         self._limit = asyncio.Semaphore(AT_ONCE)
@@ -368,6 +371,14 @@ class Renderer:
                 problem = f"ComparisonError: {answer.reason}"
                 return Outcome(entry, state._replace(problem=problem))
             trees[key] = answer.value
+        project = await self._bounds.project(manifest)
+        if project is not None and self._integrity.asks(project):
+            try:
+                wrong = await self._integrity.of(project, entry.sources, trees)
+            except Unavailable as error:
+                return entries.kept(entry, f"ComparisonError: {error.message}", again=True)
+            if wrong:
+                return entries.kept(entry, f"ComparisonError: {wrong}")
         return await self._render(entry, state, trees)
 
     async def _tree(self, key: SourceKey, *, anew: bool) -> Answer[Tree]:
@@ -380,7 +391,10 @@ class Renderer:
         known = {
             uid: entry
             for uid in moved
-            if (entry := self._entries.get(uid)) is not None and entry.reads is not None and entry.sound
+            if (entry := self._entries.get(uid)) is not None
+            and entry.reads is not None
+            and entry.sound
+            and not self._integrity.asks(await self._bounds.project(entry.manifest))
         }
         keys = {key for entry in known.values() for key in entries.keys(entry.sources)}
         answers = dict(

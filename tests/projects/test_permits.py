@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub.core import advice, gobwas, gourl, projects
+from hub.core import gobwas, gourl, projects
 from hub.core.projects import Cluster, Resource
 
 
@@ -191,19 +191,6 @@ def test_an_application_is_told_everything_that_is_not_permitted() -> None:
     assert "is not permitted to use project 'shop'" in projects.check_app(
         project(), foreign, [], RED, (), "argocd"
     )
-
-
-@pytest.mark.parametrize("field", ["signatureKeys", "sourceIntegrity"])
-def test_a_project_that_asks_for_signatures_permits_nothing_unverified(field: str) -> None:
-    app = {"metadata": {"name": "web", "namespace": "argocd"}, "spec": {}}
-    free = {"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}]}
-    assert projects.check_app(project(**free), app, [], RED, (), "argocd") == ""
-    signed = project(**free, **{field: [{"keyID": "4AEE18F83AFDEB23"}]})
-    said = projects.check_app(signed, app, [], RED, (), "argocd")
-    assert said.startswith(f"project 'shop' asks for {field}, which Argosy does not verify")
-    assert [str(each) for each in advice.on_project(signed["spec"])] == [
-        f"spec.{field}: signatures are not verified yet, so the project permits no application"
-    ]
 
 
 def test_objects_need_no_look_only_where_none_can_be_refused() -> None:

@@ -256,6 +256,15 @@ APPLICATION_SET = Served(
 _GROUP_KIND = struct({"group": TEXT, "kind": TEXT, "name": TEXT}, required=("group", "kind"))
 _DESTINATION = struct({"server": TEXT, "name": TEXT, "namespace": TEXT})
 _TOKEN = struct({"iat": WHOLE, "exp": WHOLE, "id": TEXT}, required=("iat",))
+_SIGNING = struct(
+    {
+        "repos": many(
+            {"x-kubernetes-preserve-unknown-fields": True}, "Globs of addresses, `!` in front excludes."
+        ),
+        "gpg": struct({"mode": TEXT, "keys": TEXTS}),
+    }
+)
+
 _PROJECT_SPEC = struct(
     {
         "description": TEXT,
@@ -306,7 +315,10 @@ _PROJECT_SPEC = struct(
             "When applications of the project may change.",
         ),
         "signatureKeys": many(struct({"keyID": TEXT}, required=("keyID",))),
-        "sourceIntegrity": ANY_OBJECT,
+        "sourceIntegrity": struct(
+            {"git": struct({"policies": many(_SIGNING)}), "helm": ANY_OBJECT},
+            description="Who must have signed the sources.",
+        ),
     },
     description="What the applications of the project may do.",
 )

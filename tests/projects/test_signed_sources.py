@@ -1,0 +1,248 @@
+"""Projects that want their sources signed, in a whole hub: what is deployed and what is said."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import hubs
+import pytest
+from hubs import Repo
+from signers import Key, Signers, signers
+
+from argosy.objects import Manifest
+from hub.assembly import Hub
+from hub.core.served import table
+from hub.store import apps
+
+pytestmark = pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not installed")
+
+
+@pytest.fixture
+def people(monkeypatch: pytest.MonkeyPatch) -> Iterator[Signers]:
+    with signers() as people:
+        monkeypatch.setenv("GNUPGHOME", str(people.home))
+        yield people
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Repo]:
+    with hubs.repository(tmp_path) as repo:
+        yield repo
+
+
+@pytest.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    async with hubs.running(tmp_path / "hub") as hub:
+        await hubs.add_cluster(hub, "red", env="prod")
+        yield hub
+
+
+def commit(repo: Repo, value: str, key: Key | None = None) -> str:
+    repo.git("config", "commit.gpgsign", "true" if key else "false")
+    repo.git("config", "user.signingkey", key.fingerprint if key else "none")
+    return repo.commit({"apps/web/a.yaml": hubs.config_map("a", value)})
+
+
+async def add_project(hub: Hub, **spec: Any) -> None:
+    free = {
+        "sourceRepos": ["*"],
+        "destinations": [{"server": "*", "namespace": "*"}],
+        "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+    }
+    project = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": "shop", "namespace": "argocd"},
+        "spec": {**free, **spec},
+    }
+    await hubs.add(hub, table.APP_PROJECT, project)
+
+
+async def add_keys(hub: Hub, people: Signers, *keys: Key) -> None:
+    keyring = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "argocd-gpg-keys-cm", "namespace": "argocd"},
+        "data": {key.id: people.public(key) for key in keys},
+    }
+    await hubs.add(hub, table.CONFIG_MAP, keyring)
+
+
+def app(repo: Repo, name: str = "web") -> Manifest:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": name, "namespace": "argocd"},
+        "spec": {
+            "project": "shop",
+            "source": {"repoURL": repo.url, "targetRevision": "main", "path": "apps/web"},
+            "destination": {"name": "red", "namespace": "default"},
+            "syncPolicy": {"automated": {}},
+        },
+    }
+
+
+async def rendered(hub: Hub, name: str) -> str:
+    """The bundle that an Application's cluster is to have."""
+    uid = (await hubs.apps(hub))[name]["metadata"]["uid"]
+    state = await hub.store.read(lambda tx: {one.app: one for one in apps.every(tx)}.get(uid))
+    return state.bundle if state else ""
+
+
+async def said(hub: Hub, name: str) -> str:
+    return str(hubs.condition((await hubs.apps(hub))[name], "ComparisonError").get("message") or "")
+
+
+async def refreshed(hub: Hub, name: str = "web") -> None:
+    note = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}
+    await hubs.patch(hub, table.APPLICATION, name, note)
+    await hubs.settled(hub)
+
+
+async def test_only_what_an_allowed_key_signed_is_deployed(hub: Hub, repo: Repo, people: Signers) -> None:
+    ann, bob = people.key("ann"), people.key("bob")
+    await add_keys(hub, people, ann, bob)
+    await add_project(hub, signatureKeys=[{"keyID": ann.id}])
+    unsigned = commit(repo, "1")
+    await hubs.add(hub, table.APPLICATION, app(repo))
+    await hubs.settled(hub)
+    assert await rendered(hub, "web") == ""
+    assert await said(hub, "web") == (
+        f"GIT/GPG: Failed verifying revision {unsigned} by 'Test <test@example.com>': unsigned (key_id=)"
+    )
+    commit(repo, "1", ann)
+    await refreshed(hub)
+    good = await rendered(hub, "web")
+    assert (bool(good), await said(hub, "web")) == (True, "")
+    # Somebody whose key is known, but not to this project: the last good release stays.
+    commit(repo, "2", bob)
+    await refreshed(hub)
+    assert await rendered(hub, "web") == good
+    assert f"signed with unallowed key (key_id={bob.id})" in await said(hub, "web")
+    await hubs.patch(
+        hub, table.APP_PROJECT, "shop", {"spec": {"signatureKeys": [{"keyID": ann.id}, {"keyID": bob.id}]}}
+    )
+    await hubs.settled(hub)
+    assert (await rendered(hub, "web") != good, await said(hub, "web")) == (True, "")
+
+
+async def test_an_unsigned_commit_is_told_of_that_touches_nothing_of_the_application(
+    hub: Hub, repo: Repo, people: Signers
+) -> None:
+    ann = people.key("ann")
+    await add_keys(hub, people, ann)
+    await add_project(hub, signatureKeys=[{"keyID": ann.id}])
+    commit(repo, "1", ann)
+    await hubs.add(hub, table.APPLICATION, app(repo))
+    await hubs.settled(hub)
+    assert await said(hub, "web") == ""
+    repo.git("config", "commit.gpgsign", "false")
+    repo.commit({"README": "elsewhere"})
+    hub.poller.ask(lambda url: True)
+    await hubs.settled(hub)
+    assert "unsigned" in await said(hub, "web")
+
+
+async def test_a_key_that_arrives_later_lets_through_what_waits(
+    hub: Hub, repo: Repo, people: Signers
+) -> None:
+    ann = people.key("ann")
+    await add_project(hub, signatureKeys=[{"keyID": ann.id}])
+    commit(repo, "1", ann)
+    await hubs.add(hub, table.APPLICATION, app(repo))
+    await hubs.settled(hub)
+    assert f"signed with key not in keyring (key_id={ann.id})" in await said(hub, "web")
+    await add_keys(hub, people, ann)
+
+    async def deployed() -> bool:
+        return bool(await rendered(hub, "web"))
+
+    await hubs.until(deployed, "what was signed is deployed")
+    # A key that is withdrawn stops what comes, and takes nothing away.
+    await hubs.patch(hub, table.CONFIG_MAP, "argocd-gpg-keys-cm", {"data": {ann.id: None}})
+
+    async def refused() -> bool:
+        return "not in keyring" in await said(hub, "web")
+
+    await hubs.until(refused, "what nobody vouches for any more is refused")
+    assert await deployed()
+
+
+async def test_each_source_is_looked_at_by_the_policy_that_names_it(
+    hub: Hub, repo: Repo, people: Signers, tmp_path: Path
+) -> None:
+    ann = people.key("ann")
+    await add_keys(hub, people, ann)
+    with hubs.repository(tmp_path, "values") as other:
+        policy = {"repos": [{"url": other.url}], "gpg": {"mode": "head", "keys": [ann.id]}}
+        await add_project(hub, sourceIntegrity={"git": {"policies": [policy]}})
+        commit(repo, "1")
+        unsigned = commit(other, "1")
+        both = app(repo)
+        both["spec"]["sources"] = [
+            both["spec"].pop("source"),
+            {"repoURL": other.url, "targetRevision": "main", "ref": "values"},
+        ]
+        await hubs.add(hub, table.APPLICATION, both)
+        await hubs.add(hub, table.APPLICATION, app(repo, "alone"))
+        await hubs.settled(hub)
+        assert (await rendered(hub, "alone") != "", await rendered(hub, "web")) == (True, "")
+        assert f"Failed verifying revision {unsigned}" in await said(hub, "web")
+        commit(other, "2", ann)
+        await refreshed(hub)
+        assert (await rendered(hub, "web") != "", await said(hub, "web")) == (True, "")
+
+
+async def test_generators_of_a_set_read_signed_commits_alone(hub: Hub, repo: Repo, people: Signers) -> None:
+    ann = people.key("ann")
+    await add_keys(hub, people, ann)
+    await add_project(hub, signatureKeys=[{"keyID": ann.id}])
+    commit(repo, "1", ann)
+    appset = hubs.appset(repo)
+    appset["spec"]["template"]["spec"]["project"] = "shop"
+    await hubs.add(hub, table.APPLICATION_SET, appset)
+    await hubs.settled(hub)
+    assert set(await hubs.apps(hub)) == {"web-red"}
+    repo.git("config", "commit.gpgsign", "false")
+    repo.commit({"apps/evil/a.yaml": hubs.config_map("evil")})
+    hub.poller.ask(lambda url: True)
+    await hubs.settled(hub)
+    assert set(await hubs.apps(hub)) == {"web-red"}
+    shown = (await hubs.listed(hub, table.APPLICATION_SET))["fleet"]
+    assert "unsigned" in hubs.condition(shown, "Stale")["message"]
+    repo.git("config", "commit.gpgsign", "true")
+    repo.commit({"apps/evil/a.yaml": hubs.config_map("good")})
+    hub.poller.ask(lambda url: True)
+
+    async def read() -> bool:
+        return set(await hubs.apps(hub)) == {"web-red", "evil-red"}
+
+    await hubs.until(read, "the signed commit is read")
+
+
+async def test_an_administrator_may_turn_it_off(
+    tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARGOCD_GPG_ENABLED", "false")
+    async with hubs.running(tmp_path / "off") as hub:
+        await hubs.add_cluster(hub, "red")
+        await add_project(hub, signatureKeys=[{"keyID": "A" * 16}])
+        commit(repo, "1")
+        await hubs.add(hub, table.APPLICATION, app(repo))
+        await hubs.settled(hub)
+        assert await rendered(hub, "web") != ""
+
+
+async def test_without_gpg_such_a_project_deploys_nothing_and_says_why(
+    hub: Hub, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(repo, "1")
+    monkeypatch.setattr("hub.git.signatures.PROGRAM", "gpg-is-not-here")
+    await add_project(hub, signatureKeys=[{"keyID": "A" * 16}])
+    await hubs.add(hub, table.APPLICATION, app(repo))
+    await hubs.settled(hub)
+    assert await rendered(hub, "web") == ""
+    assert await said(hub, "web") == "signatures cannot be verified: gpg-is-not-here is not installed"
