@@ -52,7 +52,7 @@ async def test_every_manifest_is_accepted(hub: Hub) -> None:
         group = item["apiVersion"].partition("/")[0] if "/" in item["apiVersion"] else ""
         (served,) = [one for one in table.SERVED if (one.kind.group, one.kind.kind) == (group, item["kind"])]
         await hubs.add(hub, served, item)
-    policy = next(item for item in found if item["kind"] == "ConfigMap")
+    policy = next(item for item in found if item["metadata"]["name"] == rbac.CONFIG_MAP)
     read = rbac.of_config(policy["data"], [])
     assert read.allows("ann", ["shop-team"], "applications", "sync", "shop/web")
     assert not read.allows("ann", ["shop-team"], "applications", "sync", "shop/payment")
