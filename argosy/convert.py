@@ -317,10 +317,14 @@ def ask_to(name: str, question: bytes, patience: float) -> bytes:
     return pb.ConnectResponse(ask=ask).SerializeToString()
 
 
-def goodbye_to(reason: str, retry_after: int) -> bytes:
+def goodbye_to(reason: str, retry_after: int, *, second: bool = False) -> bytes:
     return pb.ConnectResponse(
-        goodbye=pb.Goodbye(reason=reason, retry_after_seconds=retry_after)
+        goodbye=pb.Goodbye(reason=reason, retry_after_seconds=retry_after, second=second)
     ).SerializeToString()
+
+
+def nudge_to(reason: str) -> bytes:
+    return pb.ConnectResponse(nudge=pb.Nudge(reason=reason)).SerializeToString()
 
 
 def protocol_for(oldest: int, newest: int) -> int:

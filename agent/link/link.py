@@ -21,7 +21,8 @@ from agent.link.identity import Identity
 from agent.link.join import Self
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
-from agent.link.stream import ACK_SECONDS, Desk, Reply, Stream, silent
+from agent.link.standing import Standing
+from agent.link.stream import ACK_SECONDS, Desk, Reply, SentAway, Stream, silent
 from argosy import backoff, token
 from argosy.errors import ArgosyError, Conflict, Forbidden, Internal, Invalid, Unavailable
 from argosy.token import JoinToken
@@ -31,7 +32,6 @@ log = structlog.get_logger("link")
 Dial: TypeAlias = Callable[[Identity, bytes], grpc.aio.Channel]
 """Makes the channel to the link from an identity and its key."""
 
-REPLACED = "another agent with this cluster's identity took over the link: where two run, end one of them"
 STEADY_SECONDS = 10.0
 """A stream that lasted this long was a good one: the next break is tried again at once."""
 REFUSED_CAP = 300.0
@@ -53,7 +53,7 @@ class LinkState:
 class Link:
     """Keeps the stream to the hub.
 
-    `folder` holds the identity, `clock` gives Unix seconds, `base` and `cap` bound the pause between two
+    `folder` holds the identity, `standing` is this run's (None: a new one on the folder), `clock` gives Unix seconds, `base` and `cap` bound the pause between two
     tries.
     """
 
@@ -72,6 +72,7 @@ class Link:
         patience: float = ACK_SECONDS,
         reply: Reply = silent,
         offer: str = "",
+        standing: Standing | None = None,
     ) -> None:
         loaded = identity.load(folder)
         if loaded is None:
@@ -85,7 +86,8 @@ class Link:
         self._dial = dial
         self.ledger = ledger
         self.outbox = outbox
-        self._desk = Desk(who, dict(facts or {}), ledger, outbox, clock, patience, reply)
+        self.standing = standing or Standing(folder)
+        self._desk = Desk(who, dict(facts or {}), ledger, outbox, self.standing, clock, patience, reply)
         self._offer = offer
         self.state = LinkState()
         self._open: Stream | None = None
@@ -112,8 +114,11 @@ class Link:
                 wait = await self._connected(attempt)
             except ArgosyError as error:
                 self._note(error)
+                self.standing.undecided()
                 joined = await self._join_anew(error)
-                if isinstance(error, Forbidden | Conflict) and not joined:
+                if isinstance(error, SentAway):
+                    wait = 0.0 if joined else error.wait
+                elif isinstance(error, Forbidden | Conflict) and not joined:
                     wait = backoff.full_jitter(attempt, random.random(), base=5.0, cap=REFUSED_CAP)
             except Exception:
                 # A fault of ours must not end the agent's care for its cluster; the next stream is the retry.
@@ -138,7 +143,7 @@ class Link:
 
         Returns seconds the hub asked to wait.
         """
-        if self._identity.ended(self._clock()) or attempt % 4 == 3:
+        if self._identity.ended(self._clock()) or (attempt % 4 == 3 and not self.standing.second.value):
             # A certificate that ended looks like a line that is dead; the hub's clock decides, not ours.
             await self._rejoin()
         stream = await self._start()
@@ -153,10 +158,7 @@ class Link:
                     continue
                 await stream.close()
                 stream = newer
-            wait = stream.done.result()
-            if stream.replaced:
-                self._note(Conflict(REPLACED))
-            return wait
+            return stream.done.result()
         except asyncio.CancelledError:
             await stream.leave("shutdown")
             raise
@@ -196,7 +198,7 @@ class Link:
 
     async def _join_anew(self, error: ArgosyError) -> bool:
         """A new identity by the token, after the hub refused the old one or while the token's hub was away."""
-        if isinstance(error, Forbidden) and self._offered() is not None:
+        if isinstance(error, Forbidden | SentAway) and self._offered() is not None:
             return await self._take_offer()
         return await self._join_another_hub()
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import grpc
 import structlog
@@ -21,8 +20,9 @@ from agent.link import channels
 from agent.link.join import Self
 from agent.link.ledger import Ledger, Taken
 from agent.link.outbox import Outbox
+from agent.link.standing import Standing
 from argosy import convert
-from argosy.errors import ArgosyError, Unavailable
+from argosy.errors import ArgosyError, Conflict, Unavailable
 from argosy.v1 import link_pb2 as pb
 from argosy.v1 import link_pb2_grpc as rpc
 
@@ -35,6 +35,14 @@ ANSWERS = 8
 ANSWER_SECONDS = 120.0
 ACK_SECONDS = 30.0
 """How long a report may go without an answer before it is sent again."""
+
+
+class SentAway(Conflict):
+    """The hub said Goodbye in place of a Welcome. `wait` is the seconds it asked for."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 Reply = Callable[[bytes], Awaitable[bytes]]
@@ -56,10 +64,10 @@ class Desk:
     facts: Mapping[str, str]
     ledger: Ledger
     outbox: Outbox
+    standing: Standing
     clock: Callable[[], float]
     patience: float = ACK_SECONDS
     reply: Reply = silent
-    instance: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def hello(self, *, whole: bool = False) -> pb.ConnectRequest:
         """`whole` asks for the whole set, as an agent that holds nothing of this hub's."""
@@ -77,7 +85,8 @@ class Desk:
                 state_digest=self.outbox.note(),
                 holding=held.holding,
                 holding_reason=held.reason,
-                instance=self.instance,
+                instance=self.standing.run,
+                before=self.standing.before,
             )
         )
 
@@ -110,8 +119,7 @@ class Stream:
         self._asked_whole = False
         self._tasks: list[asyncio.Task[float]] = []
         self._answering: set[asyncio.Task[None]] = set()
-        self.replaced = False
-        """True once the hub said that another stream took this one's place."""
+        self._farewell = ""
         self.done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     async def open(self) -> None:
@@ -121,11 +129,13 @@ class Stream:
             async with asyncio.timeout(WELCOME_SECONDS):
                 await self._call.write(self._desk.hello())
                 first = await self._call.read()
-                await self._take(first)
+                wait = await self._take(first)
         except TimeoutError:
             raise Unavailable(f"no Welcome within {WELCOME_SECONDS:g} s") from None
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
             raise await self._reason(error) from None
+        if wait is not None:
+            raise SentAway(self._farewell, wait)
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._read()), loop.create_task(self._write())]
         for task in self._tasks:
@@ -188,7 +198,7 @@ class Stream:
                         await outbox.changed.wait()
                 outbox.overdue(time.monotonic(), self._desk.patience)
                 if time.monotonic() >= next_beat:
-                    self._outgoing.append(pb.ConnectRequest(beat=pb.Beat(time=self._desk.clock())))
+                    self._outgoing.append(self._beats())
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
             # A Goodbye that is still to be read says more than the write that came too late.
             await asyncio.wait(self._tasks[:1], timeout=REASON_SECONDS)
@@ -197,6 +207,9 @@ class Stream:
     def _pause(self) -> float:
         """Seconds until the next sign of life: up to a quarter earlier than asked, so that beats spread."""
         return self._beat * (1.0 - 0.25 * random.random())
+
+    def _beats(self) -> pb.ConnectRequest:
+        return pb.ConnectRequest(beat=pb.Beat(time=self._desk.clock()))
 
     def _say(self, message: pb.ConnectRequest) -> None:
         self._outgoing.append(message)
@@ -215,15 +228,21 @@ class Stream:
             self._desk.outbox.ack(message.ack.number)
         elif kind == "ask":
             self._asked(message.ask)
+        elif kind == "nudge":
+            log.warning("the hub asks whether this agent is there", reason=message.nudge.reason)
+            self._say(self._beats())
         elif kind == "goodbye":
             goodbye = message.goodbye
             log.info("the hub said goodbye", reason=goodbye.reason, retry_after=goodbye.retry_after_seconds)
-            self.replaced = goodbye.reason == "replaced"
+            self._farewell = goodbye.reason
+            if goodbye.second:
+                self._desk.standing.yield_to(goodbye.reason)
             return goodbye.retry_after_seconds * (0.5 + random.random())
         return None
 
     async def _welcomed(self, welcome: pb.Welcome) -> None:
         self._beat = float(max(1, welcome.beat_seconds or 20))
+        self._desk.standing.accept()
         first = not self._tasks
         changed = await self._desk.ledger.meet(welcome.epoch, welcome.generation, welcome.confirmed_epoch)
         if first or welcome.report_all:

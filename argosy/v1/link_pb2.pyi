@@ -223,6 +223,7 @@ class ConnectResponse(_message.Message):
     ACK_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
     ASK_FIELD_NUMBER: _builtins.int
+    NUDGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """Answer to a Hello."""
@@ -243,6 +244,10 @@ class ConnectResponse(_message.Message):
     def ask(self) -> Global___Ask:
         """A question about the cluster as it is. An agent that does not know it says nothing, which is an answer, too."""
 
+    @_builtins.property
+    def nudge(self) -> Global___Nudge:
+        """Show that you are there, by a Beat at once: another agent with this identity asks for the link."""
+
     def __init__(
         self,
         *,
@@ -251,12 +256,13 @@ class ConnectResponse(_message.Message):
         ack: Global___Ack | None = ...,
         goodbye: Global___Goodbye | None = ...,
         ask: Global___Ask | None = ...,
+        nudge: Global___Nudge | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "ask", b"ask", "desired", b"desired", "goodbye", b"goodbye", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "ask", b"ask", "desired", b"desired", "goodbye", b"goodbye", "message", b"message", "nudge", b"nudge", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "ask", b"ask", "desired", b"desired", "goodbye", b"goodbye", "message", b"message", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "ask", b"ask", "desired", b"desired", "goodbye", b"goodbye", "message", b"message", "nudge", b"nudge", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "desired", "ack", "goodbye", "ask"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "desired", "ack", "goodbye", "ask", "nudge"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -298,6 +304,7 @@ class Hello(_message.Message):
     HOLDING_FIELD_NUMBER: _builtins.int
     HOLDING_REASON_FIELD_NUMBER: _builtins.int
     INSTANCE_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
     protocol_min: _builtins.int
     """Oldest and newest protocol number the agent speaks."""
     protocol_max: _builtins.int
@@ -321,6 +328,10 @@ class Hello(_message.Message):
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the agent knows of its cluster, for example kubernetes.version; at most 64 entries."""
 
+    @_builtins.property
+    def before(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of earlier runs on the same state, the newest last; at most 16."""
+
     def __init__(
         self,
         *,
@@ -336,10 +347,11 @@ class Hello(_message.Message):
         holding: _builtins.bool = ...,
         holding_reason: _builtins.str = ...,
         instance: _builtins.str = ...,
+        before: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_uid", b"cluster_uid", "epoch", b"epoch", "facts", b"facts", "generation", b"generation", "holding", b"holding", "holding_reason", b"holding_reason", "instance", b"instance", "protocol_max", b"protocol_max", "protocol_min", b"protocol_min", "set_digest", b"set_digest", "state_digest", b"state_digest", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "cluster_uid", b"cluster_uid", "epoch", b"epoch", "facts", b"facts", "generation", b"generation", "holding", b"holding", "holding_reason", b"holding_reason", "instance", b"instance", "protocol_max", b"protocol_max", "protocol_min", b"protocol_min", "set_digest", b"set_digest", "state_digest", b"state_digest", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -851,23 +863,47 @@ class Goodbye(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
+    SECOND_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """Why, for logs: "shutdown", "revoked", "replaced", "too many bytes", …"""
     retry_after_seconds: _builtins.int
     """Earliest time to come back, in seconds from now; the agent adds jitter."""
+    second: _builtins.bool
+    """To an agent: another one with this identity acts for the cluster. It writes nothing there until a Welcome."""
     def __init__(
         self,
         *,
         reason: _builtins.str = ...,
         retry_after_seconds: _builtins.int = ...,
+        second: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "retry_after_seconds", b"retry_after_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "retry_after_seconds", b"retry_after_seconds", "second", b"second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Goodbye: _TypeAlias = Goodbye  # noqa: Y015
+
+@_typing.final
+class Nudge(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why it is asked, for logs."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Nudge: _TypeAlias = Nudge  # noqa: Y015
 
 @_typing.final
 class Ask(_message.Message):

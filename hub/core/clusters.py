@@ -25,7 +25,8 @@ class Agent:
     identity. `epoch`, `generation` and `set_digest` are what the agent holds durably, `holding` is why it
     refuses removals. `since` is when `connected` last changed, `seen` the last sign of life that was
     written down, `facts` a JSON object. `quarantine` says who else tried to be this cluster. `expires` is
-    when its newest certificate ends.
+    when its newest certificate ends. `holder` is the run of the agent that acts for the cluster, `refused` a JSON
+    array of those that came second, `second` what is said of a second one, since `second_since`.
     """
 
     cluster: str
@@ -45,11 +46,15 @@ class Agent:
     revoked: float = 0.0
     confirmed_epoch: str = ""
     expires: float = 0.0
+    holder: str = ""
+    refused: str = "[]"
+    second: str = ""
+    second_since: float = 0.0
 
 
 def conditions(agent: Agent | None, now: float) -> list[dict[str, Any]]:
     """`status.conditions` of a Cluster: always Ready and Held, Quarantined where somebody else tried to be
-    it.
+    it, or a second agent with its identity is refused.
 
     `agent` is None before the first enrolment. `now` is Unix seconds.
     """
@@ -59,6 +64,8 @@ def conditions(agent: Agent | None, now: float) -> list[dict[str, Any]]:
     found = [_ready(agent, now), _held(agent)]
     if agent.quarantine:
         found.append(_condition("Quarantined", True, "SecondHolder", agent.quarantine, agent.since))
+    elif agent.second:
+        found.append(_condition("Quarantined", True, "SecondAgent", agent.second, agent.second_since))
     return found
 
 

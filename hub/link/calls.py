@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -24,6 +25,12 @@ async def refuse(context: Context, error: ArgosyError) -> NoReturn:
     """Ends the call with the error's status and text."""
     await context.abort(STATUS[error.code], error.message)
     raise Internal("a call went on after it was refused")
+
+
+def host_of(context: Context) -> str:
+    """The address the call comes from, without its port."""
+    _, _, address = str(context.peer()).partition(":")
+    return urllib.parse.unquote(address.rpartition(":")[0]) or address
 
 
 def handlers(service: str, **methods: grpc.RpcMethodHandler[Any, Any]) -> grpc.GenericRpcHandler:

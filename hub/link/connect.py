@@ -21,10 +21,12 @@ from argosy.convert import Offer
 from argosy.errors import ArgosyError, Conflict, Forbidden, Invalid, Unavailable
 from argosy.v1 import link_pb2 as pb
 from hub.core.clusters import Agent
+from hub.core.seats import Seat
 from hub.link import calls, limits, peers
 from hub.link.calls import Context
 from hub.link.limits import Meter, Quota
-from hub.link.peers import Peer
+from hub.link.peers import Peer, Superseded
+from hub.link.seating import Seating
 from hub.link.session import Session
 from hub.store import agents, desired, reports
 from hub.store.base import Store, Tx
@@ -32,7 +34,8 @@ from hub.store.desired import Head
 
 log = structlog.get_logger("link")
 
-_DOUBLED = "two agents run with this cluster's identity at once and replace each other: end one of them"
+SUPERSEDED_SECONDS = 300
+"""When an agent whose identity another one took over may ask again."""
 MAX_FULL = 200_000
 """Applications in one full report."""
 
@@ -58,6 +61,7 @@ class Switchboard:
         version: str,
         beat_seconds: int,
         quota: Quota,
+        grace: float,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
@@ -67,14 +71,13 @@ class Switchboard:
         self._quota = quota
         self._clock = clock
         self.sessions: dict[str, Session] = {}
-        self._replaced: dict[str, str] = {}
-        """Which run of an agent was last replaced by another one while it was connected."""
         self.revocations = 0
         """Grows with every revocation."""
         self.lost: dict[str, float] = {}
         """Clusters whose stream ended, and when (monotonic seconds): not written down before the grace is
         over.
         """
+        self.seating = Seating(store, self.sessions, self.lost, grace)
 
     async def connect(self, _: object, context: Context) -> None:
         try:
@@ -111,15 +114,17 @@ class Switchboard:
             if session.ended:
                 # Only the Goodbye is still on its way; it cancels this handler.
                 await asyncio.sleep(2 * limits.BYE_SECONDS)
-            if not await self._take(session, peer, convert.request(raw)):
+            if not await self._take(session, peer, convert.request(raw), context):
                 return
             raw = await _read(context)
 
-    async def _take(self, session: Session, peer: Peer, message: pb.ConnectRequest) -> bool:
+    async def _take(
+        self, session: Session, peer: Peer, message: pb.ConnectRequest, context: Context
+    ) -> bool:
         """Acts on one message. False where the agent ends the stream. Raises what ends it."""
         kind = message.WhichOneof("message")
         if kind == "hello":
-            await self._hello(session, peer, message.hello)
+            await self._hello(session, peer, message.hello, context)
         elif self.sessions.get(peer.cluster) is not session:
             raise Invalid(f"the first message has to be a Hello, not {kind or 'an empty one'}")
         elif kind == "report":
@@ -134,7 +139,7 @@ class Switchboard:
             return False
         return True
 
-    async def _hello(self, session: Session, peer: Peer, hello: pb.Hello) -> None:
+    async def _hello(self, session: Session, peer: Peer, hello: pb.Hello, context: Context) -> None:
         try:
             convert.protocol_for(hello.protocol_min, hello.protocol_max)
         except Invalid as error:
@@ -146,46 +151,45 @@ class Switchboard:
             hello.set_digest,
         )
         session.holding, session.instance = hello.holding, hello.instance[:64]
-        greeting = await self._store.read(lambda tx: _greet(tx, peer, hello.cluster_uid))
-        if greeting.refusal:
-            await self._store.write(lambda tx: agents.quarantine(tx, peer.cluster, greeting.refusal))
-            raise Forbidden(greeting.refusal)
-        doubled = self._enter(session)
-        if revocations != self.revocations:
-            # One that was revoked between the look and the entry would be missed by the cut.
-            await self._store.read(lambda tx: peers.admit(tx, peer))
-        if doubled:
-            await self._store.write(lambda tx: agents.quarantine(tx, peer.cluster, _DOUBLED))
-        await self._note(greeting.agent, hello, facts)
+        async with self.seating.lock(session.cluster):
+            try:
+                greeting = await self._store.read(lambda tx: _greet(tx, peer, hello.cluster_uid))
+            except Superseded as error:
+                session.end(error.message, grpc.StatusCode.PERMISSION_DENIED, SUPERSEDED_SECONDS, second=True)
+                return
+            if greeting.refusal:
+                await self._store.write(lambda tx: agents.quarantine(tx, peer.cluster, greeting.refusal))
+                raise Forbidden(greeting.refusal)
+            seat = agents.seat(greeting.agent)
+            taken = await self.seating.take(session, seat, tuple(hello.before[-limits.MAX_RUNS :]))
+            if taken is None:
+                told = await self.seating.refuse(session, seat, calls.host_of(context), self._clock())
+                session.end(told, grpc.StatusCode.FAILED_PRECONDITION, self._beat_seconds, second=True)
+                return
+            self._enter(session)
+            if revocations != self.revocations:
+                # One that was revoked between the look and the entry would be missed by the cut.
+                await self._store.read(lambda tx: peers.admit(tx, peer))
+            await self._note(greeting.agent, hello, facts, taken if taken != seat else None)
         differs = hello.state_digest != greeting.state_digest
         session.welcome(self._welcome(greeting.agent, greeting.head, report_all=differs))
         await self.push([session.cluster])
 
-    def _enter(self, session: Session) -> bool:
-        """The newest stream of a cluster is the one; an older one is told so.
-
-        True where an agent comes back that another one with the same identity had replaced: there are two
-        of them.
-        """
+    def _enter(self, session: Session) -> None:
+        """The stream is the cluster's now; an older one is told so."""
         before = self.sessions.get(session.cluster)
         self.sessions[session.cluster] = session
         self.lost.pop(session.cluster, None)
-        if before is None or before is session:
-            return False
-        before.end("replaced", grpc.StatusCode.ABORTED, self._beat_seconds)
-        if before.instance == session.instance:
-            return False
-        doubled = self._replaced.get(session.cluster) == session.instance
-        self._replaced[session.cluster] = before.instance
-        return doubled
+        if before is not None and before is not session:
+            before.end("replaced", grpc.StatusCode.ABORTED, self._beat_seconds)
 
     def _leave(self, session: Session) -> None:
         if self.sessions.get(session.cluster) is session:
             del self.sessions[session.cluster]
             self.lost[session.cluster] = time.monotonic()
 
-    async def _note(self, agent: Agent, hello: pb.Hello, facts: str) -> None:
-        """Writes down what a Hello says, where it differs."""
+    async def _note(self, agent: Agent, hello: pb.Hello, facts: str, taken: Seat | None) -> None:
+        """Writes down what a Hello says, where it differs. `taken` is a seat with a new holder."""
         held = (
             hello.epoch,
             hello.generation,
@@ -194,11 +198,13 @@ class Switchboard:
         )
         known = (agent.epoch, agent.generation, agent.set_digest, agent.holding)
         news = not agent.connected or (agent.version, agent.facts) != (hello.version, facts)
-        if not news and held == known and not agent.confirmed_epoch:
+        if not news and held == known and not agent.confirmed_epoch and taken is None:
             return
         now, life, cluster = self._clock(), self._store.epoch, agent.cluster
 
         def write(tx: Tx) -> None:
+            if taken is not None:
+                agents.sit(tx, cluster, taken)
             if news:
                 agents.connected(tx, cluster, hello.version[:64], facts, now)
             agents.held(tx, cluster, *held, life=life, now=now)

@@ -14,6 +14,10 @@ from hub.store.base import Tx
 ANEW = "To bring it back: `argosy join`, and its agent started again with that token"
 
 
+class Superseded(Forbidden):
+    """Another agent holds the identity now: this one must not act for the cluster any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """A cluster's agent as its certificate names it. `expires` is Unix seconds."""
@@ -36,14 +40,16 @@ def peer_of(context: Context, trust_domain: str) -> Peer:
 
 
 def admit(tx: Tx, peer: Peer) -> Agent:
-    """The agent's row of a peer that may come in. Raises `Forbidden` with what would help."""
+    """The agent's row of a peer that may come in. Raises `Forbidden` with what would help, `Superseded`
+    where another key holds the identity now.
+    """
     agent = agents.get(tx, peer.cluster)
     if agent is None or not agents.name_of(tx, peer.cluster):
         raise Forbidden(f"this cluster is unknown here: its record was deleted. {ANEW}")
     if agent.revoked:
         raise Forbidden(f"this cluster's identity was revoked. {ANEW}")
     if agent.key != peer.key:
-        raise Forbidden(
+        raise Superseded(
             "another agent has joined as this cluster since: this key holds its identity no longer"
         )
     return agent

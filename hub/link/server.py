@@ -71,6 +71,7 @@ class LinkServer:
             version=config.version,
             beat_seconds=config.beat,
             quota=config.quota,
+            grace=config.grace,
             clock=clock,
         )
         self._loans = Loans()
@@ -229,6 +230,7 @@ class LinkServer:
             await self._store.write(lambda tx: agents.lost(tx, seen, wall))
             for cluster in gone:
                 self._board.lost.pop(cluster, None)
+        await self._board.seating.sweep(wall)
         if now - self._swept > HOUR:
             self._swept = now
             self._identity.renew_when_due()

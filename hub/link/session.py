@@ -48,6 +48,7 @@ class Session:
         "_desired",
         "_goodbye",
         "_handler",
+        "_nudge",
         "_welcome",
         "_writer",
         "cluster",
@@ -77,6 +78,7 @@ class Session:
         self._asks: list[bytes] = []
         self._asked: dict[str, _Awaited] = {}
         self._goodbye: bytes | None = None
+        self._nudge: bytes | None = None
         self._writer: asyncio.Task[None] | None = None
         self._cut: asyncio.TimerHandle | None = None
         self.cluster = cluster
@@ -96,6 +98,11 @@ class Session:
 
     def welcome(self, message: bytes) -> None:
         self._welcome = message
+        self._kick()
+
+    def nudge(self, reason: str) -> None:
+        """Asks for a sign of life."""
+        self._nudge = convert.nudge_to(reason)
         self._kick()
 
     def ack(self, number: int) -> None:
@@ -150,12 +157,17 @@ class Session:
         elif not answer.more:
             awaited.done.set_result(bytes(awaited.data))
 
-    def end(self, reason: str, status: grpc.StatusCode, retry_after: int = 0) -> None:
-        """Says Goodbye and ends the stream; one that does not take it is cut after `limits.BYE_SECONDS`."""
+    def end(
+        self, reason: str, status: grpc.StatusCode, retry_after: int = 0, *, second: bool = False
+    ) -> None:
+        """Says Goodbye and ends the stream; one that does not take it is cut after `limits.BYE_SECONDS`.
+
+        `second` tells the agent that another one acts for its cluster.
+        """
         if self.ended:
             return
         self.ended, self.status = reason, status
-        self._goodbye = convert.goodbye_to(reason, retry_after)
+        self._goodbye = convert.goodbye_to(reason, retry_after, second=second)
         self._cut = self._handler.get_loop().call_later(limits.BYE_SECONDS, self._handler.cancel)
         self._kick()
 
@@ -189,10 +201,13 @@ class Session:
         """What is written next: the end before all else, then answers, then the set."""
         if self._goodbye is not None:
             message, self._goodbye = self._goodbye, None
-            self._welcome, self._desired, self._acks, self._asks = None, [], [], []
+            self._welcome, self._nudge, self._desired, self._acks, self._asks = None, None, [], [], []
             return message
         if self._welcome is not None:
             message, self._welcome = self._welcome, None
+            return message
+        if self._nudge is not None:
+            message, self._nudge = self._nudge, None
             return message
         if self._acks:
             return convert.ack_to(self._acks.pop(0))

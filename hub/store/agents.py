@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
+import orjson
+
 from hub.core import clusters
 from hub.core.clusters import Agent
+from hub.core.seats import Seat
 from hub.store.base import Change, Tx
 
 _COLUMNS = ", ".join(field.name for field in fields(Agent))
@@ -47,7 +50,8 @@ def bind(tx: Tx, cluster: str, cluster_uid: str, key: str, version: str, expires
     tx.run(
         "INSERT INTO agents (cluster, cluster_uid, key, version, expires) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (cluster) DO UPDATE SET cluster_uid = excluded.cluster_uid, key = excluded.key, "
-        "version = excluded.version, expires = excluded.expires, revoked = 0, quarantine = ''",
+        "version = excluded.version, expires = excluded.expires, revoked = 0, quarantine = '', "
+        "holder = CASE WHEN key = excluded.key THEN holder ELSE '' END",
         (cluster, cluster_uid, key, version, expires),
     )
     tell(tx, cluster)
@@ -114,6 +118,40 @@ def quarantine(tx: Tx, cluster: str, reason: str) -> None:
     """Writes down that a second holder was refused."""
     sql = "UPDATE agents SET quarantine = ? WHERE cluster = ? AND quarantine <> ?"
     if tx.run(sql, (reason, cluster, reason)):
+        tell(tx, cluster)
+
+
+def seat(agent: Agent) -> Seat:
+    """Which run acts for the cluster."""
+    return Seat(agent.holder, tuple(orjson.loads(agent.refused)))
+
+
+def sit(tx: Tx, cluster: str, taken: Seat) -> None:
+    """Writes down who acts for the cluster now."""
+    refused = orjson.dumps(taken.refused).decode()
+    tx.run("UPDATE agents SET holder = ?, refused = ? WHERE cluster = ?", (taken.holder, refused, cluster))
+
+
+def second(tx: Tx, cluster: str, marked: Seat, told: str, now: float) -> None:
+    """Writes down that a second agent with the cluster's identity was refused, and what is said of it."""
+    sit(tx, cluster, marked)
+    sql = (
+        "UPDATE agents SET second_since = CASE second WHEN '' THEN ? ELSE second_since END, second = ? "
+        "WHERE cluster = ? AND second <> ?"
+    )
+    if tx.run(sql, (now, told, cluster, told)):
+        tell(tx, cluster)
+
+
+def with_second(tx: Tx) -> Sequence[str]:
+    """Clusters of which it is said that a second agent asks for them."""
+    return [row[0] for row in tx.all("SELECT cluster FROM agents WHERE second <> ''")]
+
+
+def alone(tx: Tx, cluster: str, now: float) -> None:
+    """The second agent is gone."""
+    sql = "UPDATE agents SET second = '', second_since = ? WHERE cluster = ? AND second <> ''"
+    if tx.run(sql, (now, cluster)):
         tell(tx, cluster)
 
 

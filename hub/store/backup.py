@@ -130,6 +130,8 @@ def _begin_life(path: Path, source: Path) -> str:
                 raise Invalid(f"{source}: the database in it is damaged: {verdict}")
             migrations.apply(sqlite_utils.Database(connection))
             connection.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (epoch,))
+            # Which runs of agents were there then says nothing of those that come now.
+            connection.execute("UPDATE agents SET holder = '', refused = '[]'")
             connection.execute(
                 "UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE key = 'rv'", (RV_LEAP,)
             )

@@ -22,6 +22,7 @@ TABLES = {
     "0006_removals": schema.REMOVAL_TABLES,
     "0007_checks": schema.CHECK_TABLES,
     "0008_status": schema.STATUS_TABLES,
+    "0009_seats": schema.SEAT_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

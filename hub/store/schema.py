@@ -211,6 +211,15 @@ AUDIT_TABLES = [
     "CREATE INDEX audit_name ON audit (name, namespace)",
 ]
 
+SEAT_TABLES = [
+    # Which run of the agent acts for the cluster, which runs came second (a JSON array), and what is said of the last one.
+    "ALTER TABLE agents ADD COLUMN holder TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE agents ADD COLUMN refused TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE agents ADD COLUMN second TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE agents ADD COLUMN second_since REAL NOT NULL DEFAULT 0",
+    "CREATE INDEX agents_second ON agents (cluster) WHERE second <> ''",
+]
+
 CHECK_TABLES = [
     # Digest of the users' own health checks that each cluster is to use; those of new clusters are in `meta`.
     "ALTER TABLE desired ADD COLUMN checks TEXT NOT NULL DEFAULT ''",
