@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import fcntl
 import functools
 import random
@@ -29,6 +30,7 @@ from agent.link.join import Self
 from agent.link.ledger import Ledger, open_ledger
 from agent.link.link import Link
 from agent.link.outbox import Outbox
+from agent.link.standing import Standing
 from agent.loops import prober, renewer, sweeper, watcher
 from agent.loops.applier import Applier
 from agent.loops.observer import Observer
@@ -86,29 +88,43 @@ class Program:
         self.link: Link | None = None
         self.applier: Applier | None = None
         self.policy: PolicyFile | None = None
+        self.standing: Standing | None = None
 
     async def run(self) -> None:
         """Raises `Forbidden` where the hub refuses the join, `Invalid` for what cannot be used, `Conflict`
         where another agent runs on the same state.
         """
         folder = self._settings.state
-        policy = _open
         if self._settings.policy is not None:
             self.policy = PolicyFile(self._settings.policy, kubeconfig.own_namespaces())
-            policy = self.policy.current
         identity.key_in(folder)
         self._closing.enter_context(exclusive(folder))
         cache = Cache(folder)
+        standing = self.standing = Standing(folder)
         api = await self._cluster()
         who = await patiently(api.identity, "the cluster does not answer yet")
         own = Self(who.uid, self._version)
-        await self._join(own)
-        if self._settings.policy is not None:
-            api = ObservedCluster(api, policy)
-        await self._drive(cache, api, own, who, policy)
+        joined = await self._join(own)
+        offer = self._settings.join
+        if elsewhere := joined.elsewhere(who.uid):
+            standing.yield_to(elsewhere)
+            # What the other cluster's agent holds must not become this one's.
+            offer = ""
+        await self._drive(cache, ObservedCluster(api, self._observed), own, who, standing, offer)
 
     async def close(self) -> None:
         await self._closing.aclose()
+
+    def _allowed(self) -> LocalPolicy:
+        """The local policy; a second agent only observes."""
+        policy = self.policy.current() if self.policy is not None else localpolicy.OPEN
+        second = self.standing is not None and self.standing.second.value
+        return dataclasses.replace(policy, mode=Adoption.OBSERVE) if second else policy
+
+    def _observed(self) -> str:
+        """Why nothing is written to the cluster, or ""."""
+        assert self.standing is not None
+        return self.standing.second.value or self._allowed().observed()
 
     async def _cluster(self) -> ClusterApi:
         if self.cluster is None:
@@ -116,22 +132,28 @@ class Program:
             self._closing.push_async_callback(self.cluster.close)
         return self.cluster
 
-    async def _join(self, who: Self) -> None:
+    async def _join(self, who: Self) -> identity.Identity:
         """Joins once. A hub that cannot be reached yet is waited for; one that refuses is not."""
         folder = self._settings.state
-        if identity.load(folder) is not None:
-            return
+        if (known := identity.load(folder)) is not None:
+            return known
         if not self._settings.join:
             raise Invalid(
                 f"{folder} has no identity yet, and there is no join token: give --join or ARGOSY_JOIN"
             )
-        await patiently(
+        return await patiently(
             functools.partial(join.join, folder, self._settings.join, who, clock=self._clock),
             "the hub cannot be reached yet",
         )
 
     async def _drive(
-        self, cache: Cache, api: ClusterApi, own: Self, who: Identity, policy: Callable[[], LocalPolicy]
+        self,
+        cache: Cache,
+        api: ClusterApi,
+        own: Self,
+        who: Identity,
+        standing: Standing,
+        offer: str,
     ) -> None:
         ledger = await open_ledger(CacheKeeper(cache))
         outbox, observer = Outbox(), Observer()
@@ -141,7 +163,7 @@ class Program:
             cache,
             changed=observer.changed,
             clock=self._clock,
-            policy=policy,
+            policy=self._allowed,
             notes=Notes(self._settings.state),
             keys=KeyRing(self._settings.keys),
         )
@@ -159,7 +181,8 @@ class Program:
             facts=facts,
             clock=self._clock,
             reply=reply,
-            offer=self._settings.join,
+            offer=offer,
+            standing=standing,
         )
         answerer = Answerer(api, syncer, cache.load, functools.partial(fetch.fetch, link))
         applier = Applier(syncer, cache, ledger, outbox, functools.partial(fetch.fetch, link))
@@ -168,7 +191,8 @@ class Program:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(link.run(), name="link")
-                group.create_task(watcher.watch(ledger, applier), name="watcher")
+                group.create_task(watcher.watch(ledger, applier, standing), name="watcher")
+                group.create_task(watcher.attend(standing, applier), name="attendant")
                 group.create_task(applier.run(), name="applier")
                 group.create_task(renewer.renew(link, clock=self._clock), name="renewer")
                 group.create_task(loop.drive(sweeper.sweeper(cache, ledger)), name="sweeper")
@@ -179,7 +203,7 @@ class Program:
 
     def status(self) -> dict[str, Any]:
         """What the health page shows."""
-        if self.link is None or self.ledger is None or self.applier is None:
+        if self.link is None or self.ledger is None or self.applier is None or self.standing is None:
             return {"ready": False}
         state, held = self.link.state, self.ledger.held
         return {
@@ -191,17 +215,14 @@ class Program:
             "epoch": held.epoch,
             "generation": held.generation,
             "holding": held.reason,
-            "mode": self.policy.current().mode if self.policy else Adoption.MANAGE,
+            "second": self.standing.second.value,
+            "mode": self._allowed().mode,
             "policyProblem": self.policy.problem if self.policy else "",
             "passes": self.applier.count.passes,
             "passesFailed": self.applier.count.failed,
             "bundlesFetched": self.applier.count.fetched,
             "idle": self.applier.idle,
         }
-
-
-def _open() -> LocalPolicy:
-    return localpolicy.OPEN
 
 
 async def connect(settings: Config) -> ClusterApi:

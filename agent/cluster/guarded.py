@@ -11,7 +11,6 @@ from typing import Protocol
 from agent.cluster.base import ClusterApi, Propagation, Refused, TryLater
 from agent.cluster.doorway import Doorway
 from agent.core import localpolicy
-from agent.core.adoption import Adoption
 from agent.core.localpolicy import LocalPolicy
 from argosy.errors import Forbidden
 from argosy.kinds import Gvk
@@ -75,20 +74,22 @@ class GuardedCluster(Doorway):
 
 
 class ObservedCluster(Doorway):
-    """A cluster that nothing of this process can write to, not even in a dry run, while its policy says `observe`."""
+    """A cluster that nothing of this process can write to, not even in a dry run, while there is a reason for that.
 
-    def __init__(self, api: ClusterApi, policy: Callable[[], LocalPolicy]) -> None:
+    `why` says it, "" while there is none.
+    """
+
+    def __init__(self, api: ClusterApi, why: Callable[[], str]) -> None:
         super().__init__(api)
-        self._policy = policy
+        self._why = why
 
     def acting(self, account: str) -> ObservedCluster:
-        return ObservedCluster(self._inner.acting(account), self._policy)
+        return ObservedCluster(self._inner.acting(account), self._why)
 
     async def close(self) -> None:
         await self._inner.close()
 
     def _admit(self, verb: str, gvk: Gvk, namespace: str, name: str) -> None:
-        policy = self._policy()
-        if verb in WRITES and policy.mode is Adoption.OBSERVE:
+        if verb in WRITES and (why := self._why()):
             key = ObjectKey(gvk.group, gvk.kind, namespace, name)
-            raise Forbidden(f"{verb} {key}: this cluster is only observed: spec.mode of {policy.source}")
+            raise Forbidden(f"{verb} {key}: this cluster is only observed: {why}")

@@ -74,6 +74,10 @@ class LocalPolicy:
             return self._told("namespaces.allow", f"namespace {namespace}, the agent's own,")
         return ""
 
+    def observed(self) -> str:
+        """Why nothing whatever is written, or ""."""
+        return f"spec.mode of {self.source}" if self.mode is Adoption.OBSERVE else ""
+
     def account_refusal(self, account: str) -> str:
         """Why nothing may be done as that service account, or ""."""
         if not account:

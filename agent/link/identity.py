@@ -24,7 +24,8 @@ class Identity:
     """`enroll` and `link` are HOST:PORT, `certificate` and `ca` PEM.
 
     `received` is when the certificate came, Unix seconds of this agent's clock; it lives `lifetime` seconds
-    from then on, whatever the hub's clock says. `joined` is the hash of the token's secret that it came by.
+    from then on, whatever the hub's clock says. `joined` is the hash of the token's secret that it came by, `cluster_uid`
+    the kube-system namespace it was made for, "" where an older agent did not write it down.
     """
 
     cluster: str
@@ -36,6 +37,16 @@ class Identity:
     received: float
     lifetime: float
     joined: str = ""
+    cluster_uid: str = ""
+
+    def elsewhere(self, cluster_uid: str) -> str:
+        """Why this identity is not for the cluster with that uid, "" where it is."""
+        if self.cluster_uid in ("", cluster_uid):
+            return ""
+        return (
+            f"this agent's state is of the Kubernetes cluster with kube-system uid {self.cluster_uid}, and it runs in "
+            f"another one, with {cluster_uid}: was the state copied? Start it with an empty state folder and a join token"
+        )
 
     def ended(self, now: float) -> bool:
         """True where the certificate is over, by this agent's clock."""

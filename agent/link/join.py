@@ -42,7 +42,7 @@ async def join(folder: Path, text: str, who: Self, *, clock: Callable[[], float]
     key = identity.key_in(folder)
     ca = await tls.pinned(parsed.enroll, parsed.ca)
     answer = await _enroll(parsed.enroll, ca, key, parsed.secret, who)
-    joined = _identity(parsed, answer, clock())
+    joined = _identity(parsed, answer, who, clock())
     identity.save(folder, joined)
     log.info("joined", cluster=joined.name, id=joined.cluster)
     return joined
@@ -109,7 +109,7 @@ async def _enroll(address: str, ca: bytes, key: bytes, secret: str, who: Self) -
     return answer
 
 
-def _identity(parsed: JoinToken, answer: pb.EnrollResponse, now: float) -> Identity:
+def _identity(parsed: JoinToken, answer: pb.EnrollResponse, who: Self, now: float) -> Identity:
     return Identity(
         cluster=answer.cluster_id,
         name=answer.cluster_name,
@@ -120,4 +120,5 @@ def _identity(parsed: JoinToken, answer: pb.EnrollResponse, now: float) -> Ident
         received=now,
         lifetime=float(answer.lifetime_seconds),
         joined=token.secret_hash(parsed.secret),
+        cluster_uid=who.cluster_uid,
     )

@@ -53,8 +53,8 @@ class LinkState:
 class Link:
     """Keeps the stream to the hub.
 
-    `folder` holds the identity, `standing` is this run's (None: a new one on the folder), `clock` gives Unix seconds, `base` and `cap` bound the pause between two
-    tries.
+    `folder` holds the identity, `standing` is this run's (None: a new one on the folder), `clock` gives Unix seconds,
+    `base` and `cap` bound the pause between two tries.
     """
 
     def __init__(

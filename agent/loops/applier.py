@@ -136,6 +136,11 @@ class Applier:
             self._ready[name] = None
             self._changed.set()
 
+    def wake_all(self) -> None:
+        """Look at every app again."""
+        for name in sorted(self._wants.assignments.keys() | self._wants.removals.keys()):
+            self.wake(name)
+
     async def run(self) -> None:
         """Works until cancelled.
 

@@ -118,9 +118,7 @@ class Switchboard:
                 return
             raw = await _read(context)
 
-    async def _take(
-        self, session: Session, peer: Peer, message: pb.ConnectRequest, context: Context
-    ) -> bool:
+    async def _take(self, session: Session, peer: Peer, message: pb.ConnectRequest, context: Context) -> bool:
         """Acts on one message. False where the agent ends the stream. Raises what ends it."""
         kind = message.WhichOneof("message")
         if kind == "hello":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 import weakref
 from collections.abc import Mapping
@@ -77,13 +78,14 @@ class Seating:
         for cluster in await self._store.read(agents.with_second):
             if then - self._refusals.setdefault(cluster, then) > QUIET_SECONDS:
                 del self._refusals[cluster]
-                await self._store.write(lambda tx, cluster=cluster: agents.alone(tx, cluster, now))
+                await self._store.write(functools.partial(agents.alone, cluster=cluster, now=now))
 
     async def _lives(self, there: Session, asking: Session) -> bool:
         """Whether the agent of an open stream answers."""
         began = time.monotonic()
         there.nudge("another agent with this cluster's identity asks for the link")
-        while time.monotonic() - began < NUDGE_SECONDS:
+        # Counted in looks: a hub that stood still has not waited.
+        for _ in range(round(NUDGE_SECONDS / STEP)):
             if there.seen >= began:
                 return True
             if self._sessions.get(asking.cluster) is not there or there.ended:

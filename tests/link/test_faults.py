@@ -208,7 +208,7 @@ async def test_an_agent_that_sends_too_much_is_sent_away(tmp_path: Path) -> None
             await one.stop()
             async with one.raw() as channel:
                 call: Any = channel.stream_stream("/argosy.v1.LinkService/Connect")()
-                greeting = pb.Hello(protocol_min=1, protocol_max=1, cluster_uid="uid-one")
+                greeting = pb.Hello(protocol_min=1, protocol_max=1, cluster_uid="uid-one", instance=one.run)
                 await call.write(pb.ConnectRequest(hello=greeting).SerializeToString())
                 beat = pb.ConnectRequest(beat=pb.Beat(time=1.0)).SerializeToString()
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -226,7 +226,7 @@ async def test_a_slow_reader_skips_generations(hub: Hub, tmp_path: Path) -> None
         await spoke.stop()
         async with spoke.raw() as channel:
             call: Any = channel.stream_stream("/argosy.v1.LinkService/Connect")()
-            greeting = pb.Hello(protocol_min=1, protocol_max=1, cluster_uid="uid-one")
+            greeting = pb.Hello(protocol_min=1, protocol_max=1, cluster_uid="uid-one", instance=spoke.run)
             await call.write(pb.ConnectRequest(hello=greeting).SerializeToString())
             await until(lambda: hub.server.connected("id-one"), "connected")
             last = 0
@@ -310,34 +310,11 @@ async def test_clocks_an_hour_apart_are_no_trouble(tmp_path: Path, shift: float)
 async def test_a_newer_stream_takes_the_place_of_the_older(hub: Hub, tmp_path: Path) -> None:
     async with linkbed.joined(hub, tmp_path) as spoke, spoke.raw() as channel:
         call: Any = channel.stream_stream("/argosy.v1.LinkService/Connect")()
-        greeting = pb.Hello(protocol_min=1, protocol_max=1, cluster_uid="uid-one")
+        greeting = pb.Hello(protocol_min=1, protocol_max=1, cluster_uid="uid-one", instance=spoke.run)
         await call.write(pb.ConnectRequest(hello=greeting).SerializeToString())
         assert pb.ConnectResponse.FromString(await call.read()).HasField("welcome")
         await until(lambda: not spoke.connected, "the older one went")
         assert hub.server.count == 1
-
-
-async def test_two_agents_with_one_identity_are_told(tmp_path: Path) -> None:
-    hub = await linkbed.open_hub(tmp_path / "hub", LinkConfig(beat=1))
-    try:
-        async with linkbed.joined(hub, tmp_path) as spoke:
-            twin = Spoke(spoke.folder, spoke.uid)
-            await twin.start()
-
-            async def told() -> bool:
-                return "two agents run" in (await hub.agent_row("id-one")).quarantine
-
-            def says(one: Spoke) -> bool:
-                return (
-                    one.link is not None
-                    and "another agent with this cluster's identity" in one.link.state.error
-                )
-
-            await until(told, "the hub says so", 20.0)
-            await until(lambda: says(spoke) or says(twin), "an agent says so", 20.0)
-            await twin.stop()
-    finally:
-        await hub.close()
 
 
 async def test_an_idle_stream_costs_less_than_a_megabyte_a_day(tmp_path: Path) -> None:

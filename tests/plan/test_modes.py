@@ -97,7 +97,7 @@ async def test_observing_writes_nothing_and_tells_the_truth(world: World) -> Non
 async def test_an_observed_cluster_refuses_every_write_whoever_asks() -> None:
     world = World()
     policy = LocalPolicy(mode=Adoption.OBSERVE, source="policy.yaml")
-    spared = ObservedCluster(world.cluster, lambda: policy)
+    spared = ObservedCluster(world.cluster, lambda: policy.observed())
     made = world.cluster.put(config_map("a"))
     calls = (
         spared.apply(config_map("a")),
@@ -117,7 +117,7 @@ async def test_an_observed_cluster_refuses_every_write_whoever_asks() -> None:
 
 async def test_a_cluster_that_is_observed_is_so_whatever_its_hub_says(world: World) -> None:
     world.policy = LocalPolicy(mode=Adoption.OBSERVE, source="policy.yaml")
-    world.api.cluster = ObservedCluster(world.cluster, lambda: world.policy)  # type: ignore[assignment]
+    world.api.cluster = ObservedCluster(world.cluster, lambda: world.policy.observed())  # type: ignore[assignment]
     await world.restart()
     theirs(world)
     before = world.cluster.objects()

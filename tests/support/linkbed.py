@@ -168,6 +168,12 @@ class Spoke:
     def connected(self) -> bool:
         return self.link is not None and self.link.state.connected
 
+    @property
+    def run(self) -> str:
+        """The id of the run that was started last."""
+        assert self.link is not None
+        return self.link.standing.run
+
     async def join(self, text: str) -> None:
         await join.join(self.folder, text, self.who, clock=time.time)
 
