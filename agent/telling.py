@@ -41,6 +41,7 @@ def lines(run: Application, removed: Removed) -> list[ObjectStatus]:
                 fresh=run.memory.fresh(key, run.around.clock()),
                 known=verdict.reason.why not in (Why.FAILED, Why.BACKOFF, Why.CONFLICT),
                 differences=_differences(verdict),
+                wanted=wanted.manifest,
             )
         )
     found += _hook_lines(run)

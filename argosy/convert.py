@@ -222,7 +222,16 @@ def delta_from(parts: Sequence[pb.Desired]) -> Delta:
 
 def detail_of(status: AppStatus) -> bytes:
     """An application's status as canonical JSON."""
-    return objects.canonical(orjson.loads(orjson.dumps(status)))
+    value = orjson.loads(orjson.dumps(status))
+    for each in value["resources"]:
+        for name in _SELDOM:
+            if not each[name]:
+                del each[name]
+    return objects.canonical(value)
+
+
+_SELDOM = ("wave", "confirm")
+"""Fields of an object's line that travel only where they say something: a row costs what it is long."""
 
 
 def status_from(detail: bytes) -> AppStatus:

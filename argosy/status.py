@@ -73,6 +73,10 @@ class ObjectStatus:
     """Of a hook: the phase it ran in ("PreSync", ...)."""
     differences: tuple[Difference, ...] = ()
     """What differs; of an object that is Synced, what was taken back from others last."""
+    wave: int = 0
+    """The sync wave that the bundle gives it."""
+    confirm: bool = False
+    """Whether its deletion waits for a person: sync option `Delete=confirm`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from agent.core import options
 from agent.core.marks import Seen
 from argosy import objects, stages, status
 from argosy.health import table, waiting
@@ -37,9 +38,11 @@ def object_status(
     fresh: bool = False,
     phase: str = "",
     differences: tuple[Difference, ...] = (),
+    wanted: Manifest | None = None,
 ) -> ObjectStatus:
     """The line of one object. `known` False: its live state could not be learned; `extra`: the bundle
-    lacks it; `fresh`: it was changed just now; `phase`: of a hook, where it ran. An object that opts out has no health.
+    lacks it; `fresh`: it was changed just now; `phase`: of a hook, where it ran; `wanted` is the object
+    as the bundle has it. An object that opts out has no health.
     """
     if live is not None and not hook and health_ignored(live.body):
         health, said, waits = None, "", ""
@@ -64,7 +67,14 @@ def object_status(
         waits,
         phase,
         differences,
+        stages.wave(wanted) if wanted is not None else 0,
+        any(_asks(body) for body in (wanted, live.body if live is not None else None) if body is not None),
     )
+
+
+def _asks(manifest: Manifest) -> bool:
+    """Whether its deletion waits for a person (Argo CD 3.6: the option on either side counts)."""
+    return options.value(options.of(manifest), "Delete") == "confirm"
 
 
 def app_health(lines: Iterable[ObjectStatus]) -> tuple[Health, str]:

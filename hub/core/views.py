@@ -132,6 +132,10 @@ class Member:
     health: str
 
 
+SHOWN_DIFFERENCES = 20
+SHOWN_LENGTH = 300
+"""Fields of one object in `status.resources`, and characters of each value: honest agents tell no more."""
+
 SHOWN_MEMBERS = 5000
 """Entries of `status.resources`, as in Argo CD 3.6; `resourcesCount` counts them all."""
 
@@ -257,7 +261,23 @@ def _resource(each: Mapping[str, Any]) -> dict[str, Any]:
         out["requiresPruning"] = True
     if each.get("hook"):
         out["hook"] = True
+    if each.get("wave"):
+        out["syncWave"] = each["wave"]
+    if each.get("confirm"):
+        out["requiresDeletionConfirmation"] = True
+    if each.get("differences"):
+        # What differs now; of an object that is as wanted, what others changed and the agent took back last.
+        name = "corrected" if out["status"] == "Synced" else "differences"
+        out[name] = [_difference(item) for item in each["differences"][:SHOWN_DIFFERENCES]]
     return out
+
+
+def _difference(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: str(item[name])[:SHOWN_LENGTH]
+        for name in ("field", "desired", "live", "manager")
+        if item.get(name)
+    }
 
 
 def cluster(manifest: Manifest, agent: Agent | None, now: float, applications: int = 0) -> Manifest:

@@ -51,6 +51,23 @@ REPORT = {
 }
 
 
+def test_an_objects_line_has_wave_confirmation_and_bounded_differences() -> None:
+    many = [{"field": f".f{n}", "desired": "x" * 9000, "live": "", "manager": "m"} for n in range(100)]
+    line = {
+        "kind": "ConfigMap",
+        "version": "v1",
+        "name": "a",
+        "sync": "OutOfSync",
+        "wave": 2,
+        "confirm": True,
+    }
+    report = {**REPORT, "resources": [{**line, "differences": many}]}
+    (shown,) = views.application(APP, AppView("b1", "abc", report=report))["status"]["resources"]
+    assert (shown["syncWave"], shown["requiresDeletionConfirmation"]) == (2, True)
+    assert len(shown["differences"]) == views.SHOWN_DIFFERENCES
+    assert shown["differences"][0] == {"field": ".f0", "desired": "x" * views.SHOWN_LENGTH, "manager": "m"}
+
+
 def test_an_application_nobody_knows_anything_of_is_shown_as_it_is() -> None:
     assert views.application(APP, AppView()) == APP
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 from passes import CONFIG_MAP, World, annotated, config_map
 
@@ -15,7 +16,9 @@ from argosy import convert
 from argosy.bundle import Policy
 from argosy.kinds import Gvk, gvk_of
 from argosy.objects import Manifest, key_of
-from argosy.status import Difference
+from argosy.status import AppStatus, Difference
+from hub.core import views
+from hub.core.views import AppView
 
 CANARY = "correct horse battery"
 WATCHING = Policy(automated=True)
@@ -168,6 +171,30 @@ async def test_a_contested_field_is_reported_with_both_values(world: World) -> N
     assert told(done) == (Difference(".data.k", '"1"', '"t3"', "fighter"),)
 
 
+async def test_the_applications_status_shows_what_differs_and_what_was_taken_back(world: World) -> None:
+    watched = world.assignment(config_map("a"), policy=WATCHING)
+    await world.sync(watched)
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": "by hand"}}, manager="kubectl-edit")
+    assert shown((await world.sync(watched)).status) == {
+        "status": "OutOfSync",
+        "differences": [
+            {"field": ".data.k", "desired": '"1"', "live": '"by hand"', "manager": "kubectl-edit"}
+        ],
+    }
+    healing = world.assignment(config_map("a"), policy=Policy(automated=True, self_heal=True))
+    assert shown((await world.sync(healing)).status) == {
+        "status": "Synced",
+        "corrected": [{"field": ".data.k", "desired": '"1"', "live": '"by hand"', "manager": "kubectl-edit"}],
+    }
+
+
+def shown(status: AppStatus) -> dict[str, Any]:
+    """What of the only object's line in the API is about its state."""
+    report = orjson.loads(convert.detail_of(status))
+    (line,) = views.application({"spec": {}}, AppView("b", "c", report=report))["status"]["resources"]
+    return {name: line[name] for name in ("status", "differences", "corrected") if name in line}
+
+
 async def test_no_value_of_a_secret_leaves_the_agent(world: World) -> None:
     watched = world.assignment(
         secret(CANARY) | {"metadata": {"name": "s", "namespace": "default"}}, policy=WATCHING
@@ -180,5 +207,6 @@ async def test_no_value_of_a_secret_leaves_the_agent(world: World) -> None:
     done = await world.sync(watched)
 
     assert [item.desired for item in told(done)] == ["***"]
+    assert shown(done.status)["differences"][0]["live"] == "***"
     assert CANARY not in str(done.status)
     assert "ZXZpbC1hbmQtc2VjcmV0" not in str(done.status)

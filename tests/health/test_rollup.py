@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from agent.core import marks, report
+from argosy import convert
 from argosy.objects import ObjectKey
 from argosy.status import AppStatus, Health, ObjectStatus, Sync
 
@@ -56,6 +61,24 @@ def test_hooks_and_those_that_opt_out_do_not_count() -> None:
     live = marks.seen(body)
     assert report.object_status(live.key, live.gvk, Sync.SYNCED, "", live).health is None
     assert report.object_status(live.key, live.gvk, Sync.SYNCED, "", live, hook=True).health is Health.HEALTHY
+
+
+@pytest.mark.parametrize("side", ["bundle", "cluster"])
+def test_a_line_tells_the_wave_and_that_a_deletion_waits_for_a_person(side: str) -> None:
+    notes = {"argocd.argoproj.io/sync-options": "Prune=false, Delete=confirm"}
+    plain = {"name": "a", "namespace": "ns", "uid": "u", "resourceVersion": "1"}
+    said = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**plain, "annotations": notes}}
+    unsaid = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": plain}
+    wanted, live = (said, unsaid) if side == "bundle" else (unsaid, said)
+    seen = marks.seen(live)
+    assert report.object_status(seen.key, seen.gvk, Sync.SYNCED, "", seen, wanted=wanted).confirm
+
+    waved = {**unsaid, "metadata": {**plain, "annotations": {"argocd.argoproj.io/sync-wave": "-3"}}}
+    found = report.object_status(seen.key, seen.gvk, Sync.SYNCED, "", None, wanted=waved)
+    assert (found.wave, found.confirm) == (-3, False)
+    state = AppStatus("a", "r", "b", "c", Sync.SYNCED, Health.HEALTHY, resources=(found,))
+    assert convert.status_from(convert.detail_of(state)) == state
+    assert b"wave" not in convert.detail_of(replace(state, resources=(replace(found, wave=0),)))
 
 
 def test_an_extra_object_makes_the_app_out_of_sync_unless_told_not_to() -> None:

@@ -31,6 +31,16 @@ _HEALTH = struct(
 )
 _SOURCE = _convert.schema(fields.SOURCE, "source")
 _SOURCES = {"source": _SOURCE, "sources": many(_SOURCE)}
+_DIFFERENCE = struct(
+    {
+        "field": shapes.described(TEXT, "Its path."),
+        "desired": shapes.described(
+            TEXT, "What Git says, as JSON; absent where it says nothing; *** where masked."
+        ),
+        "live": shapes.described(TEXT, "What the cluster has, likewise."),
+        "manager": shapes.described(TEXT, "Who owns the field in the cluster."),
+    }
+)
 _RESOURCE = struct(
     {
         "group": TEXT,
@@ -45,6 +55,8 @@ _RESOURCE = struct(
         "requiresDeletionConfirmation": FLAG,
         "syncWave": WHOLE,
         "message": TEXT,
+        "differences": many(_DIFFERENCE, "The fields that differ."),
+        "corrected": many(_DIFFERENCE, "Of an object that is Synced: what was changed and taken back last."),
     }
 )
 _APP_CONDITION = struct(
