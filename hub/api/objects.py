@@ -309,6 +309,7 @@ class Objects:
                 options.deletion(call.now),
                 now=call.now,
                 dry_run=options.dry_run,
+                by=f"{call.user.name}: {call.verb}",
             )
             if not options.dry_run:
                 audit.put(tx, call.record(target.name, 200, written.before, _left(written)))
@@ -342,6 +343,7 @@ class Objects:
                     options.deletion(call.now),
                     now=call.now,
                     dry_run=options.dry_run,
+                    by=f"{call.user.name}: {call.verb}",
                 )
                 gone.append(written.object)
                 if not options.dry_run:

@@ -28,6 +28,10 @@ class Mounted:
     def commit(self) -> str:
         return self.base.commit
 
+    @property
+    def author(self) -> str:
+        return self.base.author
+
     @functools.cached_property
     def _listing(self) -> dict[str, tuple[Tree, str]]:
         """Path -> (tree, path in it)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import orjson
@@ -90,21 +90,6 @@ def turned(one: Changed) -> Changed:
     )
 
 
-COMMIT, EDIT, JOIN, LABELS, FIRST = "commit", "edit", "join", "labels", "first"
-
-
-def reason(changes: Sequence[tuple[str, str, str]], *, edited: bool, first: bool) -> str:
-    """What made a release of these (revision, revision before, bundle before): a commit; an edit of the set or the
-    Application, or perhaps both; clusters that joined; else labels or other parameters. The first is called so."""
-    if first:
-        return FIRST
-    if not any(had for _, _, had in changes):
-        return JOIN
-    if any(had and revision != before for revision, before, had in changes):
-        return f"{COMMIT} and {EDIT}" if edited else COMMIT
-    return EDIT if edited else LABELS
-
-
 def policy(text: str) -> Policy:
     """The `Policy` of its canonical JSON."""
     value = orjson.loads(text)
@@ -151,13 +136,6 @@ def farewell(app: str, *, cascade: bool, reason: str, by: str, now: float) -> Re
 
 def removal_id(app: str, key: str, cause: str) -> str:
     return objects.digest(f"{app}\0{key}\0{cause}".encode())[7:23]
-
-
-def sources_of(repo: str, target: str, revision: str, several: str) -> list[tuple[str, str, str]]:
-    """(repository, revision asked for, commit) of all sources of an Application. `several` is JSON, "" for a single one."""
-    if not several:
-        return [(repo, target, revision)]
-    return [(str(url), str(asked), str(commit)) for url, asked, commit in orjson.loads(several)]
 
 
 def commits(sources: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:

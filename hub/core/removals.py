@@ -96,11 +96,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Applications missing from the last complete evaluation. `id` names exactly this removal in an approval."""
+    """Applications missing from the last complete evaluation. `id` names exactly this removal in an approval, `by` says
+    who made them miss.
+    """
 
     id: str
     names: tuple[str, ...]
     since: float
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,11 @@ class Tree(Protocol):
         """The full commit id; for a plain folder a digest of its content."""
         ...
 
+    @property
+    def author(self) -> str:
+        """Who made the commit, as "name <address>"; "" where there is none."""
+        ...
+
     def paths(self) -> Sequence[str]:
         """All tracked files in byte order of their paths, symbolic links included, submodules and folders
         not.
@@ -51,6 +56,7 @@ class MemoryTree:
     files: Mapping[str, bytes]
     commit: str = "0" * 40
     links: frozenset[str] = frozenset()
+    author: str = ""
     _sorted: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

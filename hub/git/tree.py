@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from argosy.errors import Invalid, NotFound, Unavailable
+from hub.core.cause import author
 from hub.git.batch import Batch, Object
 
 T = TypeVar("T")
@@ -160,10 +161,12 @@ def parse_folder(data: bytes, width: int) -> dict[str, Entry]:
 class GitTree:
     """`hub.core.tree.Tree` over one commit. Cheap to make: nothing is read until it is asked for."""
 
-    def __init__(self, objects: Objects, commit: str, root: str) -> None:
+    def __init__(self, objects: Objects, commit: str, root: str, author: str = "") -> None:
         self._objects = objects
         self._commit = commit
         self._root = root
+        self.author = author
+        """Who made the commit, as "name <address>"; "" where that is not known."""
 
     @property
     def commit(self) -> str:
@@ -208,7 +211,7 @@ def at_commit(objects: Objects, revision: str) -> GitTree:
     first = found.data.partition(b"\n")[0]
     if found.kind != "commit" or not first.startswith(b"tree "):
         raise NotFound(f"{revision} is no commit")
-    return GitTree(objects, found.id, first[5:].decode())
+    return GitTree(objects, found.id, first[5:].decode(), author(found.data))
 
 
 def committed(commit: bytes) -> float:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from argosy.objects import Manifest
-from hub.core import releases
+from hub.core import cause, releases
 from hub.core.releases import Changed
 from hub.core.rollout.model import Version
 from hub.core.served import table
-from hub.store import audit, deliveries, history, rollouts
+from hub.loops.causing import Causing
+from hub.store import deliveries, history, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Tx
 from hub.store.history import Release
@@ -57,7 +58,7 @@ def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
         "commits": releases.commits(
             source
             for s, _ in news.changed
-            for source in releases.sources_of(s.repo, s.target, s.revision, s.sources)
+            for source in cause.commits_of(s.repo, s.target, s.revision, s.sources)
         ),
         "applications": [_application(one) for one in changed[:SHOWN]],
         "changed": len(changed),
@@ -87,25 +88,11 @@ def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
 
 
 def _cause(tx: Tx, resources: Resources, news: News, last: Release | None) -> dict[str, object]:
-    """What made the release, and who where that is known: an edit of the owner since the last one is somebody's."""
-    metadata = news.owner["metadata"]
-    generation = int(metadata.get("generation") or 1)
-    found: dict[str, object] = {"ownerGeneration": generation}
+    """What made the release, and who."""
     if news.reason:
-        return {**found, "reason": news.reason, "by": news.by}
-    made = resources.get(tx, table.RELEASE, last.namespace, last.name) if last else None
-    before = ((made or {}).get("spec") or {}).get("ownerGeneration")
-    reason = releases.reason(
-        [(state.revision, had.revision, had.bundle) for state, had in news.changed],
-        edited=before is not None and before != generation,
-        first=last is None,
-    )
-    if releases.EDIT in reason and (who := audit.last(tx, _RESOURCES[news.owner["kind"]], metadata["name"])):
-        found["by"] = who
-    return {**found, "reason": reason}
-
-
-_RESOURCES = {"ApplicationSet": table.APPLICATION_SET.resource, "Application": table.APPLICATION.resource}
+        generation = int(news.owner["metadata"].get("generation") or 1)
+        return {"ownerGeneration": generation, "reason": news.reason, "by": news.by}
+    return Causing(tx, resources, news.owner, news.changed, last).found()
 
 
 def _application(one: Changed) -> dict[str, str]:

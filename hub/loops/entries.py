@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -60,6 +60,8 @@ class Outcome:
     state: AppState
     recipe: str = ""
     fresh: Packed | None = None
+    authors: Mapping[str, str] = field(default_factory=dict)
+    """Of the commits that it was rendered from."""
     live: Manifest | None = None
     """The Application as this run wrote it."""
     shared: str = ""

@@ -25,6 +25,7 @@ from hub.core.tree import Tree
 from hub.core.types import VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
 from hub.loops import asking
 from hub.loops.asking import Asked, Provide
+from hub.loops.causing import Trigger
 from hub.loops.integrity import Integrity
 from hub.loops.members import REFRESH, Members, Writer, refresh_asked
 from hub.loops.trees import Trees
@@ -281,6 +282,8 @@ class Expander:
     async def _expand(self, manifest: Manifest, *, reread: bool) -> None:
         uid, own = manifest["metadata"]["uid"], _own(manifest)
         known = self._known.get(uid)
+        before = known.states if known is not None else {}
+        edited = known is not None and known.own != own
         if known is None or known.own != own:
             known = self._known[uid] = _Known(own, kept=known.kept if known else {})
         known.stale = False
@@ -291,8 +294,9 @@ class Expander:
             except Invalid as error:
                 evaluation = _refused(error)
             self.evaluated += 1
+            trigger = Trigger(edited, await self._authors(evaluation, before))
             recheck, wrote = await self._store.write(
-                lambda tx: self._write(tx, manifest, evaluation, known.members, reread)
+                lambda tx: self._write(tx, manifest, evaluation, known.members, reread, trigger)
             )
         except BaseException:
             # Versions of writes that were undone will be those of others' writes, and these are news.
@@ -307,6 +311,18 @@ class Expander:
         known.again, known.confirm = self._again(evaluation, recheck), recheck
         if wrote:
             self._settled()
+
+    async def _authors(
+        self, evaluation: Evaluation, before: Mapping[TreeRequest, tuple[str, bool]]
+    ) -> tuple[str, ...]:
+        """Of the commits that came since the evaluation before."""
+        found = []
+        for request, commit in evaluation.inputs.trees.items():
+            if commit and request in before and before[request][0] != commit:
+                answer = await self._trees.tree(request.repo_url, request.revision)
+                if isinstance(answer, Complete) and answer.value.commit == commit and answer.value.author:
+                    found.append(answer.value.author)
+        return tuple(found)
 
     def _state_of(self, request: TreeRequest, commit: str) -> tuple[str, bool]:
         """The commit that was looked at, and whether its repository answered: a newer one is news."""
@@ -371,7 +387,13 @@ class Expander:
         return evaluation
 
     def _write(
-        self, tx: Tx, seen: Manifest, evaluation: Evaluation, members: Members, reread: bool
+        self,
+        tx: Tx,
+        seen: Manifest,
+        evaluation: Evaluation,
+        members: Members,
+        reread: bool,
+        trigger: Trigger,
     ) -> tuple[bool, bool]:
         """Applies one evaluation; returns (look again soon, applications were written)."""
         metadata = seen["metadata"]
@@ -380,7 +402,7 @@ class Expander:
             return False, False
         if appset["metadata"].get("generation") != metadata.get("generation"):
             return True, False
-        writer = Writer(tx, self._resources, self._now(), appset, members, self._written)
+        writer = Writer(tx, self._resources, self._now(), appset, members, self._written, trigger)
         problems = [*evaluation.problems, *writer.put(evaluation)]
         verdict = writer.remove(evaluation, reread=reread)
         writer.status(problems, evaluation.completeness, verdict.blocked)

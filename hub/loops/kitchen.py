@@ -12,7 +12,7 @@ import orjson
 from argosy import bundle
 from argosy.errors import Invalid, Problem, Unavailable
 from argosy.objects import Manifest, ObjectKey, key_of
-from hub.core import finish, hooks, recipe, sources, summary
+from hub.core import finish, hooks, images, recipe, sources, summary
 from hub.core.finish import Finished, Target
 from hub.core.settings import Settings
 from hub.core.sources import Source
@@ -52,6 +52,8 @@ class Packed:
     endings: frozenset[str] = frozenset()
     summary: str = ""
     """What is told of it (`hub.core.summary`), as JSON; "" where there is nothing to tell."""
+    shape: str = ""
+    """`hub.core.images.shape` of it."""
 
 
 async def pack(found: list[Manifest]) -> Packed:
@@ -68,6 +70,7 @@ def _packed(found: list[Manifest]) -> Packed:
         tuple(key_of(one) for one in found),
         hooks.endings(found),
         orjson.dumps(told).decode() if told else "",
+        images.shape(found),
     )
 
 

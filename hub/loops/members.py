@@ -17,6 +17,8 @@ from hub.core import conditions, generated, removals
 from hub.core.expand import Evaluation
 from hub.core.served import table
 from hub.core.types import VALIDATION_FAILED, Answer, Complete, SetProblem
+from hub.loops import causing
+from hub.loops.causing import NO_TRIGGER, Trigger
 from hub.store import evaluations, plans
 from hub.store.base import Tx
 from hub.store.objects import Row
@@ -82,7 +84,9 @@ def _differs(live: Manifest, made: Manifest, appset: Manifest) -> bool:
 
 @dataclass
 class Writer:
-    """The writes of one evaluation of one set in one transaction. `written` takes up the versions of what it writes."""
+    """The writes of one evaluation of one set in one transaction. `written` takes up the versions of what it writes,
+    `trigger` is what made it look.
+    """
 
     tx: Tx
     resources: Resources
@@ -90,6 +94,7 @@ class Writer:
     appset: Manifest
     members: Members
     written: set[int]
+    trigger: Trigger = NO_TRIGGER
     wrote: bool = False
     _lives: dict[str, Manifest] = field(default_factory=dict)
 
@@ -167,10 +172,13 @@ class Writer:
             elsewhere=plans.elsewhere(self.tx, self.resources, plan, limits, self.now),
             limits=limits,
         )
-        evaluations.remember(self.tx, self._uid, verdict.pending)
+        by = self._by(plan, before, verdict.pending, deleting=deleting)
+        pending = replace(verdict.pending, by=by) if verdict.pending else None
+        evaluations.remember(self.tx, self._uid, pending)
         self.members.held = bool(verdict.blocked)
         may = deleting or generated.may(self.appset["spec"]).delete
-        verdict = self._show(plan, verdict, deleting=deleting, may=may)
+        cause = plans.Cause(plans.SET_DELETED if deleting else plans.NOT_GENERATED, by)
+        verdict = self._show(plan, verdict, cause, may=may)
         for name in verdict.remove if may else ():
             self._delete(name)
         if deleting and not self.resources.owned(self.tx, table.APPLICATION, self._uid):
@@ -181,11 +189,25 @@ class Writer:
         losing = [one.uid for name, one in self._known.items() if name not in wanted and not one.leaving]
         return plans.plan(self.tx, self.resources, self.appset, losing)
 
+    def _by(
+        self,
+        plan: removals.Plan,
+        before: removals.Pending | None,
+        pending: removals.Pending | None,
+        *,
+        deleting: bool,
+    ) -> str:
+        """Who made them go: known by the evaluation that first misses them, and kept until they are gone."""
+        if not plan.losses or (
+            not deleting and before is not None and (pending is None or before.names == pending.names)
+        ):
+            return before.by if before else ""
+        return causing.of_removal(self.tx, self.appset, plan, self.trigger, self.now)
+
     def _show(
-        self, plan: removals.Plan, verdict: removals.Verdict, *, deleting: bool, may: bool
+        self, plan: removals.Plan, verdict: removals.Verdict, cause: plans.Cause, *, may: bool
     ) -> removals.Verdict:
         """The plan as a Removal: where it waits, is carried out, or is none any more. Says how to decide what waits."""
-        cause = plans.SET_DELETED if deleting else plans.NOT_GENERATED
         if verdict.blocked and may:
             plans.wait(self.tx, self.resources, plan, verdict.blocked, cause, self.now)
             return replace(verdict, blocked=removals.undecided(plan, verdict.blocked))

@@ -15,7 +15,7 @@ from hub.core.served import table
 from hub.loops.claims import Claims
 from hub.loops.entries import REFRESH, Outcome, operation_state, refreshes, rolls
 from hub.loops.kitchen import Kitchen
-from hub.store import apps, bundles, objects, recipes
+from hub.store import apps, bundles, objects, origins, recipes
 from hub.store.base import Tx
 from hub.store.resources import Resources
 
@@ -40,7 +40,8 @@ class Writing:
         for outcome in outcomes:
             state, before = outcome.state, outcome.entry.state
             if outcome.fresh:
-                bundles.put(tx, outcome.fresh.digest, outcome.fresh.blob, now, outcome.fresh.summary)
+                fresh = outcome.fresh
+                bundles.put(tx, fresh.digest, fresh.blob, now, fresh.summary, shape=fresh.shape)
             if outcome.recipe:
                 _, _, text = state.problem.partition(": ")
                 recipes.record(tx, outcome.recipe, state.bundle if not text else "", text, now)
@@ -48,9 +49,13 @@ class Writing:
                 same = before is not None and rolls(state) == rolls(before)
                 state = outcome.state = state._replace(rolled=before.rolled if before and same else 0)
                 changed.append(state)
+                if state.sources and (before is None or before.sources != state.sources):
+                    back = before is None or before.bundle != state.bundle
+                    origins.put(tx, [(state.app, state.bundle, state.sources)], again=back)
             if outcome.state.app in versions:
                 self._answer(tx, outcome, versions[outcome.state.app], now)
         apps.put(tx, changed)
+        origins.note_authors(tx, {k: v for outcome in outcomes for k, v in outcome.authors.items()}, now)
         return bool(changed)
 
     def _answer(self, tx: Tx, outcome: Outcome, version: int, now: float) -> None:

@@ -434,7 +434,8 @@ class Renderer:
             return Outcome(entry, state, recipe)
         several = entries.commits(entry.sources, trees)
         state = state._replace(recipe=recipe, bundle=digest, revision=commit, sources=several, origin=origin)
-        return Outcome(entry, state, recipe, fresh)
+        authors = {tree.commit: tree.author for tree in trees.values() if tree.author}
+        return Outcome(entry, state, recipe, fresh, authors)
 
     async def kube(self, cluster: str) -> Kube:
         """What is known of a cluster's Kubernetes. Empty until its agent has said hello."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from argosy.errors import Conflict, Invalid, NotFound
 from argosy.objects import Manifest
 from hub.core import releases
+from hub.core.cause import Cause
 from hub.core.releases import Changed
 from hub.core.rollout.model import FINAL, State, Version
 from hub.core.served import table
@@ -25,8 +26,6 @@ from hub.store.base import Tx
 from hub.store.history import Release
 from hub.store.resources import Resources
 from hub.store.rollouts import Refused
-
-REASON = "operator"
 
 
 class Restorer:
@@ -66,7 +65,7 @@ class Restorer:
         version = Version(new, wanted.bundle, wanted.revision)
         owner = self._resources.by_uid(tx, state.owner or uid) or app
         changed = state._replace(bundle=version.bundle, revision=version.revision, sources="")
-        news = News(new, owner, [(changed, current)], reason=REASON, by=by)
+        news = News(new, owner, [(changed, current)], reason=Cause.OPERATOR.value, by=by)
         made = announcer.announce(tx, self._resources, news, now)
         why = f"{by} went back to release {wanted.release}"
         rollouts.refuse(tx, [Refused(uid, state.bundle, new, why, now)])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
+
+import orjson
 
 from hub.store.base import Tx
 
@@ -25,8 +28,8 @@ class Record:
     change: bytes = b"[]"
 
 
-_RECENT = 10_000
-"""Records that are looked through for the last change of an object."""
+_OF_ONE = 100
+"""Records of one object that are looked through."""
 _COLUMNS = ", ".join(field.name for field in fields(Record))
 
 
@@ -79,14 +82,39 @@ def newest(tx: Tx, limit: int) -> list[Record]:
     return [record for _, record in found(tx, Asked(), limit)]
 
 
-def last(tx: Tx, resource: str, name: str) -> str:
-    """Who changed an object last, and how: "ada: delete"; "" where nobody is known."""
+def newest_of(tx: Tx, resource: str, namespace: str, name: str, *, verbs: Sequence[str]) -> str:
+    """Who did one of these to an object last: "ada: delete"; "" where nobody did."""
     sql = (
-        "SELECT username, verb FROM audit WHERE id > (SELECT max(id) - ? FROM audit) AND resource = ? AND name = ? "
-        "ORDER BY id DESC LIMIT 1"
+        "SELECT username, verb FROM audit WHERE name = ? AND namespace = ? AND resource = ? "
+        f"AND verb IN ({', '.join('?' * len(verbs))}) AND code < 300 ORDER BY id DESC LIMIT 1"
     )
-    found = tx.one(sql, (_RECENT, resource, name))
+    found = tx.one(sql, (name, namespace, resource, *verbs))
     return f"{found[0]}: {found[1]}" if found else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """The records of one object after a time that touch any of these fields (paths, or what they begin with)."""
+
+    resource: str
+    namespace: str
+    name: str
+    since: float
+    fields: tuple[str, ...]
+
+
+def people(tx: Tx, trail: Trail) -> list[str]:
+    """Who changed these fields, and how ("ada: patch"): each once, the newest first."""
+    sql = (
+        "SELECT username, verb, change FROM audit WHERE name = ? AND namespace = ? AND resource = ? AND time > ? "
+        "AND code < 300 ORDER BY id DESC LIMIT ?"
+    )
+    rows = tx.all(sql, (trail.name, trail.namespace, trail.resource, trail.since, _OF_ONE))
+    found: dict[str, str] = {}
+    for username, verb, change in rows:
+        if any(str(one["path"]).startswith(trail.fields) or "more" in one for one in orjson.loads(change)):
+            found.setdefault(username, f"{username}: {verb}")
+    return list(found.values())
 
 
 def sweep(tx: Tx, before: float) -> None:

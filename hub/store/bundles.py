@@ -10,12 +10,12 @@ import orjson
 from hub.store.base import Tx
 
 
-def put(tx: Tx, digest: str, blob: bytes, now: float, summary: str = "") -> None:
-    """Keeps a bundle (`argosy.bundle.pack`) and what is to be told of it (`hub.core.summary` as JSON, "" for nothing);
-    one that is there already stays as it is."""
+def put(tx: Tx, digest: str, blob: bytes, now: float, summary: str = "", *, shape: str = "") -> None:
+    """Keeps a bundle (`argosy.bundle.pack`), what is to be told of it (`hub.core.summary` as JSON, "" for nothing) and its
+    `hub.core.images.shape`; one that is there already stays as it is."""
     tx.run(
-        "INSERT INTO bundles (digest, blob, created) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (digest, blob, now),
+        "INSERT INTO bundles (digest, blob, created, shape) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (digest, blob, now, shape),
     )
     if summary:
         tx.run("INSERT INTO summaries (bundle, body) VALUES (?, ?) ON CONFLICT DO NOTHING", (digest, summary))

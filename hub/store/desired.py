@@ -225,6 +225,15 @@ def assignment(tx: Tx, cluster: str, app: str) -> Assignment | None:
     return _assignment(found[0]) if found else None
 
 
+def has_of_owner(tx: Tx, cluster: str, owner: str) -> bool:
+    """Whether a cluster is assigned an Application of a set, or the lone one itself."""
+    sql = (
+        "SELECT 1 FROM assignments a JOIN app_states s ON s.app = a.id "
+        "WHERE a.cluster = ? AND (s.owner = ? OR s.app = ?) LIMIT 1"
+    )
+    return tx.one(sql, (cluster, owner, owner)) is not None
+
+
 def of_apps(tx: Tx, apps: Sequence[str]) -> dict[str, dict[str, Assignment]]:
     """app -> cluster -> what is assigned, of those of the apps that have an assignment: one, or two while one moves."""
     found: dict[str, dict[str, Assignment]] = {}

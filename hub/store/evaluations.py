@@ -14,14 +14,14 @@ def pending(tx: Tx, appset: str) -> Pending | None:
     if not found:
         return None
     value = orjson.loads(found[0])
-    return Pending(value["id"], tuple(value["names"]), value["since"])
+    return Pending(value["id"], tuple(value["names"]), value["since"], value.get("by", ""))
 
 
 def remember(tx: Tx, appset: str, value: Pending | None) -> None:
     if value is None:
         tx.run("DELETE FROM evaluations WHERE appset = ?", (appset,))
         return
-    body = orjson.dumps({"id": value.id, "names": value.names, "since": value.since})
+    body = orjson.dumps({"id": value.id, "names": value.names, "since": value.since, "by": value.by})
     tx.run(
         "INSERT INTO evaluations (appset, body) VALUES (?, ?) ON CONFLICT (appset) DO UPDATE SET body = excluded.body",
         (appset, body),

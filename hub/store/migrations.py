@@ -23,6 +23,7 @@ TABLES = {
     "0007_checks": schema.CHECK_TABLES,
     "0008_status": schema.STATUS_TABLES,
     "0009_seats": schema.SEAT_TABLES,
+    "0010_causes": schema.CAUSE_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

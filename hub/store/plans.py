@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from argosy import bundle as bundles_format
@@ -11,7 +12,7 @@ from argosy.objects import Manifest, split_api_version
 from hub.core import expand, removals, settings
 from hub.core.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
-from hub.store import apps, audit, bundles, objects
+from hub.store import apps, bundles, objects
 from hub.store.base import Tx
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ KEPT = 100
 _COUNTED = 4096
 """Bundles whose kinds stay counted: a plan that waits is made again by each evaluation."""
 _counted: dict[str, Mapping[str, int]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why Applications go, and who made them go, "" where nobody knows."""
+
+    what: str
+    by: str
 
 
 def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str]) -> Plan:
@@ -67,7 +76,7 @@ def decided(tx: Tx, resources: Resources, found: Plan, now: float) -> bool:
     return end is not None and end > now
 
 
-def wait(tx: Tx, resources: Resources, found: Plan, why: str, cause: str, now: float) -> None:
+def wait(tx: Tx, resources: Resources, found: Plan, why: str, cause: Cause, now: float) -> None:
     """Shows a plan that waits for an approval; other plans of the same owner are withdrawn."""
     live = _put(tx, resources, found, cause, now)
     _withdraw(tx, resources, found.uid, "the plan changed", now, but=found.called)
@@ -75,7 +84,7 @@ def wait(tx: Tx, resources: Resources, found: Plan, why: str, cause: str, now: f
         _status(tx, resources, live, {"phase": removals.WAITING, "message": why}, now)
 
 
-def begin(tx: Tx, resources: Resources, found: Plan, cause: str, now: float) -> None:
+def begin(tx: Tx, resources: Resources, found: Plan, cause: Cause, now: float) -> None:
     """Notes that a plan is carried out."""
     live = _put(tx, resources, found, cause, now)
     before = live.get("status") or {}
@@ -151,7 +160,7 @@ def follow(tx: Tx, resources: Resources, now: float) -> None:
         resources.delete(tx, table.REMOVAL, "", item["metadata"]["name"], now=now)
 
 
-def _put(tx: Tx, resources: Resources, found: Plan, cause: str, now: float) -> Manifest:
+def _put(tx: Tx, resources: Resources, found: Plan, cause: Cause, now: float) -> Manifest:
     live = resources.get(tx, table.REMOVAL, "", found.called)
     expires = cells.stamp(now + removals.PLAN_LIFE)
     if live is not None and (live.get("status") or {}).get("phase") in removals.OPEN:
@@ -160,20 +169,16 @@ def _put(tx: Tx, resources: Resources, found: Plan, cause: str, now: float) -> M
         # The same would go once more: that is a new plan, to be decided anew.
         tx.run("DELETE FROM removal_apps WHERE removal = ?", (live["metadata"]["uid"],))
         resources.delete(tx, table.REMOVAL, "", found.called, now=now)
-    by = audit.last(tx, _RESOURCES.get(found.kind, ""), found.name)
     manifest = {
         "apiVersion": table.REMOVAL.kind.api_version,
         "kind": table.REMOVAL.kind.kind,
         "metadata": {"name": found.called},
-        "spec": removals.spec(found, cause=cause, by=by, expires=expires),
+        "spec": removals.spec(found, cause=cause.what, by=cause.by, expires=expires),
     }
     made = resources.create(tx, table.REMOVAL, manifest, manager=MANAGER, now=now)
     uid = made["metadata"]["uid"]
     tx.many("INSERT INTO removal_apps (removal, app) VALUES (?, ?)", ((uid, one.uid) for one in found.losses))
     return made
-
-
-_RESOURCES = {"ApplicationSet": "argoproj.io/applicationsets"}
 
 
 def _withdraw(tx: Tx, resources: Resources, owner: str, why: str, now: float, but: str = "") -> None:

@@ -209,8 +209,9 @@ class Resources:
         *,
         now: float,
         dry_run: bool = False,
+        by: str = "",
     ) -> Written:
-        """DELETE as a client asks for it. Raises 404, 409.
+        """DELETE as a client asks for it, `by` whom. Raises 404, 409.
 
         `Orphan` takes the object's children out of its ownership at once; `Foreground` is as `Background`,
         since what an application deployed goes by its own finalizer before the application does.
@@ -224,10 +225,10 @@ class Resources:
             tx, served, place, lambda live: write.delete(place, live, plain), now=now, dry_run=dry_run
         )
         if served is table.APPLICATION_SET and written.action != write.DELETED and not dry_run:
-            return replace(written, warnings=(*written.warnings, *self._held_up(tx, written.object, now)))
+            return replace(written, warnings=(*written.warnings, *self._held_up(tx, written.object, by, now)))
         return written
 
-    def _held_up(self, tx: Tx, appset: Manifest, now: float) -> tuple[str, ...]:
+    def _held_up(self, tx: Tx, appset: Manifest, by: str, now: float) -> tuple[str, ...]:
         """Why a set under deletion stays: it would take applications from more clusters than its cap permits."""
         owned = self.owned(tx, table.APPLICATION, appset["metadata"]["uid"])
         members = [removals.member(app) for app in owned]
@@ -238,7 +239,7 @@ class Resources:
         why = why or plans.elsewhere(tx, self, plan, limits, now)
         if not why:
             return ()
-        plans.wait(tx, self, plan, why, plans.SET_DELETED, now)
+        plans.wait(tx, self, plan, why, plans.Cause(plans.SET_DELETED, by), now)
         return (f"the set stays until its removals are approved: {removals.undecided(plan, why)}",)
 
     def _orphan(self, tx: Tx, uid: str, now: float) -> None:

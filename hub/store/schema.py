@@ -233,3 +233,14 @@ STATUS_TABLES = [
     # What `status.summary` tells of a bundle, as JSON; bundles of which there is nothing to tell have no row.
     "CREATE TABLE summaries (bundle TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",
 ]
+
+CAUSE_TABLES = [
+    # What bundles of Applications with several sources were made from: [repository, revision asked for, commit] of each.
+    """CREATE TABLE origins (
+        app TEXT NOT NULL, bundle TEXT NOT NULL, sources TEXT NOT NULL, PRIMARY KEY (app, bundle)
+    ) WITHOUT ROWID""",
+    # Who made the commits that were rendered lately.
+    "CREATE TABLE authors (commit_id TEXT PRIMARY KEY, author TEXT NOT NULL, noted REAL NOT NULL)",
+    # Digest of a bundle's objects without the images of their containers, "" where there are none.
+    "ALTER TABLE bundles ADD COLUMN shape TEXT NOT NULL DEFAULT ''",
+]

@@ -11,6 +11,7 @@ from typing import Any
 
 import hubs
 import pytest
+import users
 from hubs import Repo, config_map
 
 from argosy.errors import ArgosyError
@@ -19,7 +20,8 @@ from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.cli import kubeconfig
 from hub.cli.client import Client
-from hub.cli.resources import REMOVALS
+from hub.cli.resources import APPSETS, REMOVALS
+from hub.cli.resources import CLUSTERS as CLUSTER_PATHS
 from hub.core import removals
 from hub.core.served import table
 
@@ -209,3 +211,39 @@ def test_a_plan_is_another_with_any_loss_of_another_size() -> None:
         removals.Loss("a", "u", "d", cascade=True, kinds={"ConfigMap": 1}),
     ):
         assert removals.Plan("ApplicationSet", "s", "x", (other,)).called != plan.called
+
+
+async def test_a_removal_names_the_author_of_the_commit_that_made_it(hub: Hub, repo: Repo) -> None:
+    repo.commit({"apps/web/cm.yaml": None}, author="Ada <ada@example.com>")
+    await look(hub)
+    assert (await waits(hub))["spec"]["by"] == "Ada <ada@example.com>"
+
+
+async def test_a_removal_names_who_edited_the_set(hub: Hub) -> None:
+    selector = {"clusters": {"selector": {"matchLabels": {"env": "other"}}}}
+    change = {"spec": {"generators": [selector]}}
+    await users.asks(hub, lambda client: client.merge(APPSETS.path("argocd", "fleet"), change))
+    await hubs.settled(hub)
+    assert (await waits(hub))["spec"]["by"] == "admin: patch"
+
+
+async def test_a_removal_names_who_relabelled_the_clusters(hub: Hub) -> None:
+    change = {"metadata": {"labels": {"env": "other"}}}
+    for name in ("one", "two"):
+        await users.asks(hub, lambda client, name=name: client.merge(CLUSTER_PATHS.path(name=name), change))  # type: ignore[misc]
+    await hubs.settled(hub)
+
+    async def both() -> str:
+        plan = await planned(hub)
+        return plan["spec"]["by"] if plan is not None and plan["spec"]["counts"]["clusters"] == 2 else ""
+
+    assert (
+        await hubs.until(both, "a removal from both") == "admin: patch cluster one, admin: patch cluster two"
+    )
+
+
+async def test_a_removal_names_who_deleted_the_set(hub: Hub) -> None:
+    await users.asks(hub, lambda client: client.delete(APPSETS.path("argocd", "fleet")))
+    assert (await waits(hub))["spec"]["by"] == "admin: delete"
+    await hubs.settled(hub)
+    assert (await waits(hub))["spec"]["by"] == "admin: delete"

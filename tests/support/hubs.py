@@ -50,7 +50,13 @@ class Repo:
     def url(self) -> str:
         return self.server.url(self.name)
 
-    def commit(self, files: Mapping[str, str | bytes | None], message: str = "a change") -> str:
+    def commit(
+        self,
+        files: Mapping[str, str | bytes | None],
+        message: str = "a change",
+        *,
+        author: str = "Test <test@example.com>",
+    ) -> str:
         """Writes files (None deletes), commits and pushes; returns the commit id."""
         for path, content in files.items():
             target = self.work / path
@@ -60,7 +66,7 @@ class Repo:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content.encode() if isinstance(content, str) else content)
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+        self.git("commit", "--quiet", "--allow-empty", "--author", author, "--message", message)
         # The server's faults are for the hub; the test itself writes past them.
         self.git("push", "--quiet", str(self.server.root / f"{self.name}.git"), "HEAD:refs/heads/main")
         return self.git("rev-parse", "HEAD").strip()

@@ -15,6 +15,8 @@ _FOLDER, _FILE, _EXECUTABLE, _LINK = "40000", "100644", "100755", "120000"
 class UploadedTree:
     """`hub.core.tree.Tree` over path -> content (a link's content is its target)."""
 
+    author = ""
+
     def __init__(
         self, files: Mapping[str, bytes], links: frozenset[str], executables: frozenset[str]
     ) -> None:

@@ -188,9 +188,10 @@ RELEASE = Served(
                             struct({"repo": TEXT, "revision": TEXT, "commit": TEXT}), "What it was made from."
                         ),
                         "reason": shapes.described(
-                            TEXT, "What made it: first, commit, edit, join, labels or operator."
+                            TEXT,
+                            "What made it: first, commit, commit and edit, edit, image, chart, labels, join or operator.",
                         ),
-                        "by": shapes.described(TEXT, "Who made the change, where that is known."),
+                        "by": shapes.described(TEXT, "Who or what made the change, where that is known."),
                         "ownerGeneration": WHOLE,
                         "applications": shapes.described(
                             many(
