@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from argosy.objects import Manifest
-from hub.cli import commit_wait, follow, resources, session, waiting, where
+from hub.cli import commit_wait, follow, resources, session, waiting
 from hub.cli.errors import Usage
 from hub.cli.follow import Selection
 from hub.cli.kubeconfig import Access
 from hub.cli.resources import APPS, APPSETS, CLUSTERS, Resource
 from hub.cli.waiting import Verdict
+from hub.core.where import is_commit, is_version
 
 DONE, FAILED = 0, 1
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
@@ -55,7 +56,7 @@ def wait(
     Exit 0 done, 1 failed, 2 usage, 3 timed out.
     """
     seconds = duration(timeout)
-    if len(things) == 1 and where.is_commit(things[0]):
+    if len(things) == 1 and (is_commit(things[0]) or is_version(things[0])):
         raise typer.Exit(
             commit_wait.until(session.connect(ctx), things[0], repo, seconds, ignore_offline=ignore_offline)
         )

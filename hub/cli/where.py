@@ -16,22 +16,18 @@ from hub.cli.client import Client
 from hub.cli.errors import Usage
 from hub.cli.output import Output
 from hub.core.served.cells import duration
-from hub.core.where import Place
+from hub.core.where import SHORTEST, Place, is_commit, is_version
 
-SHORTEST = 4
-"""Digits of a commit that are enough to ask for it: what Git itself takes."""
 SHOWN = 50
 """Clusters of one state in a table; `-o wide` has all."""
 WORDS = {Place.RUNNING: "running it"}
 
 
-def is_commit(text: str) -> bool:
-    return len(text) >= SHORTEST and all(digit in "0123456789abcdef" for digit in text.lower())
-
-
 def where_is(
     ctx: typer.Context,
-    commit: Annotated[str, typer.Argument(metavar="COMMIT", help="A commit; may be shortened.")],
+    commit: Annotated[
+        str, typer.Argument(metavar="COMMIT", help="A commit, may be shortened; or the version of a chart.")
+    ],
     repo: Annotated[str, typer.Option(metavar="URL", help="Its repository, where several have it.")] = "",
     state: Annotated[
         list[str] | None,
@@ -39,13 +35,15 @@ def where_is(
     ] = None,
     form: session.OutputOption = Output.TABLE,
 ) -> None:
-    """Where a commit is: every cluster accounted for, in exactly one state.
+    """Where a commit, or a chart's version, is: every cluster accounted for, in exactly one state.
 
     Running it, newer, older, in progress, waiting (for what, since when), failed (why), offline (since when), or not
     targeted. `-o name` prints the clusters that have it.
     """
-    if not is_commit(commit):
-        raise Usage(f'expected at least {SHORTEST} hexadecimal digits of a commit, found "{commit}"')
+    if not is_commit(commit) and not is_version(commit):
+        raise Usage(
+            f'expected at least {SHORTEST} hexadecimal digits of a commit, or the version of a chart, found "{commit}"'
+        )
     found = ask(session.connect(ctx), commit, repo, list(state or ()))
     if form in (Output.JSON, Output.YAML):
         output.document(found, form)

@@ -84,6 +84,18 @@ def is_address(text: str) -> bool:
     return text.startswith((_MARK, _MARK_PASSING, "oci://"))
 
 
+def shown(text: str) -> str:
+    """An address as people write it: the repository, and the chart's name at its end."""
+    return text.removeprefix(_MARK_PASSING).removeprefix(_MARK)
+
+
+def is_at(text: str, repo: str) -> bool:
+    """Whether an address is of a repository, or is that of the chart itself, however it is written."""
+    wanted = repo.strip().rstrip("/").removeprefix("oci://")
+    bare = shown(text).removeprefix("oci://")
+    return wanted in (bare, bare.rpartition("/")[0])
+
+
 def place(text: str) -> Place:
     """Raises `Invalid` for what `address` does not make and what is no `oci://HOST/PATH`."""
     passing = text.startswith(_MARK_PASSING)

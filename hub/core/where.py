@@ -1,4 +1,4 @@
-"""Where a commit is: every cluster of the fleet in exactly one place, with the reason.
+"""Where a commit (or a chart's version) is: every cluster of the fleet in exactly one place, with the reason.
 
 What an application runs is right for a range of commits: from the one that its objects were rendered from to the newest
 that changed nothing of them. So a commit that touched other files is run by an application without anything having been
@@ -7,11 +7,14 @@ deployed. What contains what is asked of Git's history, by the set of the commit
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from hub.core import semver
 
 
 class Place(StrEnum):
@@ -36,7 +39,8 @@ DONE = frozenset((Place.RUNNING, Place.NEWER, Place.NOT_TARGETED))
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """One application of the commit's repository on its cluster, as the store knows it. Times are Unix seconds.
+    """One application on its cluster, as the store knows it, by one of its sources that is of the commit's repository.
+    Times are Unix seconds. `uid` is the application's; one with several such sources is there once for each.
 
     `wanted` is the bundle of its last good render, made from `wanted_from` and right up to `wanted_to`; `problem` says
     what is wrong with a newer one. `assigned` is what its cluster shall have, made from `assigned_from`. `running` is
@@ -66,6 +70,7 @@ class App:
     refused: str = ""
     manual: bool = False
     """Nobody but a person syncs it."""
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,33 @@ class Row:
         return out
 
 
+SHORTEST = 4
+"""Digits of a commit that are enough to ask for it: what Git itself takes."""
+_COMMIT = re.compile(rf"[0-9a-fA-F]{{{SHORTEST},64}}\Z")
+_VERSION = re.compile(r"v?\d+\.[0-9A-Za-z.+-]{1,120}\Z|sha256:[0-9a-f]{4,64}\Z")
+
+
+def is_commit(text: str) -> bool:
+    """Whether it may be a commit, shortened or not."""
+    return bool(_COMMIT.match(text))
+
+
+def is_version(text: str) -> bool:
+    """Whether it may be a chart's version, or an artifact's digest, shortened or not."""
+    return bool(_VERSION.match(text))
+
+
+def newer(version: str, among: Iterable[str]) -> frozenset[str]:
+    """The versions above one. Digests have no order."""
+    try:
+        own = semver.parse_version(version)
+        return frozenset(
+            one for one in among if not one.startswith("sha256:") and semver.parse_version(one) > own
+        )
+    except ValueError:
+        return frozenset()
+
+
 def account(clusters: Sequence[Cluster], apps: Iterable[App], history: History) -> list[Row]:
     """One row for each cluster, by name."""
     by_cluster: dict[str, list[App]] = {}
@@ -144,7 +176,7 @@ def counts(rows: Iterable[Row]) -> dict[str, int]:
 def _row(cluster: Cluster, apps: Sequence[App], history: History) -> Row:
     if not apps:
         return Row(cluster.name, Place.NOT_TARGETED, "no application of this commit is for this cluster")
-    answers = [(app, *_answer(app, cluster, history)) for app in apps]
+    answers = _answers(apps, cluster, history)
     place = next(place for place in WORST_FIRST if any(found is place for _, found, _, _ in answers))
     these = [(app, why, since) for app, found, why, since in answers if found is place]
     why = "; ".join(dict.fromkeys(f"{app.name}: {why}" if why else "" for app, why, _ in these[:5]))
@@ -154,7 +186,23 @@ def _row(cluster: Cluster, apps: Sequence[App], history: History) -> Row:
     there = sum(found in (Place.RUNNING, Place.NEWER) for _, found, _, _ in answers)
     elsewhere = {app.running_from[:12] for app, found, _, _ in answers if found is not Place.RUNNING}
     at = tuple(sorted(commit for commit in elsewhere if commit))[:5]
-    return Row(cluster.name, place, why.strip("; "), min(times, default=0.0), there, len(apps), at)
+    return Row(cluster.name, place, why.strip("; "), min(times, default=0.0), there, len(answers), at)
+
+
+Verdict = tuple[App, Place, str, float]
+
+
+def _answers(apps: Sequence[App], cluster: Cluster, history: History) -> list[Verdict]:
+    """One for each application. Of several sources those count that follow what has the commit; the worst of them."""
+    views: dict[str, list[App]] = {}
+    for app in apps:
+        views.setdefault(app.uid or app.name, []).append(app)
+    found = []
+    for several in views.values():
+        ahead = [app for app in several if history.tips.get(app.target, False)] or several
+        verdicts = [(app, *_answer(app, cluster, history)) for app in ahead]
+        found.append(min(verdicts, key=lambda one: WORST_FIRST.index(one[1])))
+    return found
 
 
 def _answer(app: App, cluster: Cluster, history: History) -> tuple[Place, str, float]:

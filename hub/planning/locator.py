@@ -13,6 +13,7 @@ from hub.core.where import History
 from hub.loops.trees import Trees
 from hub.planning.trees import followed
 from hub.store import deliveries, places
+from hub.store.apps import confirmed
 from hub.store.base import Store, Tx
 
 
@@ -53,12 +54,18 @@ class Locator:
         self._git = git
 
     async def where(self, commit: str, repo: str = "") -> Answer:
-        """`commit` may be shortened; `repo` "" is the repository in use that has it.
+        """`commit` may be shortened, and may be a chart's version or an artifact's digest; `repo` "" is the repository (or
+        chart) in use that has it.
 
         Raises `NotFound` where none has, `Invalid` where several have or the text is no commit.
         """
-        if not 4 <= len(commit) <= 64 or any(digit not in "0123456789abcdefABCDEF" for digit in commit):
-            raise Invalid(f"commit: found {commit!r}, expected at least 4 hexadecimal digits of a commit")
+        if where.is_version(commit):
+            return await self._where_version(commit, repo)
+        if not where.is_commit(commit):
+            raise Invalid(
+                f"commit: found {commit!r}, expected at least {where.SHORTEST} hexadecimal digits of a commit, or the "
+                "version of a chart"
+            )
         url, full = await self._find(commit.lower(), repo)
         descendants = await self._git.descendants(url, full)
         refs = await self._trees.refs(url)
@@ -71,6 +78,32 @@ class Locator:
             return tuple(where.account(places.clusters(tx), apps, History(full, descendants, tips)))
 
         return Answer(repos.redacted(url), full, await self._store.read(look))
+
+    async def _where_version(self, version: str, repo: str) -> Answer:
+        urls = [one.url for one in self._trees.in_use() if charts.is_address(one.url)]
+        urls = [url for url in urls if not repo or charts.is_at(url, repo)]
+
+        def look(tx: Tx) -> Answer:
+            known = {url: places.versions(tx, url) for url in urls}
+            found = sorted(
+                (url, one) for url, every in known.items() for one in every if _begins(one, version)
+            )
+            if not found:
+                raise NotFound(f"no chart or artifact in use has a version {version}")
+            if len(found) > 1:
+                names = ", ".join(f"{charts.shown(url)} {one}" for url, one in found)
+                raise Invalid(f"version {version} is more than one: {names}; name its repository")
+            ((url, full),) = found
+            above = where.newer(full, known[url])
+            apps = places.of_repository(tx, lambda other: other == url, deliveries.of_commit(tx, full))
+            at = confirmed(tx)
+            tips = {
+                target: at.get((url, target), "") in {full, *above} for target in {app.target for app in apps}
+            }
+            rows = where.account(places.clusters(tx), apps, History(full, above, tips))
+            return Answer(charts.shown(url), full, tuple(rows))
+
+        return await self._store.read(look)
 
     async def _find(self, commit: str, repo: str) -> tuple[str, str]:
         urls = [one.url for one in self._trees.in_use() if not charts.is_address(one.url)]
@@ -93,6 +126,10 @@ class Locator:
             names = ", ".join(repos.redacted(url) for url, _ in found)
             raise Invalid(f"commit {commit} is in more than one repository: {names}; name one of them")
         return found[0]
+
+
+def _begins(full: str, asked: str) -> bool:
+    return full == asked or (asked.startswith("sha256:") and full.startswith(asked))
 
 
 def _same(url: str, identity: str) -> bool:

@@ -1,11 +1,14 @@
-"""Where every application of a repository is, in one look: what is wanted, assigned, reported, and what holds it up."""
+"""Where every application with a source of a repository is, in one look: what is wanted, assigned, reported, and what
+holds it up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from hub.core import cause
 from hub.core.where import App, Cluster
-from hub.store import apps, rollouts
+from hub.store import apps, origins, rollouts
 from hub.store.base import Tx
 
 _APPS = """
@@ -17,7 +20,7 @@ _APPS = """
                 ELSE coalesce(json_extract(CAST(r.detail AS TEXT), '$.phase'), '') END,
            CASE WHEN r.sync = 'Synced' AND r.health = 'Healthy' THEN ''
                 ELSE coalesce(json_extract(CAST(r.detail AS TEXT), '$.message'), '') END,
-           coalesce(w.bundle, ''), coalesce(w.revision, '')
+           coalesce(w.bundle, ''), coalesce(w.revision, ''), s.sources
     FROM app_states s
     LEFT JOIN assignments a ON a.cluster = s.cluster AND a.id = s.app
     LEFT JOIN reports r ON r.cluster = s.cluster AND r.app = s.app
@@ -34,21 +37,23 @@ _STUCK = frozenset(("Failed", "Reverting", "Reverted"))
 
 
 def of_repository(tx: Tx, concerns: Callable[[str], bool], only: frozenset[str]) -> list[App]:
-    """The applications whose (first) repository it `concerns`; `only` restricts them by uid, empty to none."""
+    """The applications with sources whose repository (or chart) it `concerns`, once for each such source that is followed
+    otherwise; `only` restricts them by uid, empty to none."""
     confirmed = apps.confirmed(tx)
     members = {row[0]: row[1:] for row in tx.all(_MEMBERS)}
     refused = dict(tx.all("SELECT app, reason FROM refused"))
     held = {row[0]: row[1:] for row in tx.all(_HELD)}
-    known: dict[str, bool] = {}
+    made = Made(tx, concerns)
     found = []
     for row in tx.all(_APPS):
         uid, name, cluster, wanted, wanted_from, repo, target, problem = row[:8]
-        if repo not in known:
-            known[repo] = concerns(repo)
-        if not known[repo] or (only and uid not in only):
+        if only and uid not in only:
+            continue
+        views = made.views(repo, target, wanted_from, row[19])
+        if not views:
             continue
         assigned, assigned_from, automated, reported, sync, health, time, phase, message = row[8:17]
-        running, running_from = row[17:]
+        running, running_from = row[17:19]
         if reported and reported == assigned and _runs(sync, phase, automated=bool(automated)):
             running, running_from = assigned, assigned_from
         state, since, blocker, stage = members.get(uid, ("", 0.0, "", 0))
@@ -56,32 +61,100 @@ def of_repository(tx: Tx, concerns: Callable[[str], bool], only: frozenset[str])
             blocker = f"stage {stage + 1} of its rollout"
         if uid in held and not blocker:
             blocker, since = held[uid]
-        found.append(
-            App(
-                name=name,
-                cluster=cluster,
-                wanted=wanted,
-                wanted_from=wanted_from,
-                wanted_to=wanted_from if problem else confirmed.get((repo, target), wanted_from),
-                target=target,
-                problem=problem,
-                assigned=assigned,
-                assigned_from=assigned_from,
-                running=running,
-                running_from=running_from,
-                sync=sync,
-                health=health,
-                phase=phase,
-                message=message[:300],
-                reported=time,
-                waits_for=blocker,
-                waits_since=since,
-                failed=f"{state.lower()}: {blocker}".rstrip(": ") if state in _STUCK else "",
-                refused=refused.get(uid, ""),
-                manual=not automated,
+        for view in views:
+            now = (wanted, view.commit)
+            found.append(
+                App(
+                    name=name,
+                    cluster=cluster,
+                    wanted=wanted,
+                    wanted_from=view.commit,
+                    wanted_to=view.commit
+                    if problem
+                    else confirmed.get((view.repo, view.target), view.commit),
+                    target=view.target,
+                    problem=problem,
+                    assigned=assigned,
+                    assigned_from=made.of(uid, assigned, view, now) if view.several else assigned_from,
+                    running=running,
+                    running_from=made.of(uid, running, view, now) if view.several else running_from,
+                    sync=sync,
+                    health=health,
+                    phase=phase,
+                    message=message[:300],
+                    reported=time,
+                    waits_for=blocker,
+                    waits_since=since,
+                    failed=f"{state.lower()}: {blocker}".rstrip(": ") if state in _STUCK else "",
+                    refused=refused.get(uid, ""),
+                    manual=not automated,
+                    uid=uid,
+                )
             )
-        )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One source of an application as its last good render had it."""
+
+    repo: str
+    target: str
+    commit: str
+    several: bool = False
+
+
+class Made:
+    """What bundles were made from, by the sources that it `concerns`."""
+
+    def __init__(self, tx: Tx, concerns: Callable[[str], bool]) -> None:
+        self._origins = origins.every(tx)
+        self._concerns = concerns
+        self._known: dict[str, bool] = {}
+
+    def views(self, repo: str, target: str, commit: str, several: str) -> list[View]:
+        """The concerned sources of an application, of those that are followed alike the first."""
+        if not several:
+            return [View(repo, target, commit)] if self._concerned(repo) else []
+        found: dict[tuple[str, str], View] = {}
+        for url, asked, at in cause.commits_of(repo, target, commit, several):
+            if self._concerned(url):
+                found.setdefault((url, asked), View(url, asked, at, several=True))
+        return list(found.values())
+
+    def of(self, uid: str, bundle: str, view: View, now: tuple[str, str]) -> str:
+        """The commit of a source that a bundle was made from; "" where nobody knows any more. `now` is what is known of
+        the last render: (bundle, commit).
+        """
+        if not bundle:
+            return ""
+        if several := self._origins.get((uid, bundle)):
+            for url, asked, commit in cause.commits_of("", "", "", several):
+                if (url, asked) == (view.repo, view.target):
+                    return commit
+        return now[1] if bundle == now[0] else ""
+
+    def _concerned(self, repo: str) -> bool:
+        if repo not in self._known:
+            self._known[repo] = self._concerns(repo)
+        return self._known[repo]
+
+
+def versions(tx: Tx, address: str) -> set[str]:
+    """The versions of a chart (or digests of an artifact) that applications want, have or had."""
+    rows = tx.all("SELECT repo, target, revision, sources FROM app_states WHERE deleting = ''")
+    found = {source for row in rows for source in cause.commits_of(*row)}
+    found |= {
+        source for several in origins.every(tx).values() for source in cause.commits_of("", "", "", several)
+    }
+    versions = {commit for repo, _, commit in found if repo == address and commit}
+    rows = tx.all(
+        "SELECT DISTINCT d.revision FROM deployed d JOIN app_states s ON s.app = d.app "
+        "WHERE s.repo = ? AND s.sources = ''",
+        (address,),
+    )
+    confirmed = {commit for (repo, _), commit in apps.confirmed(tx).items() if repo == address}
+    return {version for version in versions | confirmed | {row[0] for row in rows} if version}
 
 
 def _runs(sync: str, phase: str, *, automated: bool) -> bool:
