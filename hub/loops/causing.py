@@ -12,7 +12,7 @@ from hub.core.cause import Cause, Commits, Since, Step
 from hub.core.removals import Loss, Plan
 from hub.core.rollout.model import Version
 from hub.core.served import cells, table
-from hub.store import apps, audit, desired, objects, origins
+from hub.store import apps, audit, desired, objects, provenance
 from hub.store.apps import AppState
 from hub.store.audit import Asked, Trail
 from hub.store.base import Tx
@@ -74,7 +74,7 @@ class Causing:
         found: list[str] = []
         if reason in (Cause.COMMIT, Cause.COMMIT_AND_EDIT):
             commits = list(dict.fromkeys(commit for step in steps for commit in step.commits))
-            known = origins.authors(self.tx, commits)
+            known = provenance.authors(self.tx, commits)
             found += [known[commit] for commit in commits if commit in known]
         if since.edited or since.first:
             found += self._editors()
@@ -136,7 +136,7 @@ class Causing:
         return found
 
     def _commits(self, state: AppState, had: Version) -> Commits:
-        several = origins.of(self.tx, state.app, had.bundle) if state.sources else ""
+        several = provenance.of(self.tx, state.app, had.bundle) if state.sources else ""
         return causes.commits_of(state.repo, state.target, had.revision, several)
 
     def _last_commits(self) -> Commits:
@@ -145,7 +145,7 @@ class Causing:
     def _alike(self) -> set[tuple[str, str]]:
         """Pairs of bundles (before, now) that differ in images alone."""
         pairs = {(had.bundle, state.bundle) for state, had in self.changes if had.bundle}
-        known = origins.shapes(self.tx, sorted({digest for pair in pairs for digest in pair}))
+        known = provenance.shapes(self.tx, sorted({digest for pair in pairs for digest in pair}))
         return {(old, new) for old, new in pairs if old in known and known[old] == known.get(new)}
 
 

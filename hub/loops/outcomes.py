@@ -15,7 +15,7 @@ from hub.core.served import table
 from hub.loops.claims import Claims
 from hub.loops.entries import REFRESH, Outcome, operation_state, refreshes, rolls
 from hub.loops.kitchen import Kitchen
-from hub.store import apps, bundles, objects, origins, recipes
+from hub.store import apps, bundles, objects, provenance, recipes
 from hub.store.base import Tx
 from hub.store.resources import Resources
 
@@ -51,11 +51,11 @@ class Writing:
                 changed.append(state)
                 if state.sources and (before is None or before.sources != state.sources):
                     back = before is None or before.bundle != state.bundle
-                    origins.put(tx, [(state.app, state.bundle, state.sources)], again=back)
+                    provenance.put(tx, [(state.app, state.bundle, state.sources)], again=back)
             if outcome.state.app in versions:
                 self._answer(tx, outcome, versions[outcome.state.app], now)
         apps.put(tx, changed)
-        origins.note_authors(tx, {k: v for outcome in outcomes for k, v in outcome.authors.items()}, now)
+        provenance.note_authors(tx, {k: v for outcome in outcomes for k, v in outcome.authors.items()}, now)
         return bool(changed)
 
     def _answer(self, tx: Tx, outcome: Outcome, version: int, now: float) -> None:

@@ -129,7 +129,7 @@ def version(tx: Tx) -> tuple[object, ...]:
 def of_commit(tx: Tx, commit: str) -> frozenset[str]:
     """The applications that releases of exactly this commit changed, whichever of their sources it is of."""
     by_first = tx.all("SELECT app FROM deliveries WHERE revision = ?", (commit,))
-    by_any = tx.all("SELECT DISTINCT app FROM origins WHERE instr(sources, ?) > 0", (f'"{commit}"',))
+    by_any = tx.all("SELECT DISTINCT app FROM provenance WHERE instr(sources, ?) > 0", (f'"{commit}"',))
     return frozenset(row[0] for row in (*by_first, *by_any))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hub.core import cause
 from hub.core.where import App, Cluster
-from hub.store import apps, origins, rollouts
+from hub.store import apps, provenance, rollouts
 from hub.store.base import Tx
 
 _APPS = """
@@ -108,7 +108,7 @@ class Made:
     """What bundles were made from, by the sources that it `concerns`."""
 
     def __init__(self, tx: Tx, concerns: Callable[[str], bool]) -> None:
-        self._origins = origins.every(tx)
+        self._provenance = provenance.every(tx)
         self._concerns = concerns
         self._known: dict[str, bool] = {}
 
@@ -128,7 +128,7 @@ class Made:
         """
         if not bundle:
             return ""
-        if several := self._origins.get((uid, bundle)):
+        if several := self._provenance.get((uid, bundle)):
             for url, asked, commit in cause.commits_of("", "", "", several):
                 if (url, asked) == (view.repo, view.target):
                     return commit
@@ -145,7 +145,9 @@ def versions(tx: Tx, address: str) -> set[str]:
     rows = tx.all("SELECT repo, target, revision, sources FROM app_states WHERE deleting = ''")
     found = {source for row in rows for source in cause.commits_of(*row)}
     found |= {
-        source for several in origins.every(tx).values() for source in cause.commits_of("", "", "", several)
+        source
+        for several in provenance.every(tx).values()
+        for source in cause.commits_of("", "", "", several)
     }
     versions = {commit for repo, _, commit in found if repo == address and commit}
     rows = tx.all(

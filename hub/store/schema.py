@@ -236,7 +236,7 @@ STATUS_TABLES = [
 
 CAUSE_TABLES = [
     # What bundles of Applications with several sources were made from: [repository, revision asked for, commit] of each.
-    """CREATE TABLE origins (
+    """CREATE TABLE provenance (
         app TEXT NOT NULL, bundle TEXT NOT NULL, sources TEXT NOT NULL, PRIMARY KEY (app, bundle)
     ) WITHOUT ROWID""",
     # Who made the commits that were rendered lately.

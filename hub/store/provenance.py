@@ -16,20 +16,20 @@ def put(tx: Tx, found: Iterable[tuple[str, str, str]], *, again: bool) -> None:
     """
     instead = "UPDATE SET sources = excluded.sources" if again else "NOTHING"
     tx.many(
-        f"INSERT INTO origins (app, bundle, sources) VALUES (?, ?, ?) ON CONFLICT (app, bundle) DO {instead}",
+        f"INSERT INTO provenance (app, bundle, sources) VALUES (?, ?, ?) ON CONFLICT (app, bundle) DO {instead}",
         found,
     )
 
 
 def of(tx: Tx, app: str, bundle: str) -> str:
     """What an app's bundle was made from; "" where it has one source, or nobody knows."""
-    found = tx.one("SELECT sources FROM origins WHERE app = ? AND bundle = ?", (app, bundle))
+    found = tx.one("SELECT sources FROM provenance WHERE app = ? AND bundle = ?", (app, bundle))
     return str(found[0]) if found else ""
 
 
 def every(tx: Tx) -> dict[tuple[str, str], str]:
     """(app, bundle) -> sources."""
-    return {(row[0], row[1]): row[2] for row in tx.all("SELECT app, bundle, sources FROM origins")}
+    return {(row[0], row[1]): row[2] for row in tx.all("SELECT app, bundle, sources FROM provenance")}
 
 
 def note_authors(tx: Tx, authors: Mapping[str, str], now: float) -> None:
@@ -63,4 +63,4 @@ def shapes(tx: Tx, digests: Sequence[str]) -> dict[str, str]:
 def sweep(tx: Tx, before: float) -> None:
     """Forgets authors noted before a time, and bundles' sources that nobody has, had or shall have."""
     tx.run("DELETE FROM authors WHERE noted < ?", (before,))
-    tx.run("DELETE FROM origins WHERE bundle NOT IN (SELECT digest FROM bundles)")
+    tx.run("DELETE FROM provenance WHERE bundle NOT IN (SELECT digest FROM bundles)")
