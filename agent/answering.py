@@ -29,6 +29,8 @@ MOST_EVENTS = 200
 CHILDREN = (Gvk("apps", "v1", "ReplicaSet"), Gvk("batch", "v1", "Job"), Gvk("", "v1", "Pod"))
 """Kinds that controllers make of what an app applies, parents before children."""
 EVENT = Gvk("", "v1", "Event")
+ORPHANS = 500
+"""Objects that no app brought, named in one answer."""
 _PERSISTED = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 """Metadata that differ by themselves."""
 
@@ -44,6 +46,8 @@ class Held(Protocol):
     def opened(self, prepared: Prepared, manifests: list[Manifest]) -> Prepared: ...
 
     def door(self, account: str) -> ClusterApi: ...
+
+    def orphaned(self, assignment: Assignment) -> list[ObjectKey]: ...
 
 
 class Answerer:
@@ -70,7 +74,8 @@ class Answerer:
             return {"objects": await self._compared(assignment, await self._objects(assignment.bundle))}
         nodes = await self._tree(assignment)
         if question.kind is Kind.TREE:
-            return {"nodes": nodes}
+            loose = self._held.orphaned(assignment)[:ORPHANS]
+            return {"nodes": nodes, "orphanedNodes": [_placed(key) for key in loose]}
         return {"events": await self._events(nodes)}
 
     # --- what a sync would change -----------------------------------------------------------------------------------
@@ -243,13 +248,12 @@ def _owner(live: Manifest) -> str:
     return ""
 
 
+def _placed(key: ObjectKey) -> dict[str, Any]:
+    return {"group": key.group, "kind": key.kind, "namespace": key.namespace, "name": key.name}
+
+
 def _node(key: ObjectKey, live: Manifest | None, parent: str = "") -> dict[str, Any]:
-    out: dict[str, Any] = {
-        "group": key.group,
-        "kind": key.kind,
-        "namespace": key.namespace,
-        "name": key.name,
-    }
+    out = _placed(key)
     if parent:
         out["parent"] = parent
     if live is None:

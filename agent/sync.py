@@ -21,7 +21,18 @@ from agent.applying import Application, Surroundings
 from agent.cluster.base import ClusterApi
 from agent.cluster.guarded import GuardedCluster
 from agent.cluster.reflector import Watcher
-from agent.core import adoption, drift, localpolicy, marks, operations, options, prepare, removals, restraint
+from agent.core import (
+    adoption,
+    drift,
+    localpolicy,
+    marks,
+    operations,
+    options,
+    orphans,
+    prepare,
+    removals,
+    restraint,
+)
 from agent.core import inventory as inventories
 from agent.core.adoption import Adoption
 from agent.core.inventory import Inventory, Operation
@@ -34,6 +45,7 @@ from agent.ending import Ending
 from agent.jq import Jq
 from agent.memory import Memory, closed
 from agent.notes import Notes
+from agent.orphaning import Orphans
 from agent.removing import Removed
 from agent.scripts import Scripts
 from agent.sops.keys import KeyRing
@@ -105,6 +117,7 @@ class Syncer:
         """Digest of the users' own health checks in use."""
         self._changed = changed
         self.watcher = Watcher(api, changed)
+        self._orphans = Orphans(api, changed, clock)
         self._memories: dict[str, Memory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._assigned: Mapping[str, Assignment] = {}
@@ -155,6 +168,14 @@ class Syncer:
     def door(self, account: str) -> GuardedCluster:
         """The cluster as an app's objects are written to it, in the name of an account."""
         return self._door(account)
+
+    def orphaned(self, assignment: Assignment) -> list[ObjectKey]:
+        """The objects of the app's namespace that nobody brought, as last listed, where its project asks for them."""
+        asked, place = orphans.rules(assignment.policy.sync_options), assignment.destination_namespace
+        if asked is None or not place:
+            return []
+        found = self._orphans.loose(place, assignment.id)
+        return orphans.orphans(found, asked, self._assigned, self._wanted)
 
     # --- passes -----------------------------------------------------------------------------------------------------
 
@@ -214,6 +235,7 @@ class Syncer:
         """Ends all watching. The cluster itself stays open: it belongs to the caller."""
         self._jq.close()
         self._scripts.close()
+        await self._orphans.close()
         await self.watcher.close()
 
     def _memory(self, assignment: str) -> Memory:
@@ -533,12 +555,19 @@ class Syncer:
         problems = self._jq.problems
         return [f'ignoreDifferences: jq "{each}": {problems[each]}' for each in used if each in problems]
 
+    def _wanted(self, key: ObjectKey) -> bool:
+        """Whether any app's bundle has the object, also one that nobody applies."""
+        known = (memory.prepared for memory in self._memories.values())
+        return any(prepared is not None and key in prepared.wanted for prepared in known)
+
     def _pass(self, run: Application, operation: Operation, removed: Removed, left: Left) -> Pass:
         unread = self._unread(run.assignment) if self._jq.problems else ()
         status = telling.of_pass(run, operation, removed, self._clock(), unread)
         waits = [failure.not_before - self._clock() for failure in run.memory.failures.values()]
         if left.reason:
             status = telling.held_back(status, left)
+        if orphans.warns(run.assignment.policy.sync_options) and (loose := self.orphaned(run.assignment)):
+            status = telling.warned(status, orphans.WARNING, orphans.message(len(loose)))
         if left.wake:
             waits.append(left.wake)
         due = self._left(run.assignment, operation).due

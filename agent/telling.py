@@ -156,6 +156,11 @@ def held_back(status: AppStatus, left: Left) -> AppStatus:
     return replace(status, conditions=conditions, waiting=left.reason if left.back else status.waiting)
 
 
+def warned(status: AppStatus, kind: str, message: str) -> AppStatus:
+    """The state with one more condition."""
+    return replace(status, conditions=(*status.conditions, (kind, message)))
+
+
 def _extra(run: Application, removed: Removed) -> Iterator[tuple[ObjectKey, Seen]]:
     """The live objects of the app that its bundle lacks."""
     for key in removed.inventory.entries:

@@ -29,6 +29,7 @@ MIN_WINDOW, MIN_TABLE = 18, 16
 NAMESPACE_METADATA = "ManagedNamespaceMetadata"
 STAGE_TIMEOUT = "StageTimeout"
 EXCLUSIONS = "ResourceExclusions"
+ORPHANS = "OrphanedResources"
 MIGRATION_MANAGER = "ClientSideApplyMigrationManager"
 """Names of sync options that the hub writes beside the user's: what only newer agents know travels in them."""
 

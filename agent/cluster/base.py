@@ -139,10 +139,17 @@ class ClusterApi(Protocol):
         ...
 
     async def list(
-        self, gvk: Gvk, *, namespace: str = "", selector: str = "", limit: int = PAGE, more: str = ""
+        self,
+        gvk: Gvk,
+        *,
+        namespace: str = "",
+        selector: str = "",
+        limit: int = PAGE,
+        more: str = "",
+        metadata: bool = False,
     ) -> Page:
-        """One page; `namespace` "" means all, `selector` is a label selector. Raises `KindMissing`,
-        `Expired`.
+        """One page; `namespace` "" means all, `selector` is a label selector. With `metadata` the items have nothing else.
+        Raises `KindMissing`, `Expired`.
         """
         ...
 

@@ -35,10 +35,19 @@ class Doorway(ABC):
         return await self._inner.get(gvk, namespace, name)
 
     async def list(
-        self, gvk: Gvk, *, namespace: str = "", selector: str = "", limit: int = PAGE, more: str = ""
+        self,
+        gvk: Gvk,
+        *,
+        namespace: str = "",
+        selector: str = "",
+        limit: int = PAGE,
+        more: str = "",
+        metadata: bool = False,
     ) -> Page:
         self._admit("list", gvk, namespace, "")
-        return await self._inner.list(gvk, namespace=namespace, selector=selector, limit=limit, more=more)
+        return await self._inner.list(
+            gvk, namespace=namespace, selector=selector, limit=limit, more=more, metadata=metadata
+        )
 
     async def apply(
         self,

@@ -48,6 +48,7 @@ REFRESH_AT_MOST = 0.1
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 APPLY = "application/apply-patch+yaml"
 JSON = "application/json"
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 IMPERSONATE = "Impersonate-User"
 
 
@@ -107,17 +108,25 @@ class KubeCluster:
             return None
 
     async def list(
-        self, gvk: Gvk, *, namespace: str = "", selector: str = "", limit: int = PAGE, more: str = ""
+        self,
+        gvk: Gvk,
+        *,
+        namespace: str = "",
+        selector: str = "",
+        limit: int = PAGE,
+        more: str = "",
+        metadata: bool = False,
     ) -> Page:
         params = {"limit": str(limit), "labelSelector": selector, "continue": more}
-        answer = await self._call("GET", await self._path(gvk, namespace), params=params)
+        headers = {"Accept": _METADATA} if metadata else None
+        answer = await self._call("GET", await self._path(gvk, namespace), params=params, headers=headers)
         for item in answer.get("items") or ():
             item["apiVersion"], item["kind"] = gvk.api_version, gvk.kind
-        metadata = answer.get("metadata") or {}
+        listed = answer.get("metadata") or {}
         return Page(
             tuple(answer.get("items") or ()),
-            metadata.get("resourceVersion", ""),
-            metadata.get("continue", ""),
+            listed.get("resourceVersion", ""),
+            listed.get("continue", ""),
         )
 
     async def apply(

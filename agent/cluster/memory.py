@@ -35,6 +35,7 @@ BOOKMARK_SECONDS = 60.0
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 VERBS = frozenset(("create", "delete", "get", "list", "patch", "update", "watch"))
 
+_NAMED = ("apiVersion", "kind", "metadata")
 _NAMESPACE: Sort = ("", "Namespace")
 _CRD: Sort = (CRD.group, CRD.kind)
 Matches = Callable[[Mapping[str, str]], bool]
@@ -110,7 +111,14 @@ class MemoryCluster:
         return None if found is None else _copy(_at_version(found, kind))
 
     async def list(
-        self, gvk: Gvk, *, namespace: str = "", selector: str = "", limit: int = PAGE, more: str = ""
+        self,
+        gvk: Gvk,
+        *,
+        namespace: str = "",
+        selector: str = "",
+        limit: int = PAGE,
+        more: str = "",
+        metadata: bool = False,
     ) -> Page:
         await self._call("list", gvk.kind)
         kind = self._kind(gvk)
@@ -127,7 +135,8 @@ class MemoryCluster:
                 continue
             if len(items) == limit:
                 return Page(tuple(items), str(started), _token(started, last))
-            items.append(_copy(_at_version(manifest, kind)))
+            item = _copy(_at_version(manifest, kind))
+            items.append({name: item[name] for name in _NAMED} if metadata else item)
             last = key
         return Page(tuple(items), str(started))
 

@@ -139,14 +139,7 @@ def seen(live: Manifest) -> Seen:
     half of the memory."""
     metadata: dict[str, Any] = live["metadata"]
     key = objects.key_of(live)
-    found: Mapping[str, str] = metadata.get("labels") or {}
-    if TRACKING in found:
-        owner = found[TRACKING].rpartition(".")[0]
-        owner = owner if found[TRACKING] == tracking_label(owner, key) else ""
-    else:
-        found = metadata.get("annotations") or {}
-        owner, _, written_on = found.get(TRACKING, "").partition(":")
-        owner = owner if written_on == str(key) else ""
+    owner, found = _marks(metadata, key)
     slim = {name: value for name, value in metadata.items() if name != "managedFields"}
     return Seen(
         key=key,
@@ -160,6 +153,22 @@ def seen(live: Manifest) -> Seen:
         deleting="deletionTimestamp" in metadata,
         body={**live, "metadata": slim},
     )
+
+
+def owner(live: Manifest) -> str:
+    """`Seen.owner`, of an object's metadata alone."""
+    return _marks(live["metadata"], objects.key_of(live))[0]
+
+
+def _marks(metadata: Mapping[str, Any], key: ObjectKey) -> tuple[str, Mapping[str, str]]:
+    """(whose it is, the labels or annotations that say so)."""
+    found: Mapping[str, str] = metadata.get("labels") or {}
+    if TRACKING in found:
+        whose = found[TRACKING].rpartition(".")[0]
+        return (whose if found[TRACKING] == tracking_label(whose, key) else ""), found
+    found = metadata.get("annotations") or {}
+    whose, _, written_on = found.get(TRACKING, "").partition(":")
+    return (whose if written_on == str(key) else ""), found
 
 
 def slimmed(item: Seen) -> Seen:

@@ -13,7 +13,14 @@ from typing import NamedTuple
 
 from agent.core.requests import Request
 from argosy import stages
-from argosy.bundle import EXCLUSIONS, MIGRATION_MANAGER, NAMESPACE_METADATA, STAGE_TIMEOUT, Assignment
+from argosy.bundle import (
+    EXCLUSIONS,
+    MIGRATION_MANAGER,
+    NAMESPACE_METADATA,
+    ORPHANS,
+    STAGE_TIMEOUT,
+    Assignment,
+)
 from argosy.objects import Manifest, ObjectKey
 
 DEFAULTS = ("true", "false")
@@ -51,6 +58,7 @@ KNOWN: Mapping[str, Place] = {
     NAMESPACE_METADATA: Place(None, resource=False),
     STAGE_TIMEOUT: Place(None, resource=False),
     EXCLUSIONS: Place(None, resource=False),
+    ORPHANS: Place(None, resource=False),
     MIGRATION_MANAGER: Place(None, resource=False),
     FORCED.partition("=")[0]: Place(None, resource=False),
 }

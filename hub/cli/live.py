@@ -46,6 +46,10 @@ def tree(
         ]
         for depth, node in branches(found["nodes"])
     ]
+    rows += [
+        [_kind(node), node["namespace"], node["name"], "", "orphaned: no application brought it"]
+        for node in found.get("orphanedNodes") or ()
+    ]
     output.table(["KIND", "NAMESPACE", "NAME", "HEALTH", "MESSAGE"], rows)
 
 

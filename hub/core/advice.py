@@ -64,8 +64,6 @@ def on_application(app: Manifest) -> list[Problem]:
 def on_project(spec: Mapping[str, Any]) -> list[Problem]:
     """Advice on the spec of an AppProject: what it asks for and does not get."""
     found = []
-    if spec.get("orphanedResources") is not None:
-        found.append(Problem("spec.orphanedResources", "is not watched: nothing is reported of such objects"))
     if spec.get("signatureKeys") and spec.get("sourceIntegrity"):
         found.append(
             Problem(

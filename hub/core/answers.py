@@ -24,7 +24,10 @@ def read(kind: Kind, answer: Mapping[str, Any]) -> dict[str, list[dict[str, Any]
     if kind in (Kind.DIFF, Kind.DRY_RUN):
         return {"objects": [found for each in _list(answer, "objects") if (found := _object(each))]}
     if kind is Kind.TREE:
-        return {"nodes": [found for each in _list(answer, "nodes") if (found := _node(each))]}
+        return {
+            "nodes": [found for each in _list(answer, "nodes") if (found := _node(each))],
+            "orphanedNodes": [found for each in _list(answer, "orphanedNodes") if (found := _place(each))],
+        }
     return {"events": [found for each in _list(answer, "events") if (found := _event(each))]}
 
 

@@ -24,8 +24,13 @@ def never(path: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def directory(pattern: str) -> Matcher | None:
     """`*` and `?` stay within one level, `[a-z]` and `[^a-z]` are classes. None for a malformed pattern."""
-    translated = _translate(pattern, star="[^/]*", one="[^/]", slash_in_class=True, strict=True)
+    translated = expression(pattern)
     return None if translated is None else _full(translated)
+
+
+def expression(pattern: str) -> str | None:
+    """What `directory` matches, as a regular expression for the whole text."""
+    return _translate(pattern, star="[^/]*", one="[^/]", slash_in_class=True, strict=True)
 
 
 @functools.lru_cache(maxsize=4096)

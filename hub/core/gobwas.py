@@ -23,6 +23,12 @@ def match(pattern: str, text: str, separator: str = "") -> bool:
     return compiled is not None and compiled.fullmatch(text) is not None
 
 
+def expression(pattern: str) -> str | None:
+    """A pattern as a regular expression for the whole text, without separators; None for a malformed one."""
+    compiled = _compiled(pattern, "")
+    return None if compiled is None else compiled.pattern
+
+
 @functools.lru_cache(maxsize=4096)
 def _compiled(pattern: str, separator: str) -> re.Pattern[str] | None:
     try:

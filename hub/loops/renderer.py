@@ -18,6 +18,7 @@ from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.objects import Manifest
 from hub.core import (
     destinations,
+    orphans,
     policy,
     releases,
 )
@@ -346,6 +347,7 @@ class Renderer:
             return entries.kept(entry, f"InvalidSpecError: {wrong}")
         told = releases.with_account(state.policy, account)
         if not entry.wrong:
+            told = orphans.told(told, await self._bounds.project(manifest))
             told = self._kitchen.settings.comparing.told(told, (cluster.server, cluster.name))
         state = state._replace(cluster=cluster.id, policy=told)
         outcome = await self._sourced(entry, state)

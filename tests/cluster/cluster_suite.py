@@ -302,6 +302,11 @@ async def lists_select_and_page(api: ClusterApi, namespace: str) -> None:
         more = page.more
     assert (names, more) == ([f"m{number}" for number in range(5)], "")
     assert page.items[0]["kind"] == "ConfigMap"
+    plain = await api.list(CONFIG_MAP, namespace=namespace, selector="half=0", metadata=True)
+    for item in plain.items:
+        assert (set(item), item["kind"]) == ({"apiVersion", "kind", "metadata"}, "ConfigMap")
+        assert item["metadata"]["labels"]["half"] == "0"
+    assert plain.items
     even = await api.list(CONFIG_MAP, namespace=namespace, selector="half=0")
     assert len(even.items) == 3
 
