@@ -24,6 +24,7 @@ from agent.config import Config
 from agent.core import localpolicy
 from agent.core.adoption import Adoption
 from agent.core.epoch import Held
+from agent.core.facts import Facts
 from agent.core.localpolicy import LocalPolicy
 from agent.link import fetch, identity, join
 from agent.link.join import Self
@@ -34,6 +35,7 @@ from agent.link.standing import Standing
 from agent.loops import prober, renewer, sweeper, watcher
 from agent.loops.applier import Applier
 from agent.loops.observer import Observer
+from agent.loops.surveyor import Surveyor
 from agent.notes import Notes
 from agent.policyfile import PolicyFile
 from agent.sops.keys import KeyRing
@@ -157,7 +159,7 @@ class Program:
     ) -> None:
         ledger = await open_ledger(CacheKeeper(cache))
         outbox, observer = Outbox(), Observer()
-        facts = {"kubernetes.version": who.version}
+        facts = Facts(who.version)
         syncer = Syncer(
             api,
             cache,
@@ -196,6 +198,7 @@ class Program:
                 group.create_task(applier.run(), name="applier")
                 group.create_task(renewer.renew(link, clock=self._clock), name="renewer")
                 group.create_task(loop.drive(sweeper.sweeper(cache, ledger)), name="sweeper")
+                group.create_task(loop.drive(Surveyor(api, link, who.version).loop()), name="surveyor")
                 if self._settings.health:
                     group.create_task(prober.probe(self._settings.health, self.status), name="prober")
         except BaseExceptionGroup as failed:

@@ -301,7 +301,14 @@ def report_to(states: Iterable[State], *, full: bool, state_digest: str) -> Iter
 
 
 def welcome_to(
-    *, epoch: str, generation: int, beat_seconds: int, version: str, report_all: bool, confirmed_epoch: str
+    *,
+    epoch: str,
+    generation: int,
+    beat_seconds: int,
+    version: str,
+    report_all: bool,
+    confirmed_epoch: str,
+    tell_facts: bool = False,
 ) -> bytes:
     return pb.ConnectResponse(
         welcome=pb.Welcome(
@@ -312,6 +319,7 @@ def welcome_to(
             version=version,
             report_all=report_all,
             confirmed_epoch=confirmed_epoch,
+            tell_facts=tell_facts,
         )
     ).SerializeToString()
 

@@ -268,10 +268,15 @@ class Hub:
             ("report:", self.mover.reported),
             ("desired:", self.holder.assigned),
             ("report:", self.recorder.reported),
+            ("facts:", self._facts_told),
             ("waiting", lambda topic: self._roll.wake.set()),
         ):
             self._open.callback(store.on_touch(topic, heard))
         self._open.callback(store.on_touch("removed:", lambda topic: self._remove.wake.set()))
+
+    def _facts_told(self, topic: str) -> None:
+        self.renderer.told(topic)
+        self._render.wake.set()
 
     def _planning(self) -> Parts:
         bounds = Bounds(self.store, self.world)

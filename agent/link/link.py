@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +16,7 @@ from typing import TypeAlias
 import grpc
 import structlog
 
+from agent.core.facts import Facts
 from agent.link import channels, identity, join
 from agent.link.identity import Identity
 from agent.link.join import Self
@@ -25,6 +26,7 @@ from agent.link.standing import Standing
 from agent.link.stream import ACK_SECONDS, Desk, Reply, SentAway, Stream, silent
 from argosy import backoff, token
 from argosy.errors import ArgosyError, Conflict, Forbidden, Internal, Invalid, Unavailable
+from argosy.latest import Latest
 from argosy.token import JoinToken
 
 log = structlog.get_logger("link")
@@ -64,7 +66,7 @@ class Link:
         ledger: Ledger,
         outbox: Outbox,
         *,
-        facts: Mapping[str, str] | None = None,
+        facts: Facts | None = None,
         clock: Callable[[], float] = time.time,
         dial: Dial = channels.mutual,
         base: float = 0.5,
@@ -87,7 +89,8 @@ class Link:
         self.ledger = ledger
         self.outbox = outbox
         self.standing = standing or Standing(folder)
-        self._desk = Desk(who, dict(facts or {}), ledger, outbox, self.standing, clock, patience, reply)
+        known = Latest(facts or Facts())
+        self._desk = Desk(who, known, ledger, outbox, self.standing, clock, patience, reply)
         self._offer = offer
         self.state = LinkState()
         self._open: Stream | None = None
@@ -97,6 +100,14 @@ class Link:
     @property
     def identity(self) -> Identity:
         return self._identity
+
+    def tell(self, facts: Facts) -> None:
+        """What is known of the cluster from now on; the hub is told where it differs."""
+        if facts == self._desk.facts.value:
+            return
+        self._desk.facts.set(facts)
+        if self._open is not None:
+            self._open.tell_facts()
 
     async def channel(self) -> grpc.aio.Channel:
         """The channel of the open stream; waits until there is one."""
@@ -236,6 +247,8 @@ class Link:
             raise
         self._open = stream
         self._opened.set()
+        if stream.facts_said != self._desk.facts.version:
+            stream.tell_facts()
         self.state.streams += 1
         if not self.state.connected:
             self.state.connected, self.state.since, self.state.error = True, self._clock(), ""

@@ -10,19 +10,21 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import grpc
 import structlog
 
+from agent.core.facts import Facts
 from agent.link import channels
 from agent.link.join import Self
 from agent.link.ledger import Ledger, Taken
 from agent.link.outbox import Outbox
 from agent.link.standing import Standing
-from argosy import convert
+from argosy import apis, convert
 from argosy.errors import ArgosyError, Conflict, Unavailable
+from argosy.latest import Latest
 from argosy.v1 import link_pb2 as pb
 from argosy.v1 import link_pb2_grpc as rpc
 
@@ -61,7 +63,7 @@ class Desk:
     """
 
     who: Self
-    facts: Mapping[str, str]
+    facts: Latest[Facts]
     ledger: Ledger
     outbox: Outbox
     standing: Standing
@@ -81,7 +83,7 @@ class Desk:
                 epoch=held.epoch,
                 generation=0 if whole else held.generation,
                 set_digest="" if whole else self.ledger.set_digest,
-                facts=self.facts,
+                facts=self.facts.value.named,
                 state_digest=self.outbox.note(),
                 holding=held.holding,
                 holding_reason=held.reason,
@@ -89,6 +91,11 @@ class Desk:
                 before=self.standing.before,
             )
         )
+
+    def told(self) -> pb.ConnectRequest:
+        """What is known of the cluster."""
+        facts = self.facts.value
+        return pb.ConnectRequest(facts=pb.Facts(facts=facts.named, apis=apis.pack(facts.served)))
 
     def held(self) -> pb.ConnectRequest:
         held = self.ledger.held
@@ -117,6 +124,8 @@ class Stream:
         self._parts: list[pb.Desired] = []
         self._outgoing: list[pb.ConnectRequest] = []
         self._asked_whole = False
+        self.facts_said = desk.facts.version
+        """The version of the facts that its Hello told."""
         self._tasks: list[asyncio.Task[float]] = []
         self._answering: set[asyncio.Task[None]] = set()
         self._farewell = ""
@@ -160,6 +169,10 @@ class Stream:
             # Looked at here, so that nobody has to who is not interested.
             self.done.exception()
         await self.channel.close()
+
+    def tell_facts(self) -> None:
+        """Sends what is known of the cluster, soon."""
+        self._say(self._desk.told())
 
     def _ended(self, task: asyncio.Task[float]) -> None:
         if self.done.done() or task.cancelled():
@@ -249,6 +262,8 @@ class Stream:
             self._desk.outbox.restart(report_all=welcome.report_all)
         if changed:
             self._say(self._desk.held())
+        if welcome.tell_facts and self._desk.facts.value.served:
+            self.tell_facts()
 
     async def _desired(self, part: pb.Desired) -> None:
         if self._parts and self._parts[0].generation != part.generation:

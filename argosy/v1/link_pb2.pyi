@@ -168,6 +168,7 @@ class ConnectRequest(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     GOODBYE_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello:
         """First on every stream, and again when the agent wants the whole set."""
@@ -192,6 +193,10 @@ class ConnectRequest(_message.Message):
     def answer(self) -> Global___Answer:
         """Part of the answer to an Ask."""
 
+    @_builtins.property
+    def facts(self) -> Global___Facts:
+        """What the agent knows of its cluster, when the hub asked for it or when it changed."""
+
     def __init__(
         self,
         *,
@@ -201,12 +206,13 @@ class ConnectRequest(_message.Message):
         held: Global___Held | None = ...,
         goodbye: Global___Goodbye | None = ...,
         answer: Global___Answer | None = ...,
+        facts: Global___Facts | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "beat", b"beat", "goodbye", b"goodbye", "held", b"held", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "beat", b"beat", "facts", b"facts", "goodbye", b"goodbye", "held", b"held", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "beat", b"beat", "goodbye", b"goodbye", "held", b"held", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "beat", b"beat", "facts", b"facts", "goodbye", b"goodbye", "held", b"held", "hello", b"hello", "message", b"message", "report", b"report"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "report", "beat", "held", "goodbye", "answer"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["hello", "report", "beat", "held", "goodbye", "answer", "facts"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -368,6 +374,7 @@ class Welcome(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     REPORT_ALL_FIELD_NUMBER: _builtins.int
     CONFIRMED_EPOCH_FIELD_NUMBER: _builtins.int
+    TELL_FACTS_FIELD_NUMBER: _builtins.int
     protocol: _builtins.int
     """The protocol number both will speak."""
     epoch: _builtins.str
@@ -382,6 +389,8 @@ class Welcome(_message.Message):
     """True when the agent shall report every application's state, since the hub's copy differs."""
     confirmed_epoch: _builtins.str
     """Set when an operator confirmed this life of the hub for this cluster: the agent accepts it and stops holding."""
+    tell_facts: _builtins.bool
+    """True when the hub does not know the list of APIs that the Hello names: the agent sends its Facts."""
     def __init__(
         self,
         *,
@@ -392,14 +401,61 @@ class Welcome(_message.Message):
         version: _builtins.str = ...,
         report_all: _builtins.bool = ...,
         confirmed_epoch: _builtins.str = ...,
+        tell_facts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat_seconds", b"beat_seconds", "confirmed_epoch", b"confirmed_epoch", "epoch", b"epoch", "generation", b"generation", "protocol", b"protocol", "report_all", b"report_all", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat_seconds", b"beat_seconds", "confirmed_epoch", b"confirmed_epoch", "epoch", b"epoch", "generation", b"generation", "protocol", b"protocol", "report_all", b"report_all", "tell_facts", b"tell_facts", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Welcome: _TypeAlias = Welcome  # noqa: Y015
+
+@_typing.final
+class Facts(_message.Message):
+    """All facts of a Hello, and the list of APIs that one of them names."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FactsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FACTS_FIELD_NUMBER: _builtins.int
+    APIS_FIELD_NUMBER: _builtins.int
+    apis: _builtins.bytes
+    """See argosy.apis: the list whose digest is the fact kubernetes.apis; a JSON list, compressed with zstd."""
+    @_builtins.property
+    def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        apis: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apis", b"apis", "facts", b"facts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Facts: _TypeAlias = Facts  # noqa: Y015
 
 @_typing.final
 class Desired(_message.Message):

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
+from argosy import apis
 from argosy.objects import Manifest
-from hub.core import clusters, operations
+from hub.core import clusters, facts, operations
 from hub.core.clusters import Agent
 from hub.core.synced import UNKNOWN, Origin
 
@@ -284,8 +283,7 @@ def cluster(manifest: Manifest, agent: Agent | None, now: float, applications: i
     """The Cluster with its agent's state as status. `now` is Unix seconds."""
     status: dict[str, Any] = {"conditions": clusters.conditions(agent, now), "applications": applications}
     if agent is not None:
-        facts = orjson.loads(agent.facts or "{}")
-        version = facts.get("kubernetes.version")
+        version = facts.of_text(agent.facts).get(apis.VERSION)
         shown = {
             "agentVersion": agent.version,
             "kubernetesVersion": version,

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-import orjson
 import structlog
 
-from argosy import convert
+from argosy import apis, convert
 from argosy.convert import Offer
 from argosy.errors import ArgosyError, Conflict, Forbidden, Invalid, Unavailable
 from argosy.v1 import link_pb2 as pb
+from hub.core import facts
 from hub.core.clusters import Agent
 from hub.core.seats import Seat
 from hub.link import calls, limits, peers
@@ -29,6 +29,7 @@ from hub.link.peers import Peer, Superseded
 from hub.link.seating import Seating
 from hub.link.session import Session
 from hub.store import agents, desired, reports
+from hub.store import served as lists
 from hub.store.base import Store, Tx
 from hub.store.desired import Head
 
@@ -48,6 +49,8 @@ class Greeting:
     head: Head
     state_digest: str
     refusal: str = ""
+    apis_known: bool = False
+    """True where the list of APIs that the Hello names is kept."""
 
 
 class Switchboard:
@@ -131,6 +134,8 @@ class Switchboard:
             await self._held(session, message.held)
         elif kind == "beat":
             await self._beat(session)
+        elif kind == "facts":
+            await self._told(session, message.facts)
         elif kind == "answer":
             session.answered(message.answer)
         elif kind == "goodbye":
@@ -142,7 +147,7 @@ class Switchboard:
             convert.protocol_for(hello.protocol_min, hello.protocol_max)
         except Invalid as error:
             raise Conflict(error.message) from None
-        facts, revocations = _facts(hello), self.revocations
+        said, revocations = facts.read(hello.facts), self.revocations
         session.epoch, session.generation, session.set_digest = (
             hello.epoch,
             hello.generation,
@@ -151,7 +156,7 @@ class Switchboard:
         session.holding, session.instance = hello.holding, hello.instance[:64]
         async with self.seating.lock(session.cluster):
             try:
-                greeting = await self._store.read(lambda tx: _greet(tx, peer, hello.cluster_uid))
+                greeting = await self._store.read(lambda tx: _greet(tx, peer, hello.cluster_uid, said))
             except Superseded as error:
                 session.end(error.message, grpc.StatusCode.PERMISSION_DENIED, SUPERSEDED_SECONDS, second=True)
                 return
@@ -168,9 +173,12 @@ class Switchboard:
             if revocations != self.revocations:
                 # One that was revoked between the look and the entry would be missed by the cut.
                 await self._store.read(lambda tx: peers.admit(tx, peer))
-            await self._note(greeting.agent, hello, facts, taken if taken != seat else None)
+            before = facts.of_text(greeting.agent.facts)
+            now = facts.text(facts.kept(before, said, known=greeting.apis_known))
+            await self._note(greeting.agent, hello, now, taken if taken != seat else None)
         differs = hello.state_digest != greeting.state_digest
-        session.welcome(self._welcome(greeting.agent, greeting.head, report_all=differs))
+        asked = bool(said.get(apis.FACT)) and not greeting.apis_known
+        session.welcome(self._welcome(greeting.agent, greeting.head, report_all=differs, tell_facts=asked))
         await self.push([session.cluster])
 
     def _enter(self, session: Session) -> None:
@@ -186,7 +194,24 @@ class Switchboard:
             del self.sessions[session.cluster]
             self.lost[session.cluster] = time.monotonic()
 
-    async def _note(self, agent: Agent, hello: pb.Hello, facts: str, taken: Seat | None) -> None:
+    async def _told(self, session: Session, message: pb.Facts) -> None:
+        """Takes in what an agent tells of its cluster: all of it, with the list of APIs that it names."""
+        said, cluster = facts.read(message.facts), session.cluster
+        digest = said.get(apis.FACT, "")
+        served = apis.unpack(message.apis) if digest else ()
+        if digest and digest != apis.digest(served):
+            raise Invalid(f"facts: {apis.FACT} is not the digest of the APIs that are told")
+
+        def write(tx: Tx) -> None:
+            if digest:
+                lists.keep(tx, digest, served)
+            agent = agents.get(tx, cluster)
+            before = facts.of_text(agent.facts) if agent is not None else {}
+            agents.tell_facts(tx, cluster, facts.text(facts.kept(before, said, known=bool(digest))))
+
+        await self._store.write(write)
+
+    async def _note(self, agent: Agent, hello: pb.Hello, told: str, taken: Seat | None) -> None:
         """Writes down what a Hello says, where it differs. `taken` is a seat with a new holder."""
         held = (
             hello.epoch,
@@ -195,7 +220,7 @@ class Switchboard:
             hello.holding_reason if hello.holding else "",
         )
         known = (agent.epoch, agent.generation, agent.set_digest, agent.holding)
-        news = not agent.connected or (agent.version, agent.facts) != (hello.version, facts)
+        news = not agent.connected or (agent.version, agent.facts) != (hello.version, told)
         if not news and held == known and not agent.confirmed_epoch and taken is None:
             return
         now, life, cluster = self._clock(), self._store.epoch, agent.cluster
@@ -204,12 +229,14 @@ class Switchboard:
             if taken is not None:
                 agents.sit(tx, cluster, taken)
             if news:
-                agents.connected(tx, cluster, hello.version[:64], facts, now)
+                agents.connected(tx, cluster, hello.version[:64], told, now)
             agents.held(tx, cluster, *held, life=life, now=now)
 
         await self._store.write(write)
 
-    def _welcome(self, agent: Agent, head: Head, *, report_all: bool) -> bytes:
+    def _welcome(
+        self, agent: Agent, head: Head, *, report_all: bool = False, tell_facts: bool = False
+    ) -> bytes:
         return convert.welcome_to(
             epoch=self._store.epoch,
             generation=head.generation,
@@ -217,6 +244,7 @@ class Switchboard:
             version=self._version,
             report_all=report_all,
             confirmed_epoch=agent.confirmed_epoch,
+            tell_facts=tell_facts,
         )
 
     async def _report(self, session: Session, report: pb.Report) -> None:
@@ -296,7 +324,7 @@ class Switchboard:
             return
         agent, head = await self._store.read(lambda tx: (agents.get(tx, cluster), desired.head(tx, cluster)))
         if agent is not None and agent.confirmed_epoch:
-            session.welcome(self._welcome(agent, head, report_all=False))
+            session.welcome(self._welcome(agent, head))
             await self.push([cluster])
 
 
@@ -316,7 +344,7 @@ def _offers(tx: Tx, epoch: str, bases: Mapping[str, int]) -> dict[str, tuple[Off
     return {c: (offer, convert.offer_to(offer)) for c, offer in desired.since(tx, epoch, bases).items()}
 
 
-def _greet(tx: Tx, peer: Peer, cluster_uid: str) -> Greeting:
+def _greet(tx: Tx, peer: Peer, cluster_uid: str, said: Mapping[str, str]) -> Greeting:
     agent = peers.admit(tx, peer)
     refusal = ""
     if agent.cluster_uid != cluster_uid:
@@ -325,10 +353,6 @@ def _greet(tx: Tx, peer: Peer, cluster_uid: str) -> Greeting:
             f"cluster {name} is bound to the Kubernetes cluster with kube-system uid {agent.cluster_uid}, and its key is "
             f"used by another one, with {cluster_uid[:128]}: was the agent's state copied? Revoke {name}, then join both anew"
         )
-    return Greeting(agent, desired.head(tx, peer.cluster), reports.state_digest(tx, peer.cluster), refusal)
-
-
-def _facts(hello: pb.Hello) -> str:
-    if len(hello.facts) > limits.MAX_FACTS or any(len(k) + len(v) > 1024 for k, v in hello.facts.items()):
-        raise Invalid(f"facts: at most {limits.MAX_FACTS} of at most 1024 characters")
-    return orjson.dumps(dict(hello.facts), option=orjson.OPT_SORT_KEYS).decode()
+    known = lists.known(tx, said.get(apis.FACT, ""))
+    head, digest = desired.head(tx, peer.cluster), reports.state_digest(tx, peer.cluster)
+    return Greeting(agent, head, digest, refusal, known)

@@ -11,7 +11,6 @@ import functools
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-import orjson
 import structlog
 
 from argosy.errors import ArgosyError, Invalid, Unavailable
@@ -33,11 +32,11 @@ from hub.loops.cooking import Cooking
 from hub.loops.entries import Entry, Outcome, SourceKey
 from hub.loops.integrity import Integrity
 from hub.loops.kitchen import Kitchen
+from hub.loops.kubes import Kubes
 from hub.loops.outcomes import Writing
 from hub.loops.trees import Trees
 from hub.loops.world import World
-from hub.render.base import Kube
-from hub.store import agents, apps, reports
+from hub.store import apps, reports
 from hub.store.apps import AppState
 from hub.store.base import Change, Store, Tx
 from hub.store.resources import Resources
@@ -88,6 +87,7 @@ class Renderer:
         self._claims = Claims(store)
         self._bounds = Bounds(store, world)
         self._integrity = integrity or Integrity(trees.refs)
+        self.kubes = Kubes(store)
         self._concerned: dict[str, None] = {}
         """Applications that others share objects with since their conditions were written."""
         self._limit = asyncio.Semaphore(AT_ONCE)
@@ -113,6 +113,10 @@ class Renderer:
             found += [uid for uid, entry in self._entries.items() if project_of(entry.manifest) in moved]
         self._touched.update(dict.fromkeys(found))
         return bool(found)
+
+    def told(self, topic: str) -> None:
+        """The agent of a cluster told something new of it: renders that asked for that are due."""
+        self._touched.update(dict.fromkeys(self.kubes.asking(topic.partition(":")[2])))
 
     def again(self) -> None:
         """Looks at every Application again: what all renders depend on has changed."""
@@ -229,6 +233,7 @@ class Renderer:
         entry = self._entries.pop(uid, None)
         if entry is None:
             return
+        self.kubes.leave(uid)
         for place in self._aims.pop(uid):
             self._aimed[place].discard(uid)
             if not self._aimed[place]:
@@ -419,7 +424,7 @@ class Renderer:
                     (source, trees[key])
                     for source, key in zip(entry.sources, entries.keys(entry.sources), strict=True)
                 ]
-                kube = functools.partial(self.kube, state.cluster)
+                kube = functools.partial(self.kubes.ask, state.app, state.cluster)
                 dish = await self._kitchen.prepare(entry.manifest, parts, kube)
             recipe = dish.digest
             origin = entries.origin(entry, [one.ingredient.tool for one in dish.prepared])
@@ -438,13 +443,6 @@ class Renderer:
         state = state._replace(recipe=recipe, bundle=digest, revision=commit, sources=several, origin=origin)
         authors = {tree.commit: tree.author for tree in trees.values() if tree.author}
         return Outcome(entry, state, recipe, fresh, authors)
-
-    async def kube(self, cluster: str) -> Kube:
-        """What is known of a cluster's Kubernetes. Empty until its agent has said hello."""
-        agent = await self._store.read(lambda tx: agents.get(tx, cluster))
-        return (
-            Kube(str(orjson.loads(agent.facts or "{}").get("kubernetes.version") or "")) if agent else Kube()
-        )
 
     async def _confirm(self, looked_at: Iterable[SourceKey]) -> None:
         """Notes which commits the renders are right for: one row for each moved source, however many apps share it."""

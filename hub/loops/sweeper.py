@@ -13,6 +13,7 @@ from hub.core import freezes
 from hub.core.served import table
 from hub.loops.trees import Trees
 from hub.store import deliveries, history, provenance, rollouts
+from hub.store import served as lists
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
@@ -70,6 +71,7 @@ class Sweeper:
         tx.run("DELETE FROM audit WHERE time < ?", (now - AUDIT_LIFE,))
         deliveries.sweep(tx, now - DELIVERY_LIFE)
         provenance.sweep(tx, now - DELIVERY_LIFE)
+        lists.sweep(tx)
         self._ownerless(tx, now)
         self._old_events(tx, now)
         self._old_orders(tx, now)

@@ -204,7 +204,7 @@ class Dishes:
                 raise Unavailable(answer.reason)
             trees[key] = answer.value
         parts = [(source, trees[key]) for source, key in zip(found, _keys(found), strict=True)]
-        dish = await self._kitchen.prepare(app, parts, functools.partial(self._renderer.kube, cluster.id))
+        dish = await self._kitchen.prepare(app, parts, functools.partial(self._renderer.kubes.of, cluster.id))
         revision = trees[_keys(found)[0]].commit
         state = entry.state if entry else None
         if state is not None and state.recipe == dish.digest and state.bundle:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from enum import IntEnum
 
 from argosy.objects import Manifest
 from hub.core.sources import Source
@@ -17,12 +18,22 @@ from hub.render.sandbox import Sandbox
 
 @dataclass(frozen=True, slots=True)
 class Kube:
-    """What a chart may know of its cluster: the version (`v1.37.2`), and `group/version` and
-    `group/version/Kind` of what it serves, where that is known.
+    """What a chart may know of its cluster: the version (`v1.37.2`), and what it serves (`argosy.apis.of`), None where
+    nobody knows that yet. `digest` names the list where it has one.
     """
 
     version: str = ""
-    apis: tuple[str, ...] = ()
+    apis: tuple[str, ...] | None = ()
+    digest: str = ""
+
+
+class Asks(IntEnum):
+    """What of its cluster a render depends on."""
+
+    NOTHING = 0
+    VERSION = 1
+    APIS = 2
+    """The version as well."""
 
 
 Inputs = Callable[[Source, Tree], Collection[str]]

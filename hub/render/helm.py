@@ -23,13 +23,15 @@ from argosy.objects import Manifest
 from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.render import directory, export, files, values
-from hub.render.base import Kube, Renderer
+from hub.render.base import Asks, Kube, Renderer
 from hub.render.sandbox import Sandbox, private_folder
 
 _VERSION = re.compile(rb"v\d+\.\d+\.\d+[\w.+-]*")
 _CHART = "Chart.yaml"
 _LONGEST_RELEASE = 53
-_ASKING = (b".Capabilities", b"kubeVersion")
+_CAPABILITIES = re.compile(rb"\.Capabilities\b(?!\.(?:KubeVersion|HelmVersion)\b)")
+_ANY_CAPABILITIES = b".Capabilities"
+_CONSTRAINT = b"kubeVersion"
 _versions: dict[str, str] = {}
 
 
@@ -45,34 +47,45 @@ def inputs(source: Source, tree: Tree) -> Collection[str]:
     return {folder} | outside | {path for path in named if not _within(path, folder)}
 
 
-def settled(source: Source, release: str, namespace: str, kube: Kube | None) -> Source:
-    """The source with what it takes from its Application and its cluster, where it does not say so itself."""
+def settled(source: Source, release: str, namespace: str, kube: Kube, asks: Asks) -> Source:
+    """The source with what it takes from its Application and its cluster, where it does not say so itself.
+
+    Raises `Invalid` where the cluster's APIs decide and nobody knows them: without them a chart leaves objects out.
+    """
     options: dict[str, Any] = dict(source.options)
     options["releaseName"] = options.get("releaseName") or release
     options["namespace"] = options.get("namespace") or namespace
-    if kube is not None:
+    if asks:
         options["kubeVersion"] = options.get("kubeVersion") or kube.version
-        options["apiVersions"] = options.get("apiVersions") or list(kube.apis)
+    if asks is Asks.APIS and not options.get("apiVersions"):
+        if kube.apis is None:
+            raise Invalid(
+                f"{source.where}: the chart asks which APIs its cluster serves, and the cluster's agent has not told "
+                "them yet; helm.apiVersions would say them instead"
+            )
+        options["apiVersions"] = list(kube.apis)
     for unused in ("version", "passCredentials"):
         options.pop(unused, None)
     return replace(source, options=options)
 
 
-def asks(source: Source, tree: Tree) -> bool:
-    """Whether the chart may give something else for another cluster: it speaks of capabilities, or holds
-    archives of charts that may.
-    """
+def asks(source: Source, tree: Tree) -> Asks:
+    """What the chart's output may depend on: it speaks of capabilities, or holds archives of charts that may."""
     folder = files.real(tree, source.path, f"{source.where}.path")
     charts = f"{folder}/charts/" if folder else "charts/"
     links = tree.symlinks()
+    found = Asks.NOTHING
     for path in files.below(tree, folder):
         if path.endswith(".tgz") and path.startswith(charts):
-            return True
+            return Asks.APIS
         if path.endswith((".yaml", ".tpl", ".yml", ".txt", ".json")) and path not in links:
             data = tree.read(path)
-            if _ASKING[0] in data or ((path.endswith(f"/{_CHART}") or path == _CHART) and _ASKING[1] in data):
-                return True
-    return False
+            if _CAPABILITIES.search(data):
+                return Asks.APIS
+            constrains = (path.endswith(f"/{_CHART}") or path == _CHART) and _CONSTRAINT in data
+            if constrains or _ANY_CAPABILITIES in data:
+                found = Asks.VERSION
+    return found
 
 
 async def render(source: Source, tree: Tree, sandbox: Sandbox) -> list[Manifest]:

@@ -18,7 +18,7 @@ from hub.core.recipe import Ingredient
 from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.render import edit, files, helm, seals, table
-from hub.render.base import Kube, Renderer
+from hub.render.base import Asks, Kube, Renderer
 from hub.render.sandbox import Sandbox
 
 K = TypeVar("K")
@@ -47,10 +47,10 @@ PLAIN = Setting()
 
 @dataclass(frozen=True)
 class _Nature:
-    """What a source is by the files of its folder. `asks`: its output may differ between clusters."""
+    """What a source is by the files of its folder. `asks`: how its output may differ between clusters."""
 
     tool: str
-    asks: bool
+    asks: Asks
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Rendering:
         """Renders done so far; what came from the caches is not counted."""
         self._ingredients: OrderedDict[tuple[str, str, str], Prepared] = OrderedDict()
         self._looks: OrderedDict[tuple[str, str, str], tuple[frozenset[str], _Nature]] = OrderedDict()
-        self._asking: OrderedDict[str, bool] = OrderedDict()
+        self._asking: OrderedDict[str, Asks] = OrderedDict()
         self._lock = threading.Lock()
         self._objects: OrderedDict[str, list[Manifest]] = OrderedDict()
         self._held = 0
@@ -90,12 +90,13 @@ class Rendering:
         app = variables["ARGOCD_APP_NAME"]
         overrides, nature = await self._look(source, tree)
         own = overrides.intersection(sources.override_paths(source, app))
-        kube = None
-        if nature.asks or own:
+        kube, asks = Kube(), nature.asks
+        if asks or own:
             kube = await setting.kube()
-            variables |= {"KUBE_VERSION": kube.version, "KUBE_API_VERSIONS": ",".join(kube.apis)}
+            variables |= {"KUBE_VERSION": kube.version, "KUBE_API_VERSIONS": ",".join(kube.apis or ())}
         namespace = variables["ARGOCD_APP_NAMESPACE"]
-        release = (application["metadata"].get("name") or "", namespace, kube and [kube.version, kube.apis])
+        there = [asks, kube.version, (kube.digest or kube.apis) if own or asks is Asks.APIS else ""]
+        release = (application["metadata"].get("name") or "", namespace, there)
         before = sources.substituted(source, variables, refs)
         key = (
             f"{source.address} {mounted.identity(tree)}",
@@ -118,7 +119,7 @@ class Rendering:
             return known
         found = await self.sandbox.call(functools.partial(_ready, source, tree, app, variables, refs))
         if found.tool == sources.HELM:
-            found = helm.settled(found, release[0], namespace, kube if nature.asks else None)
+            found = helm.settled(found, release[0], namespace, kube, asks)
         elif found.tool == sources.KUSTOMIZE and setting.build_options:
             options = list(edit.build_options(setting.build_options))
             found = replace(found, options={**found.options, edit.BUILD_OPTIONS: options})
@@ -142,17 +143,17 @@ class Rendering:
             known = await self.sandbox.call(functools.partial(self._looked, source, tree))
             _keep(self._looks, key, known)
         overrides, nature = known
-        if source.options and nature.tool == sources.HELM and b"KUBE_" in objects.canonical(source.options):
-            nature = replace(nature, asks=True)
+        if source.options and nature.tool == sources.HELM:
+            nature = replace(nature, asks=_asked(objects.canonical(source.options), nature.asks))
         return overrides, nature
 
     def _looked(self, source: Source, tree: Tree) -> tuple[frozenset[str], _Nature]:
         overrides = frozenset(files.beginning(tree, sources.override_start(source)))
         if source.tool not in ("", sources.HELM):
-            return overrides, _Nature(source.tool, False)
+            return overrides, _Nature(source.tool, Asks.NOTHING)
         tool = table.detect(source, tree).name
         if tool != sources.HELM:
-            return overrides, _Nature(tool, False)
+            return overrides, _Nature(tool, Asks.NOTHING)
         # A chart's files are read for this, and few commits change them.
         content = tree.tree_id(source.path) or ""
         asks = self._asking.get(content) if content else None
@@ -198,6 +199,13 @@ def _keep(cache: OrderedDict[K, V], key: K, value: V) -> None:
     cache[key] = value
     while len(cache) > _KEPT:
         cache.popitem(last=False)
+
+
+def _asked(options: bytes, asks: Asks) -> Asks:
+    """What is asked where options name variables of the cluster, too."""
+    if b"KUBE_API_VERSIONS" in options:
+        return Asks.APIS
+    return max(asks, Asks.VERSION) if b"KUBE_VERSION" in options else asks
 
 
 def _sealed(renderer: Renderer, prepared: Prepared, found: list[Manifest]) -> list[Manifest]:

@@ -70,12 +70,20 @@ def by_key(tx: Tx, key: str) -> Agent | None:
 
 
 def connected(tx: Tx, cluster: str, version: str, facts: str, now: float) -> None:
+    tell_facts(tx, cluster, facts)
     tx.run(
-        "UPDATE agents SET since = CASE connected WHEN 1 THEN since ELSE ? END, connected = 1, seen = ?, version = ?, "
-        "facts = ? WHERE cluster = ?",
-        (now, now, version, facts, cluster),
+        "UPDATE agents SET since = CASE connected WHEN 1 THEN since ELSE ? END, connected = 1, seen = ?, version = ? "
+        "WHERE cluster = ?",
+        (now, now, version, cluster),
     )
     tell(tx, cluster)
+
+
+def tell_facts(tx: Tx, cluster: str, facts: str) -> None:
+    """Writes down what is known of a cluster (`hub.core.facts.text`); who depends on it is told where it differs."""
+    if tx.run("UPDATE agents SET facts = ? WHERE cluster = ? AND facts <> ?", (facts, cluster, facts)):
+        tx.touch(f"facts:{cluster}")
+        tell(tx, cluster)
 
 
 def lost(tx: Tx, seen: Iterable[tuple[str, float]], now: float) -> None:

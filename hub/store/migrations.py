@@ -24,6 +24,7 @@ TABLES = {
     "0008_status": schema.STATUS_TABLES,
     "0009_seats": schema.SEAT_TABLES,
     "0010_causes": schema.CAUSE_TABLES,
+    "0011_apis": schema.API_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

@@ -244,3 +244,8 @@ CAUSE_TABLES = [
     # Digest of a bundle's objects without the images of their containers, "" where there are none.
     "ALTER TABLE bundles ADD COLUMN shape TEXT NOT NULL DEFAULT ''",
 ]
+
+API_TABLES = [
+    # The APIs that clusters serve, each list once, whoever serves it: see argosy.apis.
+    "CREATE TABLE served_apis (digest TEXT PRIMARY KEY, apis TEXT NOT NULL) WITHOUT ROWID",
+]

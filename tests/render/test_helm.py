@@ -15,8 +15,8 @@ from argosy.objects import Manifest
 from hub.core import sources
 from hub.core.mounted import Mounted
 from hub.core.tree import MemoryTree, Tree
-from hub.render import values
-from hub.render.base import Kube
+from hub.render import helm, values
+from hub.render.base import Asks, Kube
 from hub.render.rendering import Rendering, Setting
 from hub.render.sandbox import Limits, Sandbox
 from hub.render.supplies import Supplies
@@ -399,3 +399,94 @@ async def test_a_chart_behind_a_link_gets_its_dependencies_too(rendering: Render
     whole = await Supplies(_none).whole(source, files, {})
     found = await rendering.objects(await rendering.prepare(app, source, whole))
     assert sorted(one["data"]["chart"] for one in found) == ["db-1.5.0", "web-1.0.0"]
+
+
+class TestClusters:
+    """What of its cluster a chart is told, and which clusters share what it gives."""
+
+    ALIKE = Kube("v1.31.4", ("v1", "v1/Pod", "x/v1"), "one")
+    OTHER = Kube("v1.31.4", ("v1", "v1/Pod"), "two")
+    NEWER = Kube("v1.35.0", ("v1", "v1/Pod", "x/v1"), "one")
+    UNKNOWN = Kube("v1.31.4", None)
+
+    async def _digest(self, rendering: Rendering, files: Tree, kube: Kube, **helm: Any) -> str:
+        async def ask() -> Kube:
+            return kube
+
+        app = application(".", helm=helm)
+        (source,) = sources.of(app)
+        return (await rendering.prepare(app, source, files, Setting(kube=ask))).ingredient.digest
+
+    @pytest.mark.parametrize(
+        ("added", "asks"),
+        [
+            ({}, Asks.NOTHING),
+            ({"templates/c.yaml": "# {{ .Capabilities.KubeVersion.Minor }}"}, Asks.VERSION),
+            ({"templates/c.yaml": "# {{ $.Capabilities.HelmVersion }}"}, Asks.VERSION),
+            ({"templates/_c.tpl": '# {{ .Capabilities.APIVersions.Has "x/v1" }}'}, Asks.APIS),
+            ({"templates/c.yaml": '# {{ index .Capabilities "APIVersions" }}'}, Asks.APIS),
+            ({"templates/c.yaml": "# {{ with .Capabilities }}{{ .KubeVersion }}{{ end }}"}, Asks.APIS),
+            ({"charts/x/templates/c.yaml": "# {{ .Capabilities.APIVersions }}"}, Asks.APIS),
+            (
+                {"Chart.yaml": "apiVersion: v2\nname: w\nversion: 1.0.0\nkubeVersion: '>=1.20'\n"},
+                Asks.VERSION,
+            ),
+            ({"charts/x-1.0.0.tgz": "packed"}, Asks.APIS),
+        ],
+    )
+    def test_what_a_chart_asks(self, added: dict[str, str], asks: Asks) -> None:
+        (source,) = sources.of(application("."))
+        assert helm.asks(source, tree({**chart(), **added})) is asks
+
+    async def test_clusters_that_serve_the_same_share_a_recipe(self, rendering: Rendering) -> None:
+        files = tree({**chart(), "templates/c.yaml": ASKING})
+        same = Kube("v1.31.4", tuple(self.ALIKE.apis or ()), "one")
+        digest = await self._digest(rendering, files, self.ALIKE)
+        assert await self._digest(rendering, files, same) == digest
+        for kube in (self.OTHER, self.NEWER):
+            assert await self._digest(rendering, files, kube) != digest
+
+    async def test_a_chart_that_asks_for_the_version_alone_is_not_told_more(
+        self, rendering: Rendering
+    ) -> None:
+        files = tree({**chart(), "templates/c.yaml": "# {{ .Capabilities.KubeVersion }}"})
+        digest = await self._digest(rendering, files, self.ALIKE)
+        assert await self._digest(rendering, files, self.OTHER) == digest
+        assert await self._digest(rendering, files, self.UNKNOWN) == digest
+        assert await self._digest(rendering, files, self.NEWER) != digest
+
+    async def test_a_chart_that_asks_nothing_is_one_for_all(self, rendering: Rendering) -> None:
+        files = tree(chart())
+        found = {
+            await self._digest(rendering, files, kube) for kube in (self.ALIKE, self.NEWER, self.UNKNOWN)
+        }
+        assert len(found) == 1
+
+    async def test_what_the_application_says_wins_and_is_one_for_all(self, rendering: Rendering) -> None:
+        files = tree({**chart(), "templates/c.yaml": ASKING})
+        said = {"kubeVersion": "1.29", "apiVersions": ["x/v1"]}
+        kubes = (self.ALIKE, self.OTHER, self.NEWER, self.UNKNOWN)
+        assert len({await self._digest(rendering, files, kube, **said) for kube in kubes}) == 1
+
+    async def test_without_the_apis_a_chart_that_asks_for_them_is_not_rendered(
+        self, rendering: Rendering
+    ) -> None:
+        files = tree({**chart(), "templates/c.yaml": ASKING})
+        with pytest.raises(Invalid, match=r"spec\.source: the chart asks which APIs its cluster serves"):
+            await self._digest(rendering, files, self.UNKNOWN)
+
+    async def test_variables_of_the_cluster_are_asked_for_as_well(self, rendering: Rendering) -> None:
+        parameters = [{"name": "a", "value": "$KUBE_VERSION"}]
+        found = {
+            await self._digest(rendering, tree(chart()), kube, parameters=parameters)
+            for kube in (self.ALIKE, self.OTHER, self.NEWER)
+        }
+        assert len(found) == 2
+        parameters = [{"name": "a", "value": "$KUBE_API_VERSIONS"}]
+        with pytest.raises(Invalid, match="APIs"):
+            await self._digest(rendering, tree(chart()), self.UNKNOWN, parameters=parameters)
+        found = {
+            await self._digest(rendering, tree(chart()), kube, parameters=parameters)
+            for kube in (self.ALIKE, self.OTHER)
+        }
+        assert len(found) == 2

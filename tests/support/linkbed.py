@@ -14,6 +14,7 @@ from typing import Any
 import grpc
 
 from agent.core.epoch import Held
+from agent.core.facts import Facts
 from agent.link import channels, identity, join
 from agent.link.join import Self
 from agent.link.ledger import Ledger
@@ -184,8 +185,7 @@ class Spoke:
             self.who,
             Ledger(self.keeper, held, wanted),
             Outbox(),
-            facts={"kubernetes.version": "v1.37.2"},
-            **{"base": 0.05, "cap": 0.3, **more},
+            **{"base": 0.05, "cap": 0.3, "facts": Facts("v1.37.2"), **more},
         )
         self.task = asyncio.create_task(self.link.run())
         return self.link
