@@ -16,8 +16,6 @@ from argosy.objects import Manifest
 
 TERMINATING = "Terminating"
 _UNSUPPORTED = {
-    "source": "change spec.source instead",
-    "sources": "change spec.sources instead",
     "manifests": "what is synced comes from the source",
 }
 
@@ -46,25 +44,54 @@ def problems(operation: Mapping[str, Any]) -> list[tuple[str, str]]:
     return out
 
 
-def misses(manifest: Manifest, operation: Mapping[str, Any], rendered: str) -> str:
-    """Why the revision that is asked for cannot be synced, "" where it can: it is what the Application is at, or what
-    it follows. `rendered` is the commit of its last good render, several joined by commas.
+def elsewhere(manifest: Manifest, operation: Mapping[str, Any], rendered: str) -> Manifest | None:
+    """The Application as the operation wants it rendered: at other revisions, or from other sources. None where that is
+    what it follows or is at. `rendered` is the commit of its last good render, several joined by commas.
     """
     sync, spec = operation["sync"], manifest["spec"]
-    sources = spec.get("sources") or [spec.get("source") or {}]
+    own = spec.get("sources") or [spec.get("source") or {}]
+    given = sync.get("sources") or ([sync["source"]] if sync.get("source") else own)
     asked = sync.get("revisions") or ([sync["revision"]] if sync.get("revision") else [])
-    for number, revision in enumerate(asked):
-        if not revision or number >= len(sources):
-            continue
-        followed = sources[number].get("targetRevision") or "HEAD"
-        commits = rendered.split(",")
+    commits = rendered.split(",")
+    wanted = []
+    for number, source in enumerate(given):
+        revision = asked[number] if number < len(asked) else ""
         at = commits[number] if number < len(commits) else ""
-        if revision != followed and not at.startswith(revision):
-            return (
-                f'operation.sync.revision: found "{revision}", expected the revision that the source follows '
-                f'("{followed}") or the commit that it is at ("{at}")'
-            )
-    return ""
+        follows = revision in ("", source.get("targetRevision") or "HEAD")
+        there = given == own and _is_commit(revision, at)
+        wanted.append(source if follows or there else {**source, "targetRevision": revision})
+    if wanted == own:
+        return None
+    rest = {name: value for name, value in spec.items() if name not in ("source", "sources")}
+    several = bool(sync.get("sources") or (spec.get("sources") and not sync.get("source")))
+    return {**manifest, "spec": {**rest, **({"sources": wanted} if several else {"source": wanted[0]})}}
+
+
+_SHORTEST_COMMIT = 7
+
+
+def _is_commit(text: str, commit: str) -> bool:
+    """Whether a text names that commit, perhaps in short."""
+    return len(text) >= _SHORTEST_COMMIT and commit.startswith(text)
+
+
+def barred(manifest: Manifest, wanted: Manifest) -> str:
+    """Why an Application that syncs by itself is not synced to anything else, "" where it may be (Argo CD 3.6 and its words)."""
+    automated = (manifest["spec"].get("syncPolicy") or {}).get("automated")
+    if automated is None or automated.get("enabled") is False:
+        return ""
+    own, new = ((each["spec"].get("sources") or [each["spec"].get("source")]) for each in (manifest, wanted))
+    if len(own) != len(new) or any(
+        _but_revision(a) != _but_revision(b) for a, b in zip(own, new, strict=True)
+    ):
+        return "Cannot sync to other sources: auto-sync is on"
+    at, to = next((a, b) for a, b in zip(own, new, strict=True) if a != b)
+    what = f"source {at.get('repoURL')} to" if "sources" in manifest["spec"] else "to"
+    return f"Cannot sync {what} {to['targetRevision']}: auto-sync currently set to {at.get('targetRevision') or ''}"
+
+
+def _but_revision(source: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in source.items() if name != "targetRevision"}
 
 
 def text(operation: Mapping[str, Any]) -> str:

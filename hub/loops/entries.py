@@ -16,6 +16,7 @@ from argosy.objects import Manifest
 from hub.core import generated, hooks, operations, policy, releases, sources
 from hub.core.sources import Source
 from hub.core.tree import Tree
+from hub.loops import detours
 from hub.loops.kitchen import Packed
 from hub.loops.reads import Reads
 from hub.store.apps import AppState
@@ -70,6 +71,8 @@ class Outcome:
     """True where something could not be had that may be there in the next run."""
     refused: str = ""
     """Why the sync that was asked for is not begun."""
+    detour: Outcome | None = None
+    """The render of what was asked for, where that is something else."""
 
     def refuse(self, problem: str) -> None:
         """Keeps what was there before, whatever was rendered now."""
@@ -131,6 +134,12 @@ def refreshes(manifest: Manifest) -> bool:
     return REFRESH in (manifest["metadata"].get("annotations") or {})
 
 
+def anew(manifest: Manifest) -> Manifest:
+    """The Application with a refresh asked for: its revisions are looked up at the remote, not in what was listed last."""
+    metadata = manifest["metadata"]
+    return {**manifest, "metadata": {**metadata, "annotations": {**_notes(manifest), REFRESH: "normal"}}}
+
+
 def described(entry: Entry) -> AppState:
     """The state as the object itself says it; what was rendered last stays."""
     manifest, before = entry.manifest, entry.state
@@ -184,11 +193,15 @@ def take_up(outcome: Outcome) -> None:
     changes = {"terminate": entry.ending} if entry.ending else {}
     if operation is not None:
         wrong = state.problem if state.problem.startswith("InvalidSpecError") else ""
-        outcome.refused = wrong or operations.misses(entry.manifest, operation, state.revision)
+        outcome.refused = wrong or outcome.refused
         if not outcome.refused:
             metadata = entry.manifest["metadata"]
-            changes["sync_request"] = f"{metadata['uid']}.{metadata.get('resourceVersion', '')}"
-            changes["operation"] = operations.text(operation)
+            request = f"{metadata['uid']}.{metadata.get('resourceVersion', '')}"
+            changes["sync_request"], changes["operation"] = request, operations.text(operation)
+            other = outcome.detour
+            state = state._replace(
+                detour=detours.made(entry.manifest, state, other.state, request) if other is not None else ""
+            )
     if changes:
         told = dataclasses.replace(releases.policy(state.policy), **changes)  # type: ignore[arg-type]
         outcome.state = state._replace(policy=_told(told))

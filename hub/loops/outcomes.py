@@ -42,6 +42,8 @@ class Writing:
             if outcome.fresh:
                 fresh = outcome.fresh
                 bundles.put(tx, fresh.digest, fresh.blob, now, fresh.summary, shape=fresh.shape)
+            if outcome.detour is not None and (other := outcome.detour.fresh):
+                bundles.put(tx, other.digest, other.blob, now, other.summary, shape=other.shape)
             if outcome.recipe:
                 _, _, text = state.problem.partition(": ")
                 recipes.record(tx, outcome.recipe, state.bundle if not text else "", text, now)

@@ -17,6 +17,7 @@ from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.objects import Manifest
 from hub.core import (
     destinations,
+    operations,
     orphans,
     policy,
     releases,
@@ -25,7 +26,7 @@ from hub.core.destinations import Directory
 from hub.core.served import table
 from hub.core.tree import Tree
 from hub.core.types import Answer, Complete, Failed
-from hub.loops import entries, reads
+from hub.loops import detours, entries, reads
 from hub.loops.bounds import Bounds, project_of
 from hub.loops.claims import Claims, Wanted
 from hub.loops.cooking import Cooking
@@ -334,8 +335,25 @@ class Renderer:
             log.exception("application not rendered", app=entry.manifest["metadata"]["name"])
             problem = f"UnknownError: {type(error).__name__}: {error}"
             outcome = Outcome(entry, entries.described(entry)._replace(problem=problem))
+        if (other := detours.wanted(entry.manifest, outcome.state)) is not None:
+            await self._detour(outcome, other, directory)
         entries.take_up(outcome)
         return outcome
+
+    async def _detour(self, outcome: Outcome, other: Manifest, directory: Directory) -> None:
+        """Renders what a sync asks for beside what is followed, or says why it is not to be had."""
+        outcome.refused = operations.barred(outcome.entry.manifest, other)
+        if outcome.refused:
+            return
+        entry = entries.of(entries.anew(other), outcome.entry.state)
+        try:
+            found = await self._one(entry, directory)
+        except Exception as error:
+            log.exception("asked revision not rendered", app=entry.manifest["metadata"]["name"])
+            outcome.refused = f"{type(error).__name__}: {error}"
+            return
+        outcome.refused = found.state.problem
+        outcome.detour = found
 
     async def _one(self, entry: Entry, directory: Directory) -> Outcome:
         manifest, state = entry.manifest, entries.described(entry)

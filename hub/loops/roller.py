@@ -22,7 +22,7 @@ from hub.core.releases import Changed
 from hub.core.rollout import acting
 from hub.core.rollout.model import FINAL, OUTSIDE, Decision, Member, OnNewRelease, State, Version
 from hub.core.rollout.naming import Source
-from hub.loops import announcer, launching, moving
+from hub.loops import announcer, detours, launching, moving
 from hub.loops.announcer import News
 from hub.loops.assigning import Assigning
 from hub.loops.holding import HoldsOf, no_holds
@@ -139,8 +139,11 @@ class Roller:
     def _roll(self, batch: _Batch, states: Sequence[AppState]) -> set[str]:
         """Rolls the changes of one owner; returns the applications that have to wait."""
         group = _group(batch, states)
-        news, asked = [], []
+        news, asked, detoured = [], [], []
         for state in group.states:
+            if detours.starts(state, batch.current(state)):
+                detoured.append(state)
+                continue
             refused = batch.refused.get(state.app)
             if refused is not None and refused.bundle != state.bundle:
                 # Git has moved past it.
@@ -153,6 +156,8 @@ class Roller:
             else:
                 batch.refresh([state])
         held = self._by_hand(batch, group, asked) if asked else set()
+        if detoured:
+            held |= self._detour(batch, detoured)
         return held | (self._release(batch, group, news) if news else set())
 
     def _by_hand(self, batch: _Batch, group: _Group, asked: Sequence[AppState]) -> set[str]:
@@ -162,6 +167,14 @@ class Roller:
         held = set(self._holds(batch.tx, uids, group.row.rollout, batch.now).by_app)
         if free := [state for state in asked if state.app not in held]:
             _hand_out(batch, group, free)
+        return held
+
+    def _detour(self, batch: _Batch, states: Sequence[AppState]) -> set[str]:
+        """Gives what somebody asked for in the place of what is followed; returns the applications that are held."""
+        held = set(self._holds(batch.tx, [state.app for state in states], None, batch.now).by_app)
+        free = [state for state in states if state.app not in held]
+        owner = self._owner(batch.tx, states[0])
+        detours.give(batch.tx, self._resources, batch.assigning, owner, free, batch.places, batch.now)
         return held
 
     def _release(self, batch: _Batch, group: _Group, news: Sequence[AppState]) -> set[str]:
@@ -290,6 +303,8 @@ def _is_news(batch: _Batch, state: AppState, member: Member | None) -> bool:
     """Whether the app is to get other content than it has or is about to get. Policy alone is no release."""
     refused = batch.refused.get(state.app)
     if refused is not None and refused.bundle == state.bundle:
+        return False
+    if detours.of(state) is not None:
         return False
     if member is not None and member.state is not State.LEFT and member.cluster == state.cluster:
         return member.to.bundle != state.bundle

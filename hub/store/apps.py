@@ -36,6 +36,8 @@ class AppState(NamedTuple):
     """Of an Application of several sources: [repository, revision asked for, commit] of each, as JSON."""
     origin: str = ""
     """What the last good render was of: `kinds` and `source` or `sources`, as JSON."""
+    detour: str = ""
+    """What was synced by hand in its place: `hub.loops.detours.Detour` as JSON."""
 
 
 _NAMES = AppState._fields

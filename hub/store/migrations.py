@@ -25,6 +25,7 @@ TABLES = {
     "0009_seats": schema.SEAT_TABLES,
     "0010_causes": schema.CAUSE_TABLES,
     "0011_apis": schema.API_TABLES,
+    "0012_detours": schema.DETOUR_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

@@ -211,6 +211,11 @@ AUDIT_TABLES = [
     "CREATE INDEX audit_name ON audit (name, namespace)",
 ]
 
+DETOUR_TABLES = [
+    # What somebody had synced to an app's cluster in the place of its last good render, as JSON.
+    "ALTER TABLE app_states ADD COLUMN detour TEXT NOT NULL DEFAULT ''",
+]
+
 SEAT_TABLES = [
     # Which run of the agent acts for the cluster, which runs came second (a JSON array), and what is said of the last one.
     "ALTER TABLE agents ADD COLUMN holder TEXT NOT NULL DEFAULT ''",

@@ -134,30 +134,82 @@ def test_a_sync_that_was_not_begun_is_shown_until_another_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sync", "fine"),
+    ("sync", "source"),
     [
-        ({}, True),
-        ({"revision": "main"}, True),
-        ({"revision": "c0ffee"}, True),
-        ({"revision": "c0f"}, True),
-        ({"revision": "deadbeef"}, False),
-        ({"revisions": ["main"]}, True),
-        ({"revisions": ["other"]}, False),
+        ({}, None),
+        ({"revision": "main"}, None),
+        ({"revision": "c0ffeec0ffee"}, None),
+        ({"revision": "c0ffeec"}, None),
+        ({"revision": "c0f"}, {"targetRevision": "c0f"}),
+        ({"revision": "deadbeef"}, {"targetRevision": "deadbeef"}),
+        ({"revisions": ["main"]}, None),
+        ({"revisions": ["other", "ignored"]}, {"targetRevision": "other"}),
+        ({"source": {"repoURL": "https://b", "path": "p"}}, {"repoURL": "https://b", "path": "p"}),
+        (
+            {"source": {"repoURL": "https://b", "path": "p"}, "revision": "v1"},
+            {"repoURL": "https://b", "path": "p", "targetRevision": "v1"},
+        ),
     ],
 )
-def test_only_what_the_application_is_at_can_be_synced(sync: dict[str, Any], fine: bool) -> None:
-    assert (operations.misses(APP, {"sync": sync}, "c0ffee") == "") is fine
+def test_what_else_is_to_be_synced_than_what_is_followed(
+    sync: dict[str, Any], source: dict[str, str] | None
+) -> None:
+    spec = {"source": {"repoURL": "https://a", "path": "x", "targetRevision": "main"}, "project": "p"}
+    found = operations.elsewhere({**APP, "spec": spec}, {"sync": sync}, "c0ffeec0ffee")
+    if source is None:
+        assert found is None
+    else:
+        base = {} if "source" in sync else spec["source"]
+        assert found is not None
+        assert found["spec"] == {"project": "p", "source": {**base, **source}}  # type: ignore[dict-item]
+
+
+def test_each_of_several_sources_has_its_own_revision() -> None:
+    sources = [{"repoURL": "https://a"}, {"repoURL": "https://b", "targetRevision": "v1"}]
+    manifest = {**APP, "spec": {"sources": sources}}
+    found = operations.elsewhere(manifest, {"sync": {"revisions": ["", "v2"]}}, "c1,c2")
+    assert found is not None
+    assert found["spec"]["sources"] == [sources[0], {"repoURL": "https://b", "targetRevision": "v2"}]
+
+
+@pytest.mark.parametrize(
+    ("policy", "sync", "told"),
+    [
+        ({}, {"revision": "v2"}, ""),
+        ({"automated": {"enabled": False}}, {"revision": "v2"}, ""),
+        ({"automated": {}}, {"revision": "v2"}, "Cannot sync to v2: auto-sync currently set to main"),
+        (
+            {"automated": {}},
+            {"source": {"repoURL": "https://b"}},
+            "Cannot sync to other sources: auto-sync is on",
+        ),
+    ],
+)
+def test_what_syncs_by_itself_is_synced_to_nothing_else(
+    policy: dict[str, Any], sync: dict[str, Any], told: str
+) -> None:
+    source = {"repoURL": "https://a", "targetRevision": "main"}
+    manifest = {**APP, "spec": {"source": source, "syncPolicy": policy}}
+    found = operations.elsewhere(manifest, {"sync": sync}, "c1")
+    assert found is not None
+    assert operations.barred(manifest, found) == told
+
+
+def test_of_several_sources_the_one_is_named_that_cannot_be_synced() -> None:
+    sources = [
+        {"repoURL": "https://a", "targetRevision": "main"},
+        {"repoURL": "https://b", "targetRevision": "v1"},
+    ]
+    manifest = {**APP, "spec": {"sources": sources, "syncPolicy": {"automated": {}}}}
+    found = operations.elsewhere(manifest, {"sync": {"revisions": ["", "v2"]}}, "c1")
+    assert found is not None
+    told = "Cannot sync source https://b to v2: auto-sync currently set to v1"
+    assert operations.barred(manifest, found) == told
 
 
 def test_what_is_not_supported_is_refused_by_name() -> None:
-    found = operations.problems(
-        {"sync": {"manifests": ["x"], "source": {"path": "p"}}, "retry": {"backoff": {"duration": "5 min"}}}
-    )
-    assert [path for path, _ in found] == [
-        "operation.sync.source",
-        "operation.sync.manifests",
-        "operation.retry.backoff.duration",
-    ]
+    found = operations.problems({"sync": {"manifests": ["x"]}, "retry": {"backoff": {"duration": "5 min"}}})
+    assert [path for path, _ in found] == ["operation.sync.manifests", "operation.retry.backoff.duration"]
     assert operations.problems({}) == [("operation.sync", "is missing; an operation is a sync")]
 
 

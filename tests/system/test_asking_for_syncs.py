@@ -45,11 +45,16 @@ def app(repo: Repo, path: str, **policy: Any) -> dict[str, Any]:
 
 async def state(system: System) -> dict[str, Any]:
     """`status.operationState` as the API shows it."""
+    return (await shown_status(system)).get("operationState") or {}
+
+
+async def shown_status(system: System) -> dict[str, Any]:
+    """`status` as the API shows it."""
     found = (await hubs.listed(system.hub, table.APPLICATION))["web"]
     uid = found["metadata"]["uid"]
     joined = await system.read(lambda tx: shown.applications(tx, [uid]).get(uid))
-    status = views.application(found, joined.view())["status"] if joined else {}
-    return status.get("operationState") or {}
+    status: dict[str, Any] = views.application(found, joined.view())["status"] if joined else {}
+    return status
 
 
 async def ends(system: System, phase: str) -> dict[str, Any]:
@@ -91,7 +96,7 @@ async def test_a_manual_application_is_synced_when_asked_and_as_asked(
 
             await ask(system, revision="v9.9.9")
             refused = await ends(system, "Error")
-            assert 'found "v9.9.9"' in refused["message"]
+            assert "v9.9.9" in refused["message"]
 
             repo.commit({"a/b.yaml": None})
             system.pull()
@@ -102,6 +107,65 @@ async def test_a_manual_application_is_synced_when_asked_and_as_asked(
             await ask(system, prune=True)
             await ends(system, "Succeeded")
             await hubs.until(lambda: spoke.ours() == {"a": "1"}, "pruned")
+
+
+async def test_any_revision_of_the_source_is_synced_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hubs.repository(tmp_path) as repo:
+        first = repo.commit({"a/a.yaml": config_map("a", "1")})
+        repo.commit({"a/a.yaml": config_map("a", "2")})
+        async with spokes.system(tmp_path, monkeypatch) as system:
+            spoke = await system.join("one")
+            await hubs.add(system.hub, table.APPLICATION, app(repo, "a"))
+            await hubs.settled(system.hub)
+
+            await ask(system, revision=first)
+            await hubs.until(lambda: spoke.ours() == {"a": "1"}, "the first commit")
+            done = await ends(system, "Succeeded")
+            assert done["operation"]["sync"]["revision"] == first
+            assert done["syncResult"]["revision"] == first
+            status = await shown_status(system)
+            assert status["sync"]["status"] == "OutOfSync"
+            assert status["history"][-1]["revision"] == first
+
+            # A tag that nobody has listed yet, from a branch that nobody follows.
+            repo.git("checkout", "-q", "-b", "aside")
+            (repo.work / "a/a.yaml").write_text(config_map("a", "aside"))
+            repo.git("commit", "-q", "-a", "-m", "aside")
+            repo.git("tag", "v1.5")
+            repo.git("push", "-q", str(repo.server.root / f"{repo.name}.git"), "v1.5")
+            repo.git("checkout", "-q", "main")
+            await ask(system, revision="v1.5")
+            await hubs.until(lambda: spoke.ours() == {"a": "aside"}, "the tag")
+            await ends(system, "Succeeded")
+            # Nothing of it is forgotten by a hub that starts again or looks again.
+            await hubs.settled(system.hub)
+            assert spoke.ours() == {"a": "aside"}
+
+            await ask(system)
+            await hubs.until(lambda: spoke.ours() == {"a": "2"}, "what is followed")
+            await ends(system, "Succeeded")
+            assert (await shown_status(system))["sync"]["status"] == "Synced"
+
+            await ask(system, revision=first)
+            await hubs.until(lambda: spoke.ours() == {"a": "1"}, "the first commit again")
+            repo.commit({"a/a.yaml": config_map("a", "3")})
+            system.pull()
+            await hubs.settled(system.hub)
+            assert spoke.ours() == {"a": "1"}, "nobody asked for the new commit"
+            await ask(system)
+            await hubs.until(lambda: spoke.ours() == {"a": "3"}, "the new commit")
+
+            await hubs.patch(
+                system.hub, table.APPLICATION, "web", {"spec": {"syncPolicy": {"automated": {}}}}
+            )
+            await hubs.settled(system.hub)
+            await ask(system, revision=first)
+            refused = await ends(system, "Error")
+            assert refused["message"] == f"Cannot sync to {first}: auto-sync currently set to main"
+            assert spoke.ours() == {"a": "3"}
+            spoke.unharmed()
 
 
 async def test_a_running_sync_is_ended_and_a_deletion_approved(
