@@ -8,44 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
-from agent import handsoff, removing, telling
+from agent import handsoff, recording, removing, telling
 from agent import memory as memories
 from agent.applying import Application, Surroundings
 from agent.cluster.base import ClusterApi
 from agent.cluster.guarded import GuardedCluster
 from agent.cluster.reflector import Watcher
-from agent.core import (
-    adoption,
-    drift,
-    localpolicy,
-    marks,
-    operations,
-    options,
-    orphans,
-    prepare,
-    removals,
-    restraint,
-)
-from agent.core import inventory as inventories
+from agent.core import adoption, drift, localpolicy, operations, options, orphans, removals, restraint
 from agent.core.adoption import Adoption
 from agent.core.inventory import Inventory, Operation
 from agent.core.localpolicy import LocalPolicy
-from agent.core.marks import Wanted
 from agent.core.prepare import Prepared
 from agent.core.requests import AUTOMATIC
 from agent.core.restraint import Left
 from agent.ending import Ending
 from agent.jq import Jq
 from agent.memory import Memory, closed
+from agent.neighbours import Neighbours
 from agent.notes import Notes
 from agent.orphaning import Orphans
+from agent.preparing import Bundles, Preparing
 from agent.removing import Removed
 from agent.scripts import Scripts
 from agent.sops.keys import KeyRing
@@ -53,7 +42,7 @@ from argosy import sealed
 from argosy.bundle import Assignment, Removal, Restraint
 from argosy.errors import ArgosyError
 from argosy.health import table
-from argosy.kinds import CONFIG_MAP, Gvk, Kinds, gvk_of, served
+from argosy.kinds import CONFIG_MAP, Gvk, Kinds, served
 from argosy.objects import Manifest, ObjectKey
 from argosy.status import AppStatus, Sync
 
@@ -66,16 +55,6 @@ IN_FLIGHT = 16
 """Objects of all apps worked on at once; more only makes the API server queue."""
 WAITING_AGAIN = 10.0
 """Seconds after which a pass that waits looks again, should the watch not tell before."""
-
-SUCCEEDED = "successfully synced (all tasks run)"
-
-
-class Bundles(Protocol):
-    """Where a bundle's objects come from: the agent's cache on disk."""
-
-    def load(self, digest: str) -> list[Manifest] | None:
-        """The objects of a bundle, None where it is not here."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +89,17 @@ class Syncer:
         self._policy = policy
         self._notes = notes or Notes()
         self._keys = keys or KeyRing(None)
+        self._preparing = Preparing(api, bundles, self._keys)
         self._jq = Jq()
         self._observer: Observer | None = None
         self._scripts = Scripts(clock)
         self.checks = ""
         """Digest of the users' own health checks in use."""
-        self._changed = changed
         self.watcher = Watcher(api, changed)
         self._orphans = Orphans(api, changed, clock)
         self._memories: dict[str, Memory] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._assigned: Mapping[str, Assignment] = {}
+        self._neighbours = Neighbours(api, bundles, self._memories, changed)
         self._restraints: tuple[Restraint, ...] = ()
         self._around = Surroundings(
             api,
@@ -128,7 +107,7 @@ class Syncer:
             asyncio.Semaphore(IN_FLIGHT),
             clock,
             sleep,
-            self._holds,
+            self._neighbours.holds,
             self._before,
             self._jq.without,
             partial(memories.write, api),
@@ -137,7 +116,7 @@ class Syncer:
     def know(self, assignments: Sequence[Assignment], restraints: Sequence[Restraint] = ()) -> None:
         """Says which assignments the cluster has now, which decides who keeps an object that two want, and what
         restrains changes in it."""
-        self._assigned = {item.id: item for item in assignments}
+        self._neighbours.know(assignments)
         self._restraints = tuple(restraints)
 
     async def use(self, digest: str) -> None:
@@ -159,11 +138,15 @@ class Syncer:
 
     def assigned(self, assignment: str) -> Assignment | None:
         """What the cluster has now of that id."""
-        return self._assigned.get(assignment)
+        return self._neighbours.get(assignment)
 
     def opened(self, prepared: Prepared, manifests: list[Manifest]) -> Prepared:
         """With what is encrypted in clear. Raises as the opener does."""
-        return self._opened(prepared, manifests)[0] if any(map(sealed.is_sealed, manifests)) else prepared
+        return (
+            self._preparing.opened(prepared, manifests)[0]
+            if any(map(sealed.is_sealed, manifests))
+            else prepared
+        )
 
     def door(self, account: str) -> GuardedCluster:
         """The cluster as an app's objects are written to it, in the name of an account."""
@@ -175,7 +158,7 @@ class Syncer:
         if asked is None or not place:
             return []
         found = self._orphans.loose(place, assignment.id)
-        return orphans.orphans(found, asked, self._assigned, self._wanted)
+        return orphans.orphans(found, asked, self._neighbours.all, self._neighbours.want)
 
     # --- passes -----------------------------------------------------------------------------------------------------
 
@@ -195,7 +178,7 @@ class Syncer:
     async def remove(self, removal: Removal, *, holding: str = "") -> Pass:
         """One pass of a whole-app removal (`key` ""). Done once the answer's status is `gone`."""
         memory = self._memory(removal.assignment)
-        assignment = self._assigned.get(removal.assignment)
+        assignment = self._neighbours.get(removal.assignment)
         shown = assignment or Assignment(removal.assignment, "", "", "", "", "", "", "")
         async with self._locks[removal.assignment]:
             now = self._clock()
@@ -219,17 +202,8 @@ class Syncer:
             return Pass(status, None if removed.done else WAITING_AGAIN)
 
     async def earlier(self, assignment: Assignment) -> Assignment | None:
-        """The app as it was last applied here, for an agent that started anew and has not got the bundle it is to have:
-        what is here is looked after meanwhile. It speaks of no release. None where no earlier bundle is at hand.
-        """
-        try:
-            live = await self._api.get(CONFIG_MAP, marks.NAMESPACE, marks.inventory_name(assignment.id))
-            known = inventories.from_manifest(assignment.id, live).bundles if live is not None else ()
-            found = (digest for digest in known if self._bundles.load(digest) is not None)
-            digest = next(found, None)
-        except ArgosyError:
-            return None
-        return replace(assignment, bundle=digest, release="", revision="") if digest is not None else None
+        """The app as it was last applied here, see `Preparing.earlier`."""
+        return await self._preparing.earlier(assignment)
 
     async def close(self) -> None:
         """Ends all watching. The cluster itself stays open: it belongs to the caller."""
@@ -237,6 +211,11 @@ class Syncer:
         self._scripts.close()
         await self._orphans.close()
         await self.watcher.close()
+
+    def _before(
+        self, assignment: str, inventory: Inventory, key: ObjectKey
+    ) -> Callable[[str], Manifest | None]:
+        return self._preparing.before(self._memories[assignment], inventory, key)
 
     def _memory(self, assignment: str) -> Memory:
         self._locks.setdefault(assignment, asyncio.Lock())
@@ -251,7 +230,7 @@ class Syncer:
         return GuardedCluster(self._api, self._policy, self._notes, self._clock, account)
 
     def _site(self, memory: Memory, account: str) -> removing.Site:
-        heirs = partial(self._heirs, memory.assignment)
+        heirs = partial(self._neighbours.heirs, memory.assignment)
         return removing.Site(self._api, self._door(account), self.watcher, memory, heirs)
 
     async def _remove(self, memory: Memory, removal: Removal) -> Removed:
@@ -266,7 +245,7 @@ class Syncer:
         manifests: Sequence[Manifest] = ()
         opener = closed
         if removal.hooks and removal.bundle:
-            manifests = self._loaded(removal.bundle)
+            manifests = self._preparing.loaded(removal.bundle)
             if any(map(sealed.is_sealed, manifests)):
                 from agent.sops.opening import Opener
 
@@ -274,16 +253,10 @@ class Syncer:
         site = self._site(memory, inventory.account)
         return await Ending(site, removal, manifests, opener, self._clock()).run()
 
-    def _loaded(self, digest: str) -> Sequence[Manifest]:
-        manifests = self._bundles.load(digest)
-        if manifests is None:
-            raise ArgosyError(f"bundle {digest} has not arrived yet")
-        return manifests
-
     async def _sync(
         self, assignment: Assignment, memory: Memory, listed: Sequence[Removal], holding: str
     ) -> Pass:
-        prepared, kinds = await self._prepared(assignment, memory)
+        prepared, kinds = await self._preparing.prepared(assignment, memory)
         first = memory.inventory is None
         if first:
             # A lost inventory is recovered from the watch, which therefore must be complete before.
@@ -298,17 +271,19 @@ class Syncer:
         due = left.due
         if due.pending:
             assignment = options.in_force(assignment, due.request)
-            prepared, kinds = await self._prepared(assignment, memory)
+            prepared, kinds = await self._preparing.prepared(assignment, memory)
             memory.anew(due.operation, before)
         if due.may_write:
-            inventory = await self._begin(assignment, memory, prepared, inventory, due)
+            inventory = await recording.begin(
+                self._api, self.watcher, assignment, memory, prepared, inventory, due
+            )
         account = assignment.policy.account
         around = replace(self._around, api=self._door(account))
         run = Application(around, assignment, prepared, memory, inventory, due)
         await run.run()
-        operation = self._operation(run)
+        operation = recording.operation_of(run)
         await self._end_hooks(run, operation)
-        inventory = self._learned(run, operation)
+        inventory = recording.learned(run, operation)
         if due.may_write or operation != before:
             await memories.write(self._api, memory, inventory)
         else:
@@ -384,42 +359,6 @@ class Syncer:
         elif operation.finished and not run.due.operation.finished:
             await run.hooks.clear(succeeded=operation.succeeded)
 
-    async def _prepared(self, assignment: Assignment, memory: Memory) -> tuple[Prepared, Kinds]:
-        kinds = await self._api.kinds()
-        asked = (
-            assignment.bundle,
-            assignment.destination_namespace,
-            assignment.policy.sync_options,
-            id(kinds),
-        )
-        if memory.prepared is None or memory.prepared_for != asked:
-            manifests = self._loaded(assignment.bundle)
-            prepared = prepare.prepare(manifests, assignment, kinds)
-            memory.opener = closed
-            if any(map(sealed.is_sealed, manifests)):
-                prepared, memory.opener = await asyncio.to_thread(self._opened, prepared, manifests)
-            memory.prepared = prepared
-            memory.prepared_for = asked
-            memory.kinds = {gvk: kinds.get(gvk) for gvk in memory.prepared.gvks}
-            for known in (memory.verified, memory.failures, memory.corrections):
-                for key in known.keys() - memory.prepared.wanted.keys():
-                    del known[key]
-        return memory.prepared, kinds
-
-    def _opened(
-        self, prepared: Prepared, manifests: Sequence[Manifest]
-    ) -> tuple[Prepared, Callable[[Wanted], Wanted]]:
-        """With all objects in clear, hooks tried as well: what cannot be opened stops the app before its first step."""
-        # Late: only where something is encrypted.
-        from agent.sops.opening import Opener
-
-        opener = Opener(self._keys, manifests)
-        wanted = {key: opener.opened(item) for key, item in prepared.wanted.items()}
-        for task in (task for stage in (*prepared.stages, prepared.after_failure) for task in stage):
-            if task.hook:
-                opener.opened(Wanted(task.key, gvk_of(task.manifest), task.manifest))
-        return replace(prepared, wanted=wanted), opener.opened
-
     async def _note(self, memory: Memory) -> None:
         """Keeps what was corrected, so that a field stays contested when the agent starts again."""
         if not memory.corrections and not self._notes.corrections(memory.assignment):
@@ -435,130 +374,12 @@ class Syncer:
         found = (served(kinds, gvk) for gvk in gvks)
         await self.watcher.ensure(kind for kind in found if kind is not None)
 
-    async def _begin(
-        self,
-        assignment: Assignment,
-        memory: Memory,
-        prepared: Prepared,
-        inventory: Inventory,
-        due: operations.Due,
-    ) -> Inventory:
-        """Makes the union of old and new durable before the first apply."""
-        hooks = [
-            prepare.hook(task, assignment, operations.hook_mark(due.operation), due.operation.started)
-            for stage in (*prepared.stages, prepared.after_failure)
-            for task in stage
-            if task.hook and due.runs_hooks
-        ]
-        names = frozenset(item.key for item in hooks)
-        wanted = [item for item in prepared.wanted.values() if due.may_write_to(item.key)]
-        union = inventory.union([*wanted, *hooks], assignment.bundle, hooks=names)
-        union = union.unsure(item.key for item in wanted if self._lacks(item.key))
-        union = replace(
-            union,
-            app=f"{assignment.namespace}/{assignment.app}",
-            operation=due.operation,
-            options=assignment.policy.sync_options,
-            account=assignment.policy.account,
-            adoption="",
-        )
-        await memories.write(self._api, memory, union)
-        return union
-
-    def _lacks(self, key: ObjectKey) -> bool:
-        """Whether an object is known not to be there."""
-        return self.watcher.listed(key.group, key.kind) and self.watcher.get(key) is None
-
-    def _operation(self, run: Application) -> Operation:
-        """The operation's record after the stages ran."""
-        operation = run.operation
-        if not run.due.pending:
-            return operation
-        if run.waiting:
-            return replace(operation, phase="Running", message=run.blocked, finished=0.0)
-        if run.blocked or run.prepared.problems:
-            same = operation.phase == "Failed" and operation.finished
-            message = run.blocked or run.prepared.problems[0]
-            when = operation.finished if same else self._clock()
-            return operations.finished(run.assignment, operation, "Failed", message, when)
-        message = "dry run: nothing was written" if run.due.request.dry_run else SUCCEEDED
-        return operations.finished(run.assignment, operation, "Succeeded", message, self._clock())
-
-    def _learned(self, run: Application, operation: Operation) -> Inventory:
-        fine = [
-            verdict.live
-            for verdict in run.verdicts.values()
-            if verdict.live is not None and verdict.sync is Sync.SYNCED
-        ]
-        hooks = [live for live, _ in run.hooks.live.values() if live is not None]
-        ended = [
-            key
-            for key, entry in run.inventory.entries.items()
-            if entry.hook and key not in run.hooks.created and self._lacks(key)
-        ]
-        learned = run.inventory.learned([*fine, *hooks])
-        return replace(learned.without(ended) if ended else learned, operation=operation)
-
-    async def _holds(self, owner: str, key: ObjectKey) -> bool:
-        """Whether another assignment of this cluster still wants the object."""
-        other = self._assigned.get(owner)
-        if other is None:
-            return False
-        manifests = self._bundles.load(other.bundle)
-        if manifests is None:
-            return True  # not known: the holder keeps it
-        return key in prepare.prepare(manifests, other, await self._api.kinds()).wanted
-
-    async def _heirs(self, owner: str, keys: Iterable[ObjectKey]) -> dict[ObjectKey, str]:
-        """Which of an assignment's objects others of this cluster want, and the name of the app that does. These are
-        asked to look at once: what they have waited for is theirs now.
-        """
-        asked, found = frozenset(keys), {}
-        for other in self._assigned.values():
-            if other.id == owner:
-                continue
-            memory = self._memories.get(other.id)
-            if memory is not None and memory.prepared is not None and memory.prepared_for[0] == other.bundle:
-                wanted = memory.prepared.wanted
-            else:
-                manifests = self._bundles.load(other.bundle) or []
-                wanted = prepare.prepare(manifests, other, await self._api.kinds()).wanted
-            if theirs := asked & wanted.keys():
-                found.update(dict.fromkeys(theirs, f"{other.namespace}/{other.app}"))
-                self._changed(other.id)
-        return found
-
-    def _before(
-        self, assignment: str, inventory: Inventory, key: ObjectKey
-    ) -> Callable[[str], Manifest | None]:
-        """Finds what was last applied to an object among the bundles applied before."""
-
-        def find(applied: str) -> Manifest | None:
-            memory = self._memories[assignment]
-            namespace = memory.prepared_for[1] if memory.prepared_for else ""
-            kinds = {gvk: kind for gvk, kind in memory.kinds.items() if kind is not None}
-            shown = Assignment(assignment, "", "", "", namespace, "", "", "")
-            for digest in inventory.bundles:
-                manifests = self._bundles.load(digest)
-                if manifests is not None:
-                    wanted = prepare.prepare(manifests, shown, kinds).wanted.get(key)
-                    if wanted is not None and wanted.digest == applied:
-                        return wanted.manifest
-            return None
-
-        return find
-
     def _unread(self, assignment: Assignment) -> Sequence[str]:
         """Which expressions of the app have no effect, and why."""
         rules = drift.ignores(assignment.policy.ignore_differences)
         used = dict.fromkeys(expression for rule in rules for expression in rule.expressions)
         problems = self._jq.problems
         return [f'ignoreDifferences: jq "{each}": {problems[each]}' for each in used if each in problems]
-
-    def _wanted(self, key: ObjectKey) -> bool:
-        """Whether any app's bundle has the object, also one that nobody applies."""
-        known = (memory.prepared for memory in self._memories.values())
-        return any(prepared is not None and key in prepared.wanted for prepared in known)
 
     def _pass(self, run: Application, operation: Operation, removed: Removed, left: Left) -> Pass:
         unread = self._unread(run.assignment) if self._jq.problems else ()

@@ -38,7 +38,8 @@ def sync(
         bool, typer.Option("--force", help="Delete and make anew objects that cannot be changed.")
     ] = False,
     revision: Annotated[
-        str, typer.Option(metavar="COMMIT", help="Refuse unless the application is at this revision.")
+        str,
+        typer.Option(metavar="REVISION", help="A commit, tag or branch to sync instead of what is followed."),
     ] = "",
     sync_option: Annotated[
         list[str] | None, typer.Option(metavar="OPTION=VALUE", help="For this sync; may be repeated.")

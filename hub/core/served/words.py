@@ -9,7 +9,7 @@ WORDS: dict[str, str] = {
     "application.operation": "A sync that is asked for; the hub takes it up and clears the field.",
     "operation.sync": "What is synced, and how.",
     "operation.retry": "How this sync is tried again when it fails; without it, not at all.",
-    "sync.revision": "The revision that is expected; one that the application is not at is refused.",
+    "sync.revision": "A commit, tag or branch to sync instead of what the application follows; not while it syncs by itself.",
     "sync.prune": "Delete objects that are no longer in the source.",
     "sync.dryRun": "Write nothing; say what would fail.",
     "sync.resources": "Only these objects, without hooks; all of them when empty.",
