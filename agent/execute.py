@@ -76,18 +76,25 @@ async def _apply(api: ClusterApi, todo: Apply) -> Outcome:
     for _ in range(_TRIES):
         live = await api.get(todo.wanted.gvk, todo.wanted.key.namespace, todo.wanted.key.name)
         try:
-            return Applied(marks.seen(await _put(api, how, live, todo.manifest)))
+            return Applied(marks.seen(await _put(api, how, live, todo.manifest, yielding=todo.yielding)))
         except base.Changed as error:
             changed = error
     raise changed
 
 
 async def _put(
-    api: ClusterApi, how: How, live: Manifest | None, manifest: Manifest, *, dry_run: bool = False
+    api: ClusterApi,
+    how: How,
+    live: Manifest | None,
+    manifest: Manifest,
+    *,
+    dry_run: bool = False,
+    yielding: frozenset[str] = frozenset(),
 ) -> Manifest:
     """Creates the object, or puts its merged or whole new form in the place of the live one.
 
     A dry run always merges: what others added to an object is no difference, though a replacement takes it away.
+    `yielding` managers keep what they own.
     """
     remember = how.mode is Mode.MERGE
     if live is None:
@@ -99,6 +106,7 @@ async def _put(
             new = merging.merged(live, manifest, remember=remember, record=not dry_run)
         else:
             new = merging.replaced(live, manifest)
+        new = merging.yielded(live, new, yielding)
     except ValueError as error:
         raise base.Refused(f"cannot be merged with the live object: {error}", "Invalid") from None
     return await api.update(new, dry_run=dry_run, validate=how.validate)
@@ -155,7 +163,7 @@ async def _check_put(api: ClusterApi, todo: Check) -> Outcome:
         if todo.thorough:
             await _put(api, todo.wanted.how, None, todo.manifest, dry_run=True)
         return Checked(None)
-    merged = await _put(api, todo.wanted.how, live, todo.manifest, dry_run=True)
+    merged = await _put(api, todo.wanted.how, live, todo.manifest, dry_run=True, yielding=todo.yielding)
     return Checked(marks.seen(live), marks.seen(merged))
 
 

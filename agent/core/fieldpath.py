@@ -47,6 +47,26 @@ def drop(value: Any, path: str) -> Any:
     return value if out is None else out[0]
 
 
+def put(value: Any, path: str, new: Any) -> Any:
+    """The value with another one at the field; the value itself where it has no such field."""
+    if not path:
+        return new
+    if path.startswith(".") and isinstance(value, dict):
+        rest = path[1:]
+        fitting = (key for key in value if rest == key or rest.startswith((f"{key}.", f"{key}[")))
+        for key in sorted(fitting, key=len, reverse=True):
+            below = rest[len(key) :]
+            if not below or has(value[key], below):
+                return {**value, key: put(value[key], below, new)}
+        return value
+    bracket = _BRACKET.match(path)
+    if bracket and isinstance(value, list):
+        for number, item in enumerate(value):
+            if _selects(bracket.group(1), number, item):
+                return [*value[:number], put(item, path[bracket.end() :], new), *value[number + 1 :]]
+    return value
+
+
 def _walk(value: Any, path: str, *, drop: bool) -> tuple[Any] | None:
     """None where the path leads nowhere; else the value (without the field when `drop`) in a tuple."""
     if path.startswith(".") and isinstance(value, dict):

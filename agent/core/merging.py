@@ -7,14 +7,17 @@ wholes, as kubectl does for kinds whose schema it does not have. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import orjson
 
+from agent.core import fieldpath
 from argosy import objects
 from argosy.kinds import Gvk, gvk_of
 from argosy.machinery import fields, kinds, schema, typed
 from argosy.machinery.apply import LAST_APPLIED
+from argosy.machinery.fields import Fields
 from argosy.machinery.schema import Type
 from argosy.objects import Manifest
 
@@ -65,6 +68,24 @@ def replaced(live: Manifest, wanted: Manifest) -> Manifest:
     metadata = wanted["metadata"]
     version = live["metadata"].get("resourceVersion", "")
     return {**wanted, "metadata": {**metadata, "resourceVersion": version}}
+
+
+def yielded(live: Manifest, new: Manifest, managers: Collection[str]) -> Manifest:
+    """The new form with the live value in each field that it changes and that one of these managers owns (Argo CD 3.6,
+    `util/argo/managedfields`: a field that both sides have counts for neither where a named manager owns it).
+    """
+    owned: Fields = {}
+    for entry in live["metadata"].get("managedFields") or () if managers else ():
+        if entry.get("manager") in managers and entry.get("fieldsV1"):
+            owned = fields.union(owned, fields.decode(entry["fieldsV1"]))
+    if not owned:
+        return new
+    _, modified, _ = typed.compare(_content(live), _content(new), _shape(gvk_of(new)))
+    for path in fields.paths(fields.intersection(modified, owned)):
+        field = fields.path_text(path)
+        if (value := fieldpath.get(live, field)) is not None:
+            new = fieldpath.put(new, field, value[0])
+    return new
 
 
 def _kept(live: Manifest) -> Manifest:

@@ -72,12 +72,14 @@ class Apply:
     taken: tuple[Claim, ...] = ()
     left: tuple[Claim, ...] = ()
     found: tuple[Difference, ...] = ()
+    yielding: frozenset[str] = frozenset()
+    """Managers that keep their values where the object is written without server-side apply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """Ask for the live object (where `live` is None or slim) and for a dry run of the manifest; `thorough`: also where
-    there is no live object."""
+    there is no live object. What `yielding` managers own is no difference without server-side apply."""
 
     wanted: Wanted
     manifest: Manifest = field(repr=False)
@@ -85,6 +87,7 @@ class Check:
     taken: tuple[Claim, ...] = ()
     left: tuple[Claim, ...] = ()
     thorough: bool = False
+    yielding: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +217,10 @@ def first(now: Situation, time: float) -> Step | Verdict:
     if found is not None and (found.sync is Sync.SYNCED or not now.may_write):
         return Verdict(_reason(found), found.sync, seen, found)
     if seen is not None and seen.applied == wanted.digest:
-        return Check(wanted, _compared(now), seen)
+        return Check(wanted, _compared(now), seen, yielding=now.ignored.managers)
     if now.may_write:
-        return Apply(wanted, _manifest(now, live=seen is not None))
-    return Check(wanted, _compared(now), seen, thorough=now.dry_run)
+        return Apply(wanted, _manifest(now, live=seen is not None), yielding=_respected(now))
+    return Check(wanted, _compared(now), seen, thorough=now.dry_run, yielding=now.ignored.managers)
 
 
 def _tried(now: Situation) -> str:
@@ -257,6 +260,11 @@ def _manifest(now: Situation, *, live: bool, left: tuple[Claim, ...] = ()) -> Ma
         out = fieldpath.drop(out, claim.field)
     manifest: Manifest = out
     return manifest
+
+
+def _respected(now: Situation) -> frozenset[str]:
+    """Managers whose values a write leaves alone."""
+    return now.ignored.managers if now.respect_ignored else frozenset()
 
 
 def _compared(now: Situation, left: tuple[Claim, ...] = ()) -> Manifest:
@@ -320,8 +328,10 @@ def _conflicted(now: Situation, step: Step, outcome: Conflicted, time: float) ->
     left = (*step.left, *answer.left)
     if now.may_write and answer.taken:
         found = _claimed(now, outcome, answer.taken)
-        return Apply(now.wanted, _manifest(now, live=True, left=left), answer.taken, left, found)
-    return Check(now.wanted, _compared(now, left), None, answer.taken, left)
+        return Apply(
+            now.wanted, _manifest(now, live=True, left=left), answer.taken, left, found, _respected(now)
+        )
+    return Check(now.wanted, _compared(now, left), None, answer.taken, left, yielding=now.ignored.managers)
 
 
 def _claimed(now: Situation, outcome: Conflicted, claims: tuple[Claim, ...]) -> tuple[Difference, ...]:
@@ -393,7 +403,14 @@ def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
     if now.may_write:
         manifest = _manifest(now, live=live is not None, left=step.left)
         drifted = found if live is not None and live.applied == now.wanted.digest else ()
-        return Apply(now.wanted, manifest, step.taken or _healed(now, live, merged), step.left, drifted)
+        return Apply(
+            now.wanted,
+            manifest,
+            step.taken or _healed(now, live, merged),
+            step.left,
+            drifted,
+            _respected(now),
+        )
     state, why = ("", Why.MISSING) if live is None else (live.mark, Why.DRIFT)
     differing = drift.paths(live, merged, now.ignored) if live is not None and merged is not None else ()
     parts = [contested.describe(step.taken)] if step.taken else []

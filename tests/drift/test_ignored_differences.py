@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from passes import AUTO, CONFIG_MAP, World, annotated, config_map
 
-from agent.core import drift
+from agent.core import drift, merging
 from agent.jq import Jq
 from argosy.bundle import Policy
 from argosy.objects import ObjectKey
@@ -150,6 +150,53 @@ async def test_ignored_fields_are_compared_in_no_way_of_writing(
     assert (await world.sync(wanted)).status.sync is Sync.SYNCED
     assert world.api.total - before <= 1, "nothing is asked again"
     assert world.live()["a"]["data"] == {"k": "theirs", "m": "1"}
+
+
+@pytest.mark.parametrize("how", ["ServerSideApply=false", "Replace=true", "ServerSideApply=true"])
+async def test_what_a_named_manager_owns_is_no_drift_however_an_object_is_written(
+    world: World, how: str
+) -> None:
+    rule = {"kind": "ConfigMap", "managedFieldsManagers": ["autoscaler"]}
+    wanted = world.assignment(config_map("a", k="1", m="1"), policy=ignoring(rule, sync_options=(how,)))
+    await world.sync(wanted)
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": "theirs"}}, manager="autoscaler")
+    assert (await world.sync(wanted)).status.sync is Sync.SYNCED
+    assert world.live()["a"]["data"] == {"k": "theirs", "m": "1"}
+
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"m": "by hand"}}, manager="kubectl-edit")
+    assert (await world.sync(wanted)).status.sync is Sync.SYNCED
+    assert world.live()["a"]["data"]["m"] == "1"
+
+
+@pytest.mark.parametrize("how", ["ServerSideApply=false", "Replace=true"])
+@pytest.mark.parametrize(("respect", "left"), [("true", "theirs"), ("false", "1")])
+async def test_a_sync_leaves_what_a_named_manager_owns_only_where_that_is_asked_for(
+    world: World, how: str, respect: str, left: str
+) -> None:
+    rule = {"kind": "ConfigMap", "managedFieldsManagers": ["autoscaler"]}
+    policy = ignoring(rule, sync_options=(how, f"RespectIgnoreDifferences={respect}"))
+    await world.sync(world.assignment(config_map("a", k="1", m="1"), policy=policy))
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": "theirs"}}, manager="autoscaler")
+    await world.sync(world.assignment(config_map("a", k="1", m="2"), policy=policy))
+    assert world.live()["a"]["data"] == {"k": left, "m": "2"}
+
+
+def test_a_managers_field_in_a_list_is_found_by_its_key() -> None:
+    def deployment(web: str, mesh: str) -> dict[str, Any]:
+        containers = [{"name": "web", "image": web}, {"name": "mesh", "image": mesh}]
+        return {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"template": {"spec": {"containers": containers}}},
+        }
+
+    live = deployment("9", "9")
+    path = {"f:containers": {'k:{"name":"mesh"}': {"f:image": {}}}}
+    owned = {"f:spec": {"f:template": {"f:spec": path}}}
+    live["metadata"]["managedFields"] = [{"manager": "mesh", "operation": "Update", "fieldsV1": owned}]
+    assert merging.yielded(live, deployment("1", "1"), {"mesh"}) == deployment("1", "9")
+    assert merging.yielded(live, deployment("1", "1"), {"other"}) == deployment("1", "1")
 
 
 async def test_a_bad_expression_is_a_condition(world: World) -> None:
