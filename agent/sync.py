@@ -21,7 +21,7 @@ from agent.applying import Application, Surroundings
 from agent.cluster.base import ClusterApi
 from agent.cluster.guarded import GuardedCluster
 from agent.cluster.reflector import Watcher
-from agent.core import adoption, drift, localpolicy, operations, options, orphans, removals, restraint
+from agent.core import adoption, localpolicy, operations, options, orphans, removals, restraint
 from agent.core.adoption import Adoption
 from agent.core.inventory import Inventory, Operation
 from agent.core.localpolicy import LocalPolicy
@@ -374,15 +374,8 @@ class Syncer:
         found = (served(kinds, gvk) for gvk in gvks)
         await self.watcher.ensure(kind for kind in found if kind is not None)
 
-    def _unread(self, assignment: Assignment) -> Sequence[str]:
-        """Which expressions of the app have no effect, and why."""
-        rules = drift.ignores(assignment.policy.ignore_differences)
-        used = dict.fromkeys(expression for rule in rules for expression in rule.expressions)
-        problems = self._jq.problems
-        return [f'ignoreDifferences: jq "{each}": {problems[each]}' for each in used if each in problems]
-
     def _pass(self, run: Application, operation: Operation, removed: Removed, left: Left) -> Pass:
-        unread = self._unread(run.assignment) if self._jq.problems else ()
+        unread = telling.unread(run.assignment, self._jq.problems)
         status = telling.of_pass(run, operation, removed, self._clock(), unread)
         waits = [failure.not_before - self._clock() for failure in run.memory.failures.values()]
         if left.reason:

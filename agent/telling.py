@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from agent.applying import Application
-from agent.core import exclusions, report
+from agent.core import drift, exclusions, report
 from agent.core.inventory import Operation
 from agent.core.marks import Seen
 from agent.core.plan import Verdict, Why
@@ -89,6 +89,15 @@ def _hook_lines(run: Application) -> Iterator[ObjectStatus]:
             yield report.object_status(
                 key, wanted.gvk, Sync.SYNCED, message, live, checks, hook=True, phase=phase
             )
+
+
+def unread(assignment: Assignment, problems: Mapping[str, str]) -> list[str]:
+    """Which jq expressions of the app have no effect, and why; `problems` are those of all that were tried."""
+    if not problems:
+        return []
+    rules = drift.ignores(assignment.policy.ignore_differences)
+    used = dict.fromkeys(expression for rule in rules for expression in rule.expressions)
+    return [f'ignoreDifferences: jq "{each}": {problems[each]}' for each in used if each in problems]
 
 
 def of_pass(
