@@ -86,7 +86,7 @@ async def as_user(hub: Hub, name: str, ask: Callable[[Client], T]) -> T:
 async def settled(hub: Hub, name: str, ask: Callable[[Client], T]) -> T:
     """Asks until the policy is taken up."""
     last: ArgosyError | None = None
-    for _ in range(100):
+    for _ in range(1200):
         try:
             return await as_user(hub, name, ask)
         except Forbidden as error:

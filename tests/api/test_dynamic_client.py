@@ -62,7 +62,7 @@ def test_the_dynamic_client_creates_applies_watches_and_deletes(apps: Any) -> No
     apps.delete(name="dynamic", namespace="argocd")
     with pytest.raises(NotFoundError):
         apps.get(name="dynamic", namespace="argocd")
-    events = apps.watch(namespace="argocd", resource_version=version, timeout=5)
+    events = apps.watch(namespace="argocd", resource_version=version, timeout=60)
     verbs = []
     for event in events:
         verbs.append(event["type"])

@@ -243,13 +243,13 @@ def test_core_objects_are_created_by_protobuf_bodies(kubectl: Kubectl, namespace
 def test_wait_for_jsonpath_condition_and_delete(kubectl: Kubectl, namespace: str) -> None:
     kubectl("apply", "-n", namespace, "-f", "-", stdin=text(application("web")))
     web = ("app/web", "-n", namespace)
-    waiting = _start(kubectl, "wait", "--for=jsonpath={.status.health.status}=Healthy", *web, "--timeout=20s")
+    waiting = _start(kubectl, "wait", "--for=jsonpath={.status.health.status}=Healthy", *web, "--timeout=60s")
     status = '{"status":{"health":{"status":"Healthy"},"conditions":[{"type":"Done","status":"True","message":"m"}]}}'
     kubectl("patch", *web, "--subresource=status", "--type=merge", "-p", status)
-    assert waiting.wait(20) == 0
-    gone = _start(kubectl, "wait", "--for=delete", *web, "--timeout=20s")
+    assert waiting.wait(60) == 0
+    gone = _start(kubectl, "wait", "--for=delete", *web, "--timeout=60s")
     kubectl("delete", *web)
-    assert gone.wait(20) == 0
+    assert gone.wait(60) == 0
     late = kubectl.run("wait", "--for=jsonpath={.spec.x}=1", *web, "--timeout=1s", check=False)
     assert late.returncode == 1
 
@@ -257,7 +257,7 @@ def test_wait_for_jsonpath_condition_and_delete(kubectl: Kubectl, namespace: str
 def test_wait_for_a_clusters_condition(kubectl: Kubectl, namespace: str) -> None:
     cluster = {"apiVersion": "argosy.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": namespace}}
     kubectl("apply", "-f", "-", stdin=text(cluster))
-    kubectl("wait", "--for=condition=Ready=false", f"cluster/{namespace}", "--timeout=10s")
+    kubectl("wait", "--for=condition=Ready=false", f"cluster/{namespace}", "--timeout=60s")
     late = kubectl.run("wait", "--for=condition=Ready", f"cluster/{namespace}", "--timeout=1s", check=False)
     assert late.returncode == 1
     assert "timed out" in late.stderr
@@ -273,7 +273,7 @@ def test_watch_prints_rows_as_they_change(kubectl: Kubectl, namespace: str) -> N
     kubectl("delete", "app", "web", "-n", namespace)
     assert watching.stdout.readline().split()[0] == "web"
     watching.terminate()
-    watching.communicate(timeout=10)
+    watching.communicate(timeout=60)
 
 
 def _start(kubectl: Kubectl, *arguments: str) -> subprocess.Popen[str]:
@@ -298,12 +298,12 @@ def test_delete_waits_for_finalizers(kubectl: Kubectl, namespace: str, api: Runn
     kubectl("delete", "app", "web", "-n", namespace, "--wait=false")
     assert get(kubectl, namespace, "app", "web")["metadata"]["deletionTimestamp"]
     deleting = _start(kubectl, "delete", "app", "web", "-n", namespace)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while _deletes(api, namespace) < 2:
         assert time.monotonic() < deadline, "the second delete did not arrive"
         time.sleep(0.02)
     kubectl("patch", "app", "web", "-n", namespace, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
-    assert deleting.wait(20) == 0
+    assert deleting.wait(60) == 0
     missing = kubectl.run("get", "app", "web", "-n", namespace, check=False)
     assert 'applications.argoproj.io "web" not found' in missing.stderr
 

@@ -94,7 +94,7 @@ def plane(testbed_clusters: controlplane.Testbed) -> controlplane.ControlPlane:
         path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         made = plane.request("POST", path, definition(served))
         assert made.status == 201, made.body
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         collection = f"/apis/{kind.api_version}/namespaces/default/{kind.plural}"
         while plane.request("GET", collection).status != 200:
             state = plane.request("GET", f"{path}/{kind.plural}.{kind.group}").json().get("status")

@@ -230,7 +230,7 @@ def test_a_watch_ends_when_its_time_is_up(api: RunningApi, client: Client) -> No
     began = time.monotonic()
     watch = Watch(api, MAPS, resourceVersion=version, timeoutSeconds="1")
     assert watch.ended()
-    assert 0.9 < time.monotonic() - began < 5
+    assert 0.9 < time.monotonic() - began < 60
     watch.close()
 
 

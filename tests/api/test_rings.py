@@ -57,7 +57,7 @@ async def put(store: SqliteStore, written: Resources, manifest: Manifest) -> int
 
 
 async def settled(following: Rings, rv: int) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while following.reached < rv:
             await following.moved(0.05)
 

@@ -25,6 +25,6 @@ def registry() -> Iterator[OciRegistry]:
 
 @pytest.fixture
 async def charts(tmp_path: Path) -> AsyncIterator[Charts]:
-    charts = Charts(tmp_path / "charts", seconds=10)
+    charts = Charts(tmp_path / "charts", seconds=60)
     yield charts
     await charts.close()

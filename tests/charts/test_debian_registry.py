@@ -44,7 +44,7 @@ def registry(tmp_path: Path) -> Iterator[str]:
         [program, "serve", str(tmp_path / "config.yml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not _answers(f"http://{host}/v2/"):
             assert time.monotonic() < deadline, "the registry does not answer"
             assert process.poll() is None, "the registry ended"
@@ -67,7 +67,7 @@ def _send(method: str, url: str, body: bytes = b"", **headers: str) -> str:
     """Returns the Location of the answer."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(url, data=body, method=method, headers=given)
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return urljoin(url, answer.headers.get("Location", ""))
 
 

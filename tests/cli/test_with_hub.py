@@ -45,7 +45,7 @@ class Fleet:
 
 
 def ready(hub: Program, folder: Path) -> Client:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         hub.check()
         try:

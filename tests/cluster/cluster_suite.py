@@ -29,7 +29,7 @@ from argosy.objects import Manifest
 DEPLOYMENT = Gvk("apps", "v1", "Deployment")
 SERVICE = Gvk("", "v1", "Service")
 WIDGET = Gvk("suite.argosy.dev", "v1", "Widget")
-SECONDS = 20.0
+SECONDS = 60.0
 
 Promise = Callable[[ClusterApi, str], Awaitable[None]]
 PROMISES: list[Promise] = []
@@ -379,7 +379,7 @@ async def a_new_kind_can_be_used_once_it_is_established(api: ClusterApi, namespa
     }
     await api.apply(crd)
     made: Manifest = {}
-    for _ in range(200):
+    for _ in range(1200):
         try:
             await api.kinds(refresh=True)
             made = await api.apply(widget)

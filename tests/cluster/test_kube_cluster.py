@@ -79,7 +79,7 @@ async def test_a_restarted_server_is_the_same_cluster_but_forgets_old_versions(
             pass
 
     with pytest.raises(Expired):
-        await asyncio.wait_for(watch(), 20)
+        await asyncio.wait_for(watch(), 60)
     await api.close()
     await asyncio.to_thread(plane.stop)
 

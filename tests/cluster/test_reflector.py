@@ -22,7 +22,7 @@ def ours(name: str, value: str, assignment: str = "id-1") -> Wanted:
 
 async def held(watcher: Watcher, cluster: MemoryCluster) -> bool:
     """Waits until watcher and cluster agree."""
-    for _ in range(400):
+    for _ in range(6000):
         there = {
             name: item["metadata"]["resourceVersion"]
             for (_, _, name), item in (

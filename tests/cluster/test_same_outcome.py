@@ -65,7 +65,7 @@ class Side:
 
     async def caught_up(self) -> None:
         """Waits until the agent's cache shows what the cluster has."""
-        for _ in range(200):
+        for _ in range(3000):
             behind = await self._behind()
             if not behind:
                 return

@@ -152,7 +152,7 @@ def test_a_claim_outlives_its_file_and_its_application(
     change(fleet, repo, "claims", claim=None, cm=config_map("cm", "2"))
     cm = "/api/v1/namespaces/claims/configmaps/cm"
     wait(lambda: found(living_control_plane, cm)["data"]["value"] == "2", "the commit without the claim")
-    fleet.kubectl("delete", "application", "claims", "-n", "argocd", "--timeout=40s")
+    fleet.kubectl("delete", "application", "claims", "-n", "argocd", "--timeout=60s")
     assert not found(living_control_plane, cm)
     kept = found(living_control_plane, claim)["metadata"]
     assert (kept["uid"], kept.get("deletionTimestamp")) == (uid, None)

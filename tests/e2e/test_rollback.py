@@ -97,7 +97,6 @@ def rollout(fleet: Fleet, name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.timeout(300)
 def test_a_bad_image_is_caught_by_the_canary_and_rolled_back_and_the_other_cluster_never_sees_it(
     fleet: Fleet, repo: Repo, living_control_plane: ControlPlane, control_planes: list[ControlPlane]
 ) -> None:

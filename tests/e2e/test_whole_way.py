@@ -161,7 +161,7 @@ def test_a_deleted_application_takes_its_objects_and_no_other(
         "data": {"value": "stays"},
     }
     assert red.request("POST", "/api/v1/namespaces/leave/configmaps", other).status == 201
-    fleet.kubectl("delete", "application", "leave", "-n", "argocd", "--timeout=40s")
+    fleet.kubectl("delete", "application", "leave", "-n", "argocd", "--timeout=60s")
     assert value(red, "leave", "leave") is None
     assert value(red, "leave", "other") == "stays"
 

@@ -76,7 +76,7 @@ async def fetch(registry: FakeRegistry, revision: str) -> Any:
     try:
         async with aiohttp.ClientSession() as session:
             url = f"oci://{host}:{port}/a/b"
-            return await oci.answer(session, url, revision, seconds=5, plain_http=True)
+            return await oci.answer(session, url, revision, seconds=60, plain_http=True)
     finally:
         await runner.cleanup()
 

@@ -71,7 +71,7 @@ async def carried(system: System, spoke: Spoke, app: str) -> None:
         tx_apps = await system.read(lambda tx: [one.app for one in desired.assignments(tx, spoke.uid)])
         return tx_apps == [app] and await system.removals() == 0
 
-    await hubs.until(so, f"{app} alone on {spoke.name}", seconds=40)
+    await hubs.until(so, f"{app} alone on {spoke.name}")
 
 
 async def test_moving_a_cluster_from_one_set_to_another_restarts_nothing(
@@ -131,7 +131,7 @@ async def test_a_stop_button_that_holds(tmp_path: Path, monkeypatch: pytest.Monk
             await hubs.add(system.hub, table.APPLICATION_SET, hubs.appset(repo))
             await system.settles({"one": merged(FIRST)})
             await hubs.add(system.hub, table.FREEZE, frozen(duration="1h"))
-            await hubs.until(lambda: known(spoke) == ["freeze/stop"], "the agent knows", seconds=20)
+            await hubs.until(lambda: known(spoke) == ["freeze/stop"], "the agent knows")
             before = spoke.versions()
             for number in range(10):
                 spokes.commit(repo, {"web": {"web-a": str(number + 2)}})
@@ -157,9 +157,7 @@ async def test_a_stop_button_that_holds(tmp_path: Path, monkeypatch: pytest.Monk
             await system.start_hub()
             spoke.line.retarget(("127.0.0.1", system.hub.link.link_port))
             system.pull()
-            await hubs.until(
-                lambda: spoke.ours().get("web-a") == "11", "and the newest commit goes", seconds=40
-            )
+            await hubs.until(lambda: spoke.ours().get("web-a") == "11", "and the newest commit goes")
 
 
 def frozen(name: str = "stop", **spec: Any) -> Manifest:
@@ -204,7 +202,7 @@ async def test_an_empty_hub_deletes_nothing(tmp_path: Path, monkeypatch: pytest.
             await empty(system, forget)
             await system.start_hub()
             spoke.line.retarget(("127.0.0.1", system.hub.link.link_port))
-            await hubs.until(lambda: held(spoke) == "EpochUnknown", "the agent holds", seconds=30)
+            await hubs.until(lambda: held(spoke) == "EpochUnknown", "the agent holds")
             spoke.drift("web-a")
             await hubs.until(lambda: spoke.ours().get("web-a") == "1", "and heals what it has")
             assert set(spoke.versions()) == set(before)
@@ -257,7 +255,7 @@ async def test_a_cluster_that_is_gone_is_forgotten_at_once(
                 found = await hubs.listed(system.hub, table.APPLICATION)
                 return not any(rows) and not any(name.endswith("-two") for name in found)
 
-            await hubs.until(forgotten, "no row of it is left", seconds=10)
+            await hubs.until(forgotten, "no row of it is left")
             assert time.monotonic() - began < 10
             assert set(lost.ours()) == set(merged(FIRST)), "what runs there is left alone"
             await system.settles(dict.fromkeys(("one", "three"), merged(FIRST)))

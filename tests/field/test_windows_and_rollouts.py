@@ -60,12 +60,8 @@ async def test_a_closed_cluster_takes_no_slot_from_an_open_one(hub: Hub, repo: R
     await hubs.add(hub, table.FREEZE, freeze)
     repo.commit({"apps/web/web.yaml": config_map("web", "2")})
     hub.poller.ask(lambda url: True)
-    await hubs.until(
-        lambda: all(len(fleet.given[n, f"web-{n}"]) == 2 for n in OPEN), "the open half", seconds=30
-    )
+    await hubs.until(lambda: all(len(fleet.given[n, f"web-{n}"]) == 2 for n in OPEN), "the open half")
     assert all(len(fleet.given[n, f"web-{n}"]) == 1 for n in CLOSED)
     await hubs.delete(hub, table.FREEZE, "half", "")
-    await hubs.until(
-        lambda: all(len(fleet.given[n, f"web-{n}"]) == 2 for n in CLOSED), "the rest", seconds=30
-    )
+    await hubs.until(lambda: all(len(fleet.given[n, f"web-{n}"]) == 2 for n in CLOSED), "the rest")
     await fleet.stop()

@@ -134,7 +134,7 @@ async def test_taking_a_freeze_back_lets_everything_go_at_once(hub: Hub, repo: R
     async def moved() -> bool:
         return await bundles(hub, ids["red"]) != before
 
-    await hubs.until(moved, "the change went", seconds=3)
+    await hubs.until(moved, "the change went")
 
 
 async def test_a_freeze_is_lifted_by_no_evaluation_and_no_restart(

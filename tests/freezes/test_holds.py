@@ -186,6 +186,6 @@ def test_ten_thousand_applications_are_asked_about_in_little_time() -> None:
     ]
     night = [{"kind": "allow", "schedule": "0 22 * * *", "duration": "2h", "clusters": ["c-*"]}]
     orders = ordered(order(clusterSelector={"matchLabels": {"ring": "3"}}))
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(held(subjects, orders, shop=night).by_app) == 10_000
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0

@@ -94,11 +94,11 @@ async def test_a_black_hole_is_noticed_and_left(tmp_path: Path) -> None:
             async def noticed() -> bool:
                 return not (await hub.agent_row("id-one")).connected
 
-            await until(noticed, "the hub notices silence", 10.0)
+            await until(noticed, "the hub notices silence")
             assert line.faults["blackhole"] >= 1
             line.blackhole = False
             line.cut()
-            await until(lambda: hub.server.connected("id-one"), "it is back", 20.0)
+            await until(lambda: hub.server.connected("id-one"), "it is back")
             await spoke.stop()
     finally:
         await hub.close()
@@ -238,7 +238,7 @@ async def test_a_slow_reader_skips_generations(hub: Hub, tmp_path: Path) -> None
                 last = await hub.store.write(lambda tx, put=big: desired.change(tx, "id-one", put=put))  # type: ignore[misc]
             seen: list[int] = []
             while not seen or seen[-1] < last:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     answer = pb.ConnectResponse.FromString(await call.read())
                 if answer.HasField("desired") and not answer.desired.more:
                     seen.append(answer.desired.generation)
@@ -260,7 +260,7 @@ async def test_garbage_at_both_doors_harms_nobody(hub: Hub, tmp_path: Path) -> N
                 if noise:
                     with contextlib.suppress(OSError):
                         writer.write_eof()
-                        await asyncio.wait_for(reader.read(), 10)
+                        await asyncio.wait_for(reader.read(), 60)
                 writer.close()
         await hub.assign("id-one", "a")
         await until(lambda: spoke.generation == 1, "the stream goes on")
@@ -282,13 +282,13 @@ async def test_while_the_store_fails_nothing_is_acknowledged_and_afterwards_all_
 
         monkeypatch.setattr(hub.store, "write", failing)
         spoke.outbox.put(linkbed.status("a", message="said while the disk was full"))
-        await until(lambda: failures >= 3, "writes failed", 20.0)
+        await until(lambda: failures >= 3, "writes failed")
         monkeypatch.setattr(hub.store, "write", write)
 
         async def told() -> bool:
             return "disk was full" in (await reported(hub)).get("a", "")
 
-        await until(told, "the report", 20.0)
+        await until(told, "the report")
 
 
 @pytest.mark.parametrize("shift", [3600.0, -3600.0])
@@ -326,10 +326,12 @@ async def test_an_idle_stream_costs_less_than_a_megabyte_a_day(tmp_path: Path) -
             await until(lambda: spoke.connected, "connected")
             await asyncio.sleep(0.3)
             line.bytes_up = line.bytes_down = 0
+            began = time.monotonic()
             await asyncio.sleep(3.0)
+            # Beats come after three quarters of their time at the earliest.
+            beats = 1 + (time.monotonic() - began) / 0.75
             beats_a_day = 86400 / (20 * 0.875)
-            # At most four beats fell into the time.
-            assert 0 < (line.bytes_up + line.bytes_down) / 4 * beats_a_day < 1_000_000
+            assert 0 < (line.bytes_up + line.bytes_down) / beats * beats_a_day < 1_000_000
             await spoke.stop()
     finally:
         await hub.close()
@@ -423,7 +425,7 @@ async def test_another_life_of_the_hub_is_held_off_until_it_is_confirmed(tmp_pat
             return condition(await hub.agent_row("id-one"), "Held")["status"] == "True"
 
         try:
-            await until(held, "Held", 15.0)
+            await until(held, "Held")
             assert condition(await hub.agent_row("id-one"), "Held")["reason"] == UNKNOWN
             await hub.assign("id-one", "d")
             await asyncio.sleep(0.2)
@@ -456,7 +458,7 @@ async def test_an_older_state_of_the_same_life_is_held_off(tmp_path: Path) -> No
         hub = await linkbed.open_hub(tmp_path / "hub")
         line.retarget(("127.0.0.1", hub.server.link_port))
         await hub.assign("id-one", "b")
-        await until(lambda: spoke.generation == 2, "the second set", 15.0)
+        await until(lambda: spoke.generation == 2, "the second set")
         await hub.close()
         # The disk of yesterday, without `argosy-hub restore`: the epoch is the same, the generations are not.
         hub = await linkbed.open_hub(tmp_path / "disk")
@@ -466,7 +468,7 @@ async def test_an_older_state_of_the_same_life_is_held_off(tmp_path: Path) -> No
             return condition(await hub.agent_row("id-one"), "Held")["reason"] == OLDER
 
         try:
-            await until(held, "Held", 15.0)
+            await until(held, "Held")
             assert spoke.generation == 2
             await hub.store.write(lambda tx: agents.confirm(tx, "id-one", hub.store.epoch))
             await until(lambda: same_set(hub, spoke), "yesterday's set")
@@ -499,7 +501,7 @@ async def test_a_large_set_comes_in_parts_and_is_kept_as_one(hub: Hub, tmp_path:
             for n in range(9000)
         ]
         await hub.store.write(lambda tx: desired.change(tx, "id-one", put=many))
-        await until(lambda: same_set(hub, spoke), "the set", 20.0)
+        await until(lambda: same_set(hub, spoke), "the set")
         assert spoke.keeper.desired is not None
         assert len(spoke.keeper.desired.assignments) == 9000
         saves = spoke.keeper.saves
@@ -510,7 +512,7 @@ async def test_a_large_set_comes_in_parts_and_is_kept_as_one(hub: Hub, tmp_path:
         async def told() -> bool:
             return len(await reported(hub)) == 3000
 
-        await until(told, "reports in parts", 20.0)
+        await until(told, "reports in parts")
 
 
 async def test_a_proxys_error_page_changes_nothing(hub: Hub, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ async def first_words(spoke: Spoke, hello: pb.Hello) -> pb.ConnectResponse:
         call = rpc.LinkServiceStub(channel).Connect()
         try:
             await call.write(pb.ConnectRequest(hello=hello))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 answer = await call.read()
         except grpc.aio.AioRpcError as error:
             raise channels.error_of(error) from None
@@ -144,7 +144,7 @@ async def test_no_certificate_no_link(hub: Hub) -> None:
     address = f"127.0.0.1:{hub.server.link_port}"
     async with channels.server_only(address, hub.ca.bundle) as channel:
         with pytest.raises(grpc.aio.AioRpcError):
-            await rpc.LinkServiceStub(channel).Renew(pb.RenewRequest(), timeout=5)
+            await rpc.LinkServiceStub(channel).Renew(pb.RenewRequest(), timeout=60)
 
 
 async def test_a_certificate_of_another_ca_does_not_get_in(hub: Hub, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ async def test_a_certificate_of_another_ca_does_not_get_in(hub: Hub, tmp_path: P
         forged = replace(own, link=f"127.0.0.1:{hub.server.link_port}", ca=hub.ca.bundle.decode())
         async with channels.mutual(forged, identity.key_in(spoke.folder)) as channel:
             with pytest.raises(grpc.aio.AioRpcError):
-                await rpc.LinkServiceStub(channel).Renew(pb.RenewRequest(), timeout=5)
+                await rpc.LinkServiceStub(channel).Renew(pb.RenewRequest(), timeout=60)
     finally:
         await other.close()
 

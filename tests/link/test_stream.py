@@ -90,4 +90,4 @@ async def test_ready_follows_the_stream(hub: Hub, tmp_path: Path) -> None:
         return (ready["status"], ready["reason"]) == ("False", "Disconnected")
 
     # At once where the end is heard, at the latest after three beats of silence.
-    await until(not_ready, "Ready becomes False", seconds=20)
+    await until(not_ready, "Ready becomes False")

@@ -102,7 +102,7 @@ def plane(testbed_clusters: controlplane.Testbed) -> controlplane.ControlPlane:
     (plane,) = testbed_clusters.add("machinery")
     made = plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", histories.CRD)
     assert made.status == 201, made.body
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     path = f"/apis/{histories.GROUP}/{histories.VERSION}/namespaces/default/{histories.PLURAL}"
     while plane.request("GET", path).status != 200:
         assert time.monotonic() < deadline, "the kind was never served"

@@ -35,7 +35,7 @@ def secret(kind: str, *, text: dict[str, str] | None = None, **data: str) -> dic
 
 
 def mirrors(folder: Path, keys: Keyring) -> Mirrors:
-    return Mirrors(folder, highest=semver.highest, settings=Settings(list_seconds=5), keyring=keys)
+    return Mirrors(folder, highest=semver.highest, settings=Settings(list_seconds=60), keyring=keys)
 
 
 async def test_a_password_opens_and_a_wrong_one_does_not(tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ async def _history(hub: Hub, repo: Repo, fleet: Obedient, seed: int, steps: int)
         return await hub.store.read(read)
 
     try:
-        await hubs.until(whole, "everybody has what Git says", seconds=30)
+        await hubs.until(whole, "everybody has what Git says")
     except AssertionError:
         for name in sorted(await hubs.listed(hub, table.ROLLOUT)):
             print(name, await rolling.status(hub, name))

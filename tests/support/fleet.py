@@ -27,7 +27,7 @@ T = TypeVar("T")
 BIN = Path(sys.executable).parent
 
 
-def wait(ask: Callable[[], T], what: str, *, seconds: float = 45.0) -> T:
+def wait(ask: Callable[[], T], what: str, *, seconds: float = 60.0) -> T:
     """Asks until the answer is truthy and returns it; fails with `what` and the last answer at the deadline."""
     deadline = time.monotonic() + seconds
     while not (answer := ask()):
@@ -98,7 +98,7 @@ class Fleet:
         command = ["argosy-hub", "serve", "--data", str(self.data), "--api", api, "--link", link]
         command += ["--enroll", enroll, "--poll", "2", *options]
         self.hub = Process(command, self.folder / "hub.log")
-        wait(self._ready, f"the hub is ready:\n{self.log()}", seconds=30)
+        wait(self._ready, f"the hub is ready:\n{self.log()}")
 
     def _ready(self) -> bool:
         assert self.hub is not None
@@ -118,7 +118,7 @@ class Fleet:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         request = urllib.request.Request(f"https://127.0.0.1:{self._api}{path}", data=body, headers=headers)
-        with urllib.request.urlopen(request, context=context, timeout=10) as answer:
+        with urllib.request.urlopen(request, context=context, timeout=60) as answer:
             return str(answer.read().decode())
 
     def join(self, name: str, *where: str, **labels: str) -> None:
@@ -183,7 +183,7 @@ class Fleet:
         self.raw("/api/webhook", body, **{"X-GitHub-Event": "push", "Content-Type": "application/json"})
 
     def ready(self, *names: str) -> None:
-        self.kubectl("wait", "--for=condition=Ready", "--timeout=30s", *(f"cluster/{name}" for name in names))
+        self.kubectl("wait", "--for=condition=Ready", "--timeout=60s", *(f"cluster/{name}" for name in names))
 
     def condition(self, cluster: str, kind: str) -> dict[str, Any]:
         conditions = self.get("cluster", cluster)["status"]["conditions"]

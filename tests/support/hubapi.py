@@ -176,7 +176,7 @@ class Kubectl:
         return {**os.environ, "KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self.cache), **more}
 
     def run(
-        self, *arguments: str, stdin: str = "", check: bool = True, timeout: float = 30.0, **environment: str
+        self, *arguments: str, stdin: str = "", check: bool = True, timeout: float = 60.0, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [self.path, *arguments],
@@ -203,7 +203,7 @@ class Client:
         host, port = api.url.removeprefix("https://").split(":")
         context = ssl.create_default_context(cafile=str(api.ca))
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-        self.connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=30)
+        self.connection = http.client.HTTPSConnection(host, int(port), context=context, timeout=60)
 
     def __enter__(self) -> Client:
         return self

@@ -32,7 +32,7 @@ from hub.store.objects import Row
 from hub.store.sqlite import SqliteStore, open_store
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]], what: str, seconds: float = 60.0) -> None:
     """Waits for a condition; fails the test when it does not come."""
     deadline = time.monotonic() + seconds
     while True:

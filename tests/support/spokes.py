@@ -417,7 +417,7 @@ class System:
                 return f"{spoke.name}: {app} is {state.get('sync')}, {state.get('health')}: {state.get('message')}"
         return ""
 
-    async def settles(self, wanted: Mapping[str, Mapping[str, str]], seconds: float = 40.0) -> None:
+    async def settles(self, wanted: Mapping[str, Mapping[str, str]], seconds: float = 60.0) -> None:
         """Waits until every named spoke has exactly its objects, and checks that nothing foreign was touched."""
         deadline = time.monotonic() + seconds
         while True:

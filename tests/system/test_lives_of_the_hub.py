@@ -31,9 +31,7 @@ def holding(system: System) -> list[str]:
 async def _connected(system: System) -> None:
     for spoke in system.spokes.values():
         spoke.line.retarget(("127.0.0.1", system.hub.link.link_port))
-    await hubs.until(
-        lambda: all(spoke.connected for spoke in system.spokes.values()), "agents are back", seconds=30
-    )
+    await hubs.until(lambda: all(spoke.connected for spoke in system.spokes.values()), "agents are back")
 
 
 async def test_an_old_backup_deletes_nothing_until_it_is_confirmed(

@@ -62,7 +62,7 @@ async def test_it_goes_on_where_the_backup_was_taken(tmp_path: Path, monkeypatch
             await system.start_hub()
             for spoke in system.spokes.values():
                 spoke.line.retarget(("127.0.0.1", system.hub.link.link_port))
-            await hubs.until(lambda: reasons(system) == ["EpochUnknown"] * 3, "every agent holds", seconds=30)
+            await hubs.until(lambda: reasons(system) == ["EpochUnknown"] * 3, "every agent holds")
             for _ in range(3):
                 await hubs.settled(system.hub)
             status = await rolling.status(system.hub, "fleet-2")

@@ -52,7 +52,7 @@ async def until_told(system: System, name: str, app: str, object_name: str, text
         found = (await lines(system, name, app)).get(object_name)
         return found is not None and text in found["message"]
 
-    await hubs.until(told, f"{name} says {text!r}", seconds=30)
+    await hubs.until(told, f"{name} says {text!r}")
 
 
 async def test_a_secret_is_opened_where_its_key_is_and_nowhere_else(
@@ -73,11 +73,11 @@ async def test_a_secret_is_opened_where_its_key_is_and_nowhere_else(
                 state = (await system.reported(two)).get("web-two", {})
                 return str(state.get("message", "")) if "decrypted" in state.get("message", "") else ""
 
-            await hubs.until(opened, "the secret", seconds=30)
+            await hubs.until(opened, "the secret")
             live = await one.cluster.get(SECRET, "default", "db")
             assert live is not None
             assert base64.b64decode(live["data"]["password"]).decode() == CANARY
-            message = await hubs.until(told, "two says why not", seconds=30)
+            message = await hubs.until(told, "two says why not")
             assert "apps/web/db.yaml: cannot be decrypted" in message
             assert keys.recipient in message
             assert two.ours() == {}, "nothing of the app was applied"
@@ -134,7 +134,7 @@ async def test_an_app_is_observed_then_managed_then_released_as_its_set_says(
                 line = (await lines(system, "one", "web-one")).get("a")
                 return line is not None and line["health"] == "Missing"
 
-            await hubs.until(missing, "it is observed", seconds=30)
+            await hubs.until(missing, "it is observed")
             assert spoke.cluster.objects() == before, "nothing was written"
 
             await hubs.patch(system.hub, table.APPLICATION_SET, "fleet", _mode("manage"))
@@ -147,7 +147,7 @@ async def test_an_app_is_observed_then_managed_then_released_as_its_set_says(
                     [item for key, item in spoke.cluster.objects().items() if key[3] == "a"]
                 )
 
-            await hubs.until(free, "it is released", seconds=30)
+            await hubs.until(free, "it is released")
             assert spoke.ours() == {"a": "1"}
 
 

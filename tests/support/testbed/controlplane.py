@@ -128,7 +128,7 @@ class ControlPlane:
         if user is not None:
             asked.add_header("Authorization", f"Bearer {user.token}")
         try:
-            with _opener(context or self.ssl_context()).open(asked, timeout=10) as answer:
+            with _opener(context or self.ssl_context()).open(asked, timeout=60) as answer:
                 return Answer(answer.status, _lowered(answer.headers), answer.read())
         except urllib.error.HTTPError as refusal:
             with refusal:
