@@ -189,7 +189,9 @@ class Hub:
         self.world = World(store, objects)
         self.charts = Charts(settings.data / "charts")
         self._open.push_async_callback(self.charts.close)
-        self.trees = Trees(Depots(self.mirrors, self.charts), store, every=settings.poll, now=self._clock)
+        depots = Depots(self.mirrors, self.charts)
+        self.trees = Trees(depots, store, every=settings.poll, now=self._clock, heard=self._heard)
+        self._open.push_async_callback(self.trees.close)
         signed = Integrity(self.trees.refs, self.signatures)
         signed.enabled = integrity.enabled(os.environ.get(integrity.SWITCH, ""))
         self._cache = Cache()
@@ -393,6 +395,10 @@ class Hub:
         if any(one.verb == "DELETED" and one.resource == table.CLUSTER.resource for one in changes):
             # Nobody is left to be waited for there.
             self._remove.wake.set()
+
+    def _heard(self) -> None:
+        self._poll.wake.set()
+        self._moved()
 
     def _moved(self) -> None:
         self._expand.wake.set()

@@ -2,17 +2,20 @@
 
 An up-to-date check is one ref listing, a new commit one fetch, however many sets and applications use the repository.
 A repository that cannot be reached keeps answering with what is known, marked partial: good enough to go on with,
-never good enough to remove by.
+never good enough to remove by. One that says nothing counts as such after a moment, so that nobody waits for another's
+repository; it goes on being asked, and whoever uses it hears of the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -25,6 +28,13 @@ from hub.store.base import Store
 
 RETRY_SECONDS = 20.0
 """After which a repository is looked at again whose newest commit could not be fetched or written down."""
+
+PATIENCE = 5.0
+"""Seconds for which others wait for a repository's answer."""
+FAILING_PATIENCE = 0.5
+"""The same for a repository that failed last."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger("trees")
 
@@ -58,19 +68,42 @@ class Repo:
     commits: dict[str, str] = field(default_factory=dict)
     """Revision -> commit, as of `refs`."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by a listing."""
+    asked: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    """Which commits, and what revisions are, it is being asked for."""
+    silent: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Questions whose answers nobody waits for any more."""
+    again: bool = False
+    """Whether it shall be looked at once more at the end of the silence."""
 
 
 class Trees:
-    """Answers for (repository, revision). `every` is the poll interval in seconds, `now` tells the time."""
+    """Answers for (repository, revision). `every` is the poll interval in seconds, `now` tells the time; `heard` is called
+    when a repository answers, or fails at last, for which nobody waited any more.
+    """
 
     def __init__(
-        self, mirrors: Mirrors, store: Store, *, every: float = 180.0, now: Callable[[], float] = time.time
+        self,
+        mirrors: Mirrors,
+        store: Store,
+        *,
+        every: float = 180.0,
+        now: Callable[[], float] = time.time,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
         self._mirrors = mirrors
         self._store = store
         self._every = every
         self._now = now
+        self._heard = heard
         self._repos: dict[str, Repo] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def close(self) -> None:
+        """Waits for nobody any more."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def in_use(self) -> Iterable[Repo]:
         return self._repos.values()
@@ -87,21 +120,25 @@ class Trees:
         """
         repo = await self._repo(url)
         began = time.monotonic() - older
-        async with repo.lock:
-            if repo.looked > began:
-                return False
-            return await self._list(repo)
+        if repo.silent:
+            repo.again = True
+            return False
+
+        async def listed() -> bool:
+            async with repo.lock:
+                return False if repo.looked > began else await self._list(repo)
+
+        with contextlib.suppress(Unavailable):
+            return await self._awaited(repo, self._begun(listed()))
+        return False
 
     async def tree(self, url: str, revision: str) -> Answer[Tree]:
         """The files at a revision: complete, partial while the remote does not answer, or failed."""
         try:
-            repo = await self._repo(url)
-            async with repo.lock:
-                if not repo.refs:
-                    await self._list(repo)
-                if not repo.refs:
-                    raise Unavailable(repo.error)
-                commit = await self._commit(repo, revision)
+            repo = await self._known(url)
+            if (commit := repo.commits.get(revision)) is None:
+                resolving = self._asking(repo, f"revision {revision}", lambda: self._commit(repo, revision))
+                commit = await self._awaited(repo, resolving)
             tree = await self._fetched(repo, commit)
         except ArgosyError as error:
             return Failed(f"{repos.redacted(url)} at {revision or 'HEAD'}: {error.message}")
@@ -112,13 +149,10 @@ class Trees:
 
     async def refs(self, url: str) -> Mapping[str, str]:
         """ref -> commit as of the last look, which is the first where there was none. Raises `Unavailable`."""
-        repo = await self._repo(url)
-        async with repo.lock:
-            if not repo.refs:
-                await self._list(repo)
-            if not repo.refs:
-                raise Unavailable(f"{repos.redacted(url)}: {repo.error}")
-            return repo.refs
+        try:
+            return (await self._known(url)).refs
+        except Unavailable as error:
+            raise Unavailable(f"{repos.redacted(url)}: {error.message}") from None
 
     async def commit(self, url: str, revision: str) -> str:
         """The commit of a revision that nobody follows, as the remote says now: what was listed last may be old. Raises
@@ -142,12 +176,64 @@ class Trees:
         """The tree of a commit. Where it cannot be fetched the repository counts as failed until its next good listing,
         which then looks like a change: the commit must not need another one to be noticed.
         """
+        fetching = self._asking(repo, commit, lambda: self._mirrors.tree(repo.url, commit))
         try:
-            return await self._mirrors.tree(repo.url, commit)
+            return await self._awaited(repo, fetching)
         except Unavailable as error:
-            repo.failed, repo.error = repo.failed or self._now(), error.message
-            repo.due = min(repo.due, time.monotonic() + RETRY_SECONDS)
+            self._fetch_failed(repo, error)
             raise
+
+    def _fetch_failed(self, repo: Repo, error: ArgosyError) -> None:
+        repo.failed, repo.error = repo.failed or self._now(), error.message
+        repo.due = min(repo.due, time.monotonic() + RETRY_SECONDS)
+
+    # --- nobody waits for long ------------------------------------------------------------------------------------
+
+    def _begun(self, asking: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(asking)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _asking(self, repo: Repo, what: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
+        """A question, asked once however many want to know."""
+        if (task := repo.asked.get(what)) is None:
+            task = repo.asked[what] = self._begun(ask())
+            task.add_done_callback(functools.partial(self._answered, repo, what))
+        return task
+
+    async def _awaited(self, repo: Repo, task: asyncio.Task[T]) -> T:
+        """What a question's answer is. Raises `Unavailable` where that takes long: it goes on being waited for aside."""
+        if not task.done() and task not in repo.silent:
+            await asyncio.wait({task}, timeout=FAILING_PATIENCE if repo.failed else PATIENCE)
+        if task.done():
+            return task.result()
+        if not repo.failed:
+            repo.failed, repo.error = self._now(), "no answer yet, still waiting for one"
+        if task not in repo.silent:
+            log.warning("repository says nothing", repo=repos.redacted(repo.url))
+            repo.silent.add(task)
+            task.add_done_callback(functools.partial(self._silence_ended, repo))
+        raise Unavailable(repo.error)
+
+    def _answered(self, repo: Repo, what: str, task: asyncio.Task[Any]) -> None:
+        del repo.asked[what]
+        if task not in repo.silent or task.cancelled():
+            return
+        if isinstance(error := task.exception(), ArgosyError):
+            self._fetch_failed(repo, error)
+        else:
+            # A good listing is what it counts as well by again.
+            repo.again = True
+
+    def _silence_ended(self, repo: Repo, task: asyncio.Task[Any]) -> None:
+        repo.silent.discard(task)
+        if task.cancelled():
+            return
+        task.exception()
+        if repo.again:
+            repo.again, repo.due = False, 0.0
+        self._heard()
 
     def state(self, url: str, revision: str) -> tuple[str, bool]:
         """(the commit as of the last look, whether the remote answered it): what an evaluation's answer depends on. No I/O;
@@ -164,6 +250,21 @@ class Trees:
             repo = self._repos.setdefault(key, Repo(url, kept))
         return repo
 
+    async def _known(self, url: str) -> Repo:
+        """A repository that was looked at. Raises `Unavailable`."""
+        repo = await self._repo(url)
+
+        async def listed() -> None:
+            async with repo.lock:
+                if not repo.refs:
+                    await self._list(repo)
+
+        if not repo.refs and not repo.silent:
+            await self._awaited(repo, self._begun(listed()))
+        if not repo.refs:
+            raise Unavailable(repo.error)
+        return repo
+
     async def _list(self, repo: Repo) -> bool:
         now, ticks = self._now(), time.monotonic()
         # Looks at many repositories of one host spread by themselves.
@@ -177,26 +278,27 @@ class Trees:
             log.warning("repository not reachable", repo=repos.redacted(repo.url), error=error.message)
             return False
         moved = refs != repo.refs
-        repo.failed, repo.error, repo.seen = 0.0, "", now
         if moved:
             key, due = repos.identity(repo.url), repo.due
             # Where the store fails, the refs stay the old ones, and the next look sees the change again.
             repo.due = min(due, ticks + RETRY_SECONDS)
             await self._store.write(lambda tx: heads.replace(tx, key, refs, now))
+            repo.commits = await self._moved(repo, refs)
             repo.refs, repo.due = refs, due
-            for revision in tuple(repo.commits):
-                await self._move(repo, revision)
+        repo.failed, repo.error, repo.seen = 0.0, "", now
         return moved
 
-    async def _move(self, repo: Repo, revision: str) -> None:
-        """Where a revision is now. One that vanished keeps no commit, so that its users hear why."""
-        try:
-            repo.commits[revision] = await self._mirrors.resolve(repo.url, revision, refs=repo.refs)
-        except ArgosyError:
-            del repo.commits[revision]
+    async def _moved(self, repo: Repo, refs: Mapping[str, str]) -> dict[str, str]:
+        """Where the revisions in use are now. One that vanished keeps no commit, so that its users hear why."""
+        found = {}
+        for revision in tuple(repo.commits):
+            with contextlib.suppress(ArgosyError):
+                found[revision] = await self._mirrors.resolve(repo.url, revision, refs=refs)
+        return found
 
     async def _commit(self, repo: Repo, revision: str) -> str:
-        if (commit := repo.commits.get(revision)) is None:
-            commit = await self._mirrors.resolve(repo.url, revision, refs=repo.refs)
+        refs = repo.refs
+        commit = await self._mirrors.resolve(repo.url, revision, refs=refs)
+        if repo.refs is refs:
             repo.commits[revision] = commit
         return commit
