@@ -64,6 +64,7 @@ from hub.loops.integrity import Integrity
 from hub.loops.kitchen import Kitchen
 from hub.loops.mover import Mover
 from hub.loops.poller import Poller
+from hub.loops.provided import Provided
 from hub.loops.recorder import Recorder
 from hub.loops.remover import Remover
 from hub.loops.renderer import Renderer
@@ -202,12 +203,14 @@ class Hub:
         self.poller = Poller(self.trees, self._moved, looking)
         self._poll = Loop("poller", self.poller.run, every=max(0.5, min(settings.poll, 10.0)), wake=looking)
         expanding = Wake()
+        self._provided = Provided(self._provide, self._told)
+        self._open.push_async_callback(self._provided.close)
         self.expander = Expander(
             store,
             objects,
             self.world,
             self.trees,
-            self._provide,
+            self._provided.answer,
             expanding,
             self._generated,
             self._clock,
@@ -478,6 +481,7 @@ class Hub:
         pushes = webhook.parse(headers, body, self._push_secrets)
         self.poller.ask(lambda url: any(push.concerns(url) for push in pushes))
         if names := pulls.named(headers, body):
+            self._provided.forget(lambda request: pulls.concerns(names, request))
             self.expander.ask(lambda request: pulls.concerns(names, request))
 
     async def _ask(self, cluster: str, question: Question, seconds: float) -> dict[str, Any]:
@@ -486,6 +490,9 @@ class Hub:
     async def _provide(self, request: ProviderRequest) -> Answer[Sequence[Mapping[str, Any]]]:
         async with aiohttp.ClientSession() as session:
             return await providers.answer(session, request, seconds=PROVIDER_SECONDS, cache=self._cache)
+
+    def _told(self, request: ProviderRequest, answer: Answer[Sequence[Mapping[str, Any]]]) -> None:
+        self.expander.told(request, answer)
 
     def _mint(self, tx: Tx, cluster: str, lifetime: float) -> str:
         """A new join token's text for one cluster, by id."""

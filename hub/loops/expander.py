@@ -139,6 +139,15 @@ class Expander:
         for known in self._known.values():
             known.stale = True
 
+    def told(self, request: ProviderRequest, answer: Answer[Sequence[Mapping[str, Any]]]) -> None:
+        """Takes up an answer that came when nobody waited for it any more."""
+        found = [known for known in self._known.values() if request in known.inputs.providers]
+        for known in found:
+            known.kept[request] = answer
+            known.stale = True
+        if found:
+            self._wake.set()
+
     def looked_at(self, uid: str) -> Inputs | None:
         """What a set's last evaluation looked at; None where there was none in this run of the hub."""
         known = self._known.get(uid)
@@ -352,10 +361,11 @@ class Expander:
             before = dict(self._world.versions)
             evaluation = await self._quickly(known, known.evaluator, asked)
             if not evaluation.requests and not asked.missing:
+                # Who was told meanwhile to ask anew does not keep what was answered before.
                 known.kept = {
                     request: answer
                     for request, answer in asked.answers.items()
-                    if request in evaluation.inputs.providers
+                    if request in evaluation.inputs.providers and not known.stale
                 }
                 found = {f"{group}/{kind}" for group, kind, _ in evaluation.inputs.objects}
                 return tuple((resource, before.get(resource, 0)) for resource in sorted(found)), evaluation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -16,22 +17,28 @@ from hubs import Repo, config_map
 
 from hub.assembly import Hub
 from hub.core.served import table
+from hub.loops import provided
 
 
 @dataclass
 class Host:
-    """GitHub's list of pull requests, as far as the hub asks for it."""
+    """GitHub's list of pull requests, as far as the hub asks for it. It answers while `speaks` is set, with what was open
+    when it was asked.
+    """
 
     open: list[int] = field(default_factory=list)
     broken: str = ""
     asked: int = 0
     url: str = ""
+    speaks: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def pulls(self, request: web.Request) -> web.Response:
         self.asked += 1
+        found = [_pull(number) for number in self.open]
+        await self.speaks.wait()
         if self.broken:
             return web.Response(text=self.broken, content_type="text/html")
-        return web.json_response([_pull(number) for number in self.open])
+        return web.json_response(found)
 
 
 def _pull(number: int) -> dict[str, Any]:
@@ -54,6 +61,7 @@ async def serving(host: Host) -> AsyncIterator[Host]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    host.speaks.set()
     try:
         yield host
     finally:
@@ -149,3 +157,36 @@ async def test_a_bad_answer_is_a_failure_and_removes_nothing(hub: Hub, repo: Rep
 
 async def fresh(hub: Hub) -> bool:
     return not hubs.condition((await hubs.listed(hub, table.APPLICATION_SET))["fleet"], "Stale")
+
+
+async def test_others_go_on_while_one_service_says_nothing(
+    hub: Hub, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provided, "PATIENCE", 0.5)
+    # The service's own time must not be what ends it.
+    monkeypatch.setattr("hub.assembly.PROVIDER_SECONDS", 3600.0)
+    async with serving(Host([1])) as host:
+        host.speaks.clear()
+        await hubs.add_cluster(hub, "one", env="prod")
+        await hubs.add(hub, table.APPLICATION_SET, appset(repo, host))
+        await hubs.until(lambda: host.asked, "it is asked")
+        await hubs.add(hub, table.APPLICATION_SET, hubs.appset(repo, "other"))
+        await hubs.until(lambda: names_are(hub, {"web-one"}), "the other set's application")
+
+        async def told() -> bool:
+            found = (await hubs.listed(hub, table.APPLICATION_SET))["fleet"]
+            return "no answer yet, still waiting for one" in json.dumps(found["status"]["conditions"])
+
+        await hubs.until(told, "the set says what it waits for")
+        host.speaks.set()
+        await hubs.until(lambda: names_are(hub, {"web-one", "pr-1-one"}), "what the late answer says")
+        assert host.asked == 1, "an answer that comes late is an answer"
+
+        host.speaks.clear()
+        opened(hub)
+        await hubs.until(lambda: host.asked == 2, "it is asked again")
+        host.open.append(2)
+        opened(hub)
+        await hubs.until(lambda: host.asked == 3, "what was asked before is not what is so now")
+        host.speaks.set()
+        await hubs.until(lambda: names_are(hub, {"web-one", "pr-1-one", "pr-2-one"}), "what is so now")
