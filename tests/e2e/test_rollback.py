@@ -15,6 +15,8 @@ from hubs import Repo
 from testbed import credentials
 from testbed.controlplane import ControlPlane
 
+from argosy.objects import Manifest
+
 DEPLOYMENT = """apiVersion: apps/v1
 kind: Deployment
 metadata: {{name: web}}
@@ -97,6 +99,7 @@ def rollout(fleet: Fleet, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.timeout(900)
 def test_a_bad_image_is_caught_by_the_canary_and_rolled_back_and_the_other_cluster_never_sees_it(
     fleet: Fleet, repo: Repo, living_control_plane: ControlPlane, control_planes: list[ControlPlane]
 ) -> None:
@@ -104,10 +107,16 @@ def test_a_bad_image_is_caught_by_the_canary_and_rolled_back_and_the_other_clust
         _caught(fleet, repo, living_control_plane, control_planes[0])
 
 
+def _policy(deadline: str) -> Manifest:
+    stages = (rolling.stage("canary", "canary", soak="2s", deadline=deadline), rolling.stage("rest"))
+    return rolling.policy(*stages, onFailure="rollback")
+
+
 def _caught(fleet: Fleet, repo: Repo, canary: ControlPlane, main: ControlPlane) -> None:
-    stages = (rolling.stage("canary", "canary", soak="2s", deadline="20s"), rolling.stage("rest"))
-    fleet.apply(rolling.policy(*stages, onFailure="rollback"), rolling.appset(repo))
-    wait(lambda: rollout(fleet, "fleet-1").get("phase") == "Completed", "the first release", seconds=90)
+    # The good release may take its time.
+    fleet.apply(_policy("10m"), rolling.appset(repo))
+    wait(lambda: rollout(fleet, "fleet-1").get("phase") == "Completed", "the first release", seconds=200)
+    fleet.apply(_policy("20s"))
     assert image(canary) == image(main) == "web:1"
     untouched = deployment(main)["metadata"]
 
@@ -115,7 +124,7 @@ def _caught(fleet: Fleet, repo: Repo, canary: ControlPlane, main: ControlPlane) 
     commit = repo.commit({"apps/web/web.yaml": bad})
     fleet.push(repo)
     wait(lambda: image(canary) == "web:broken", "the canary gets the bad image")
-    wait(lambda: rollout(fleet, "fleet-2").get("phase") == "RolledBack", "the rollback", seconds=90)
+    wait(lambda: rollout(fleet, "fleet-2").get("phase") == "RolledBack", "the rollback", seconds=200)
 
     over = rollout(fleet, "fleet-2")
     assert over["message"] == "stage canary: 1 failed, the failure budget is 0"
@@ -127,7 +136,7 @@ def _caught(fleet: Fleet, repo: Repo, canary: ControlPlane, main: ControlPlane) 
     wait(
         lambda: fleet.get("application", "web-canary")["status"]["health"]["status"] == "Healthy",
         f"the canary is healthy; at first {fleet.get('application', 'web-canary')['status']}",
-        seconds=90,
+        seconds=200,
     )
     assert deployment(main)["metadata"]["uid"] == untouched["uid"]
     assert deployment(main)["metadata"]["generation"] == untouched["generation"]

@@ -256,6 +256,6 @@ async def test_a_cluster_that_is_gone_is_forgotten_at_once(
                 return not any(rows) and not any(name.endswith("-two") for name in found)
 
             await hubs.until(forgotten, "no row of it is left")
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 30, "without waiting for anything that comes every now and then"
             assert set(lost.ours()) == set(merged(FIRST)), "what runs there is left alone"
             await system.settles(dict.fromkeys(("one", "three"), merged(FIRST)))

@@ -64,7 +64,7 @@ async def test_the_commands_show_and_steer_a_rollout(hub: Hub, repo: Repo, fleet
     began = time.monotonic()
     await said(hub, "rollout", "approve", "fleet-1", "--gate", "go")
     await reaches(hub, "fleet-1", phase="Completed")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30, "nobody waited for the look that comes every minute"
     watched = await watching
     assert watched.returncode == 0, watched.stderr
     assert "Paused" in watched.stdout
