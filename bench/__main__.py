@@ -32,6 +32,7 @@ BENCHMARKS = {
     "B11": "b11_weight",
     "B12": "b12_lists",
     "B13": "b13_live",
+    "B14": "b14_where",
 }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,6 +163,11 @@ def vast(folder: Path, clusters: int, statuses: int, joined: int, detail: bytes)
 
 def _put(tx: Tx, row: Row) -> None:
     objects.put(tx, row, expected_rv=None, stamp=lambda body, rv: body)
+
+
+def write(database: Path, job: Callable[[Tx], object]) -> None:
+    """Runs a job on the store of a hub that does not run."""
+    asyncio.run(_write(database, job))
 
 
 async def _write(database: Path, job: object) -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from hub.core import semver
 
@@ -37,8 +37,7 @@ DONE = frozenset((Place.RUNNING, Place.NEWER, Place.NOT_TARGETED))
 """Nobody waits for a cluster there."""
 
 
-@dataclass(frozen=True, slots=True)
-class App:
+class App(NamedTuple):
     """One application on its cluster, as the store knows it, by one of its sources that is of the commit's repository.
     Times are Unix seconds. `uid` is the application's; one with several such sources is there once for each.
 
@@ -199,6 +198,9 @@ def _answers(apps: Sequence[App], cluster: Cluster, history: History) -> list[Ve
         views.setdefault(app.uid or app.name, []).append(app)
     found = []
     for several in views.values():
+        if len(several) == 1:
+            found.append((several[0], *_answer(several[0], cluster, history)))
+            continue
         ahead = [app for app in several if history.tips.get(app.target, False)] or several
         verdicts = [(app, *_answer(app, cluster, history)) for app in ahead]
         found.append(min(verdicts, key=lambda one: WORST_FIRST.index(one[1])))

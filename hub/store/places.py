@@ -111,11 +111,15 @@ class Made:
         self._provenance = provenance.every(tx)
         self._concerns = concerns
         self._known: dict[str, bool] = {}
+        self._single: dict[tuple[str, str, str], list[View]] = {}
 
     def views(self, repo: str, target: str, commit: str, several: str) -> list[View]:
         """The concerned sources of an application, of those that are followed alike the first."""
         if not several:
-            return [View(repo, target, commit)] if self._concerned(repo) else []
+            key = (repo, target, commit)
+            if key not in self._single:
+                self._single[key] = [View(*key)] if self._concerned(repo) else []
+            return self._single[key]
         found: dict[tuple[str, str], View] = {}
         for url, asked, at in cause.commits_of(repo, target, commit, several):
             if self._concerned(url):

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench import b1_connect, b2_fanout, b3_restart, b4_ingest, b10_delivery, b12_lists, harness
+from bench import b1_connect, b2_fanout, b3_restart, b4_ingest, b10_delivery, b12_lists, b14_where, harness
 from bench.figures import Result
 from bench.harness import Bench, Broken
 
@@ -56,6 +56,12 @@ def test_a_restarted_hub_knows_its_fleet(bench: Bench) -> None:
 def test_lists_are_counted_alone_and_under_reports(bench: Bench) -> None:
     found = b12_lists.run(bench, 3, 1, 0.5)
     _check(found, {"lists", "p99", "lists_streaming", "p99_ack"}, {"lists_ratio", "ack_ratio"})
+
+
+def test_where_is_asked_over_http(bench: Bench) -> None:
+    found = b14_where.run(bench, 4, 2)
+    _check(found, {"first", "p50", "last", "cpu"}, set())
+    assert found.figures["bytes"].median > 0
 
 
 def test_a_part_that_fails_says_why(bench: Bench) -> None:

@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from largefleet import APPS, CLUSTERS, fill
-
+from bench.largefleet import APPS, CLUSTERS, fill
 from hub.core import overview
 from hub.core.clusters import Agent
 from hub.store import overview as store

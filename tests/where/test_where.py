@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +23,7 @@ def app(**parts: object) -> App:
     made = App(
         "web", "one", "b2", "c2", "c3", "main", "", "b2", "c2", "b2", "c2", "Synced", "Healthy", "Succeeded"
     )
-    return replace(made, **parts)  # type: ignore[arg-type]
+    return made._replace(**parts)  # type: ignore[arg-type]
 
 
 def place(found: App, commit: str, *, connected: bool = True, tip: str = "c5") -> tuple[Place, str]:
@@ -58,14 +56,14 @@ def test_on_its_way_waiting_failed_and_offline_have_their_reasons() -> None:
     assert place(waiting, "c2")[0] is Place.RUNNING, "the older commit is there all the while"
     moving = app(**NEXT, assigned="b4", assigned_from="c4", sync="OutOfSync")
     assert place(moving, "c4")[0] is Place.IN_PROGRESS
-    assert place(replace(moving, waits_for="not healthy yet"), "c4") == (
+    assert place(moving._replace(waits_for="not healthy yet"), "c4") == (
         Place.IN_PROGRESS,
         "web: not healthy yet",
     )
-    manual = replace(moving, manual=True)
+    manual = moving._replace(manual=True)
     assert place(manual, "c4") == (Place.WAITING, "web: a sync: it is not automated")
-    assert place(replace(manual, phase="Running"), "c4")[0] is Place.IN_PROGRESS
-    failed = replace(moving, phase="Failed", message="no such kind")
+    assert place(manual._replace(phase="Running"), "c4")[0] is Place.IN_PROGRESS
+    failed = moving._replace(phase="Failed", message="no such kind")
     assert place(failed, "c4") == (Place.FAILED, "web: sync Failed: no such kind")
     assert place(moving, "c4", connected=False) == (Place.OFFLINE, "web: its agent is not connected")
     assert place(app(), "c3", connected=False)[0] is Place.RUNNING, "what it had is there, connected or not"
@@ -77,9 +75,9 @@ def test_on_its_way_waiting_failed_and_offline_have_their_reasons() -> None:
 def test_applied_is_not_done() -> None:
     there = app(**NEXT, assigned="b4", assigned_from="c4", running="b4", running_from="c4")
     assert place(there, "c4")[0] is Place.RUNNING
-    assert place(replace(there, health="Progressing"), "c4")[0] is Place.IN_PROGRESS
-    assert place(replace(there, health="Degraded"), "c4") == (Place.FAILED, "web: health Degraded")
-    assert place(replace(there, health="Degraded"), "c2")[0] is Place.NEWER, (
+    assert place(there._replace(health="Progressing"), "c4")[0] is Place.IN_PROGRESS
+    assert place(there._replace(health="Degraded"), "c4") == (Place.FAILED, "web: health Degraded")
+    assert place(there._replace(health="Degraded"), "c2")[0] is Place.NEWER, (
         "that is not that commit's trouble"
     )
 

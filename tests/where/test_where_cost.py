@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from largefleet import APPS, CLUSTERS, fill
-
+from bench.largefleet import APPS, CLUSTERS, fill
 from hub.core import where
 from hub.core.where import History, Place
 from hub.store import places, sqlite
