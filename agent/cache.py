@@ -24,6 +24,7 @@ from argosy.objects import Manifest
 
 log = structlog.get_logger("cache")
 
+STATE = "state.json"
 SPARE_BYTES = 256 * 1024 * 1024
 """How much of bundles that are no longer assigned is kept: what was applied before is known by them."""
 UNPACKED = 4
@@ -43,7 +44,7 @@ class Cache:
     use a thread."""
 
     def __init__(self, folder: Path, *, spare_bytes: int = SPARE_BYTES) -> None:
-        self._state = folder / "state.json"
+        self._state = folder / STATE
         self._bundles = folder / "bundles"
         self._spare = spare_bytes
         self._unpacked: OrderedDict[str, list[Manifest]] = OrderedDict()
@@ -66,8 +67,7 @@ class Cache:
 
     def write(self, state: State) -> None:
         """Makes the state durable. Raises `Unavailable` where that fails (disk full); then the old one still holds."""
-        raw = objects.canonical(asdict(state))
-        replace_file(self._state, objects.digest(raw).encode() + b"\n" + raw)
+        replace_file(self._state, written(state))
 
     def has(self, digest: str) -> bool:
         """Whether a bundle is here (it may still prove damaged when it is loaded)."""
@@ -136,6 +136,12 @@ class Cache:
         if kind != "sha256" or not digits.isalnum():
             raise Invalid(f"{digest!r} is no digest of a bundle")
         return self._bundles / f"{digits}.zst"
+
+
+def written(state: State) -> bytes:
+    """A state as it is on disk."""
+    raw = objects.canonical(asdict(state))
+    return objects.digest(raw).encode() + b"\n" + raw
 
 
 def replace_file(path: Path, data: bytes) -> None:

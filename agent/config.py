@@ -24,6 +24,8 @@ class Config:
     health: str = ""
     policy: Path | None = None
     keys: Path | None = None
+    state_secret: str = ""
+    """`NAMESPACE/NAME` of the Secret that keeps what of `state` is small, "" for none."""
     child: bool = False
     """Whether the end of standard input ends the agent."""
     log_level: str = "info"
@@ -43,6 +45,11 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     run.add_argument("--memory", action="store_true", help="an in-memory cluster instead of a real one")
     run.add_argument(
         "--state", metavar="DIR", type=Path, help=f"where key and state live (default {DEFAULT_STATE})"
+    )
+    run.add_argument(
+        "--state-secret",
+        metavar="NAMESPACE/NAME",
+        help="Secret that keeps identity and small state, where the folder does not outlive its pod",
     )
     run.add_argument(
         "--health", metavar="HOST:PORT", default="", help="serve /livez, /readyz and /status there"
@@ -69,6 +76,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         run.error("--memory has no kubeconfig and no context")
     if found.context and not found.kubeconfig:
         run.error("--context needs --kubeconfig")
+    secret = found.state_secret or environment.get("ARGOSY_STATE_SECRET", "")
+    if secret and found.memory:
+        run.error("--memory has no Secret to keep its state in")
     return Config(
         state=found.state or Path(environment.get("ARGOSY_STATE") or DEFAULT_STATE),
         join=found.join or environment.get("ARGOSY_JOIN", ""),
@@ -78,6 +88,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
         health=found.health,
         policy=found.policy or _path(environment.get("ARGOSY_POLICY")),
         keys=found.keys or _path(environment.get("ARGOSY_KEYS")),
+        state_secret=secret,
         child=found.child,
         log_level=found.log_level,
         log_format=found.log_format,

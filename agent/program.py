@@ -39,15 +39,19 @@ from agent.loops.surveyor import Surveyor
 from agent.notes import Notes
 from agent.policyfile import PolicyFile
 from agent.sops.keys import KeyRing
+from agent.statesecret import StateSecret, carry, parse
 from agent.sync import Syncer
 from argosy import backoff, loop, questions
 from argosy.bundle import Desired
-from argosy.errors import Conflict, Invalid, Unavailable
+from argosy.errors import ArgosyError, Conflict, Invalid, Unavailable
 
 T = TypeVar("T")
 
 log = structlog.get_logger("agent")
 
+LAST_SECONDS = 3.0
+CARRY_SECONDS = 1.0
+"""Between two looks at what of the state is to be carried over to its Secret."""
 MEMORY_JOURNAL = "memory-cluster.journal"
 
 
@@ -99,6 +103,7 @@ class Program:
         folder = self._settings.state
         if self._settings.policy is not None:
             self.policy = PolicyFile(self._settings.policy, kubeconfig.own_namespaces())
+        secret = await self._state_secret(folder)
         identity.key_in(folder)
         self._closing.enter_context(exclusive(folder))
         cache = Cache(folder)
@@ -106,13 +111,35 @@ class Program:
         api = await self._cluster()
         who = await patiently(api.identity, "the cluster does not answer yet")
         own = Self(who.uid, self._version)
+        if secret is not None:
+            # The key must not get lost after a token was used with it.
+            await patiently(secret.save, "the state cannot be kept in the Secret yet")
         joined = await self._join(own)
+        if secret is not None:
+            await patiently(secret.save, "the state cannot be kept in the Secret yet")
+            self._closing.push_async_callback(_last_words, secret)
         offer = self._settings.join
         if elsewhere := joined.elsewhere(who.uid):
             standing.yield_to(elsewhere)
             # What the other cluster's agent holds must not become this one's.
             offer = ""
-        await self._drive(cache, ObservedCluster(api, self._observed), own, who, standing, offer)
+        driving = self._drive(cache, ObservedCluster(api, self._observed), own, who, standing, offer)
+        if secret is None:
+            await driving
+        else:
+            async with asyncio.TaskGroup() as group:
+                carrying = group.create_task(carry(secret, CARRY_SECONDS), name="carrier")
+                await driving
+                carrying.cancel()
+
+    async def _state_secret(self, folder: Path) -> StateSecret | None:
+        """The Secret that keeps the state, after it filled the folder."""
+        if not self._settings.state_secret:
+            return None
+        namespace, name = parse(self._settings.state_secret)
+        secret = StateSecret(await self._cluster(), folder, namespace, name)
+        await patiently(secret.restore, "the state cannot be read from the Secret yet")
+        return secret
 
     async def close(self) -> None:
         await self._closing.aclose()
@@ -226,6 +253,13 @@ class Program:
             "bundlesFetched": self.applier.count.fetched,
             "idle": self.applier.idle,
         }
+
+
+async def _last_words(secret: StateSecret) -> None:
+    """Carries over what the last second brought, if the cluster lets it."""
+    with contextlib.suppress(ArgosyError, TimeoutError):
+        async with asyncio.timeout(LAST_SECONDS):
+            await secret.save()
 
 
 async def connect(settings: Config) -> ClusterApi:
