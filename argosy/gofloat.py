@@ -34,6 +34,16 @@ def json_form(value: float) -> str:
     return _plain(sign, digits, exponent)
 
 
+def carried(value: int) -> int | float:
+    """A whole number once Go has read and written it as JSON without knowing its type: a float64's shortest digits,
+    9223372036854775808 -> 9223372036854776000. A float where the digits are more than 64 bits hold."""
+    if abs(value) <= 2**53:
+        return value
+    there = float(value)
+    digits = int(plain_form(there))
+    return digits if -(2**63) <= digits < 2**64 else there
+
+
 def plain_form(value: float) -> str:
     """`strconv.FormatFloat(value, 'f', -1, 64)`: never an exponent. Raises ValueError for NaN and infinity."""
     if not math.isfinite(value):

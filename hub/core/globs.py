@@ -36,11 +36,20 @@ def expression(pattern: str) -> str | None:
 @functools.lru_cache(maxsize=4096)
 def pathspec(pattern: str) -> Matcher:
     """Wildcards cross `/`; a pattern without its wildcards taken literally also selects all below a folder
-    of that name.
+    of that name; one that excludes selects all the rest.
 
     Raises `errors.Invalid` for a pattern that Git refuses.
     """
-    magic, pattern = _magic(pattern)
+    if not pattern:
+        raise Invalid("pathspec '' is none for Git: write . for all files")
+    if pattern == ":":
+        return lambda path: True
+    magic, rest = _magic(pattern)
+    found = _selecting(magic, rest)
+    return (lambda path: not found(path)) if "exclude" in magic else found
+
+
+def _selecting(magic: frozenset[str], pattern: str) -> Matcher:
     literal = _normal(pattern)
     if literal in ("", "."):
         return lambda path: True
@@ -60,18 +69,39 @@ def pathspec(pattern: str) -> Matcher:
 
 
 def _magic(pattern: str) -> tuple[frozenset[str], str]:
-    if pattern.startswith(":/"):
-        return frozenset(), pattern[2:]
-    found = re.match(r":\(([a-z,]*)\)", pattern)
-    if not found:
-        if pattern.startswith(":"):
-            raise Invalid(f"pathspec {pattern!r} is not supported")
+    """(words, the rest) of a pattern, as Git reads them (`pathspec.c`)."""
+    if not pattern.startswith(":"):
         return frozenset(), pattern
-    words = frozenset(filter(None, found[1].split(",")))
-    unknown = words - {"glob", "icase", "literal", "top"}
+    if not pattern.startswith(":("):
+        return _short_magic(pattern)
+    inside, closed, rest = pattern[2:].partition(")")
+    if not closed:
+        raise Invalid(f"pathspec {pattern!r}: ) is missing at the end of its magic")
+    words = frozenset(filter(None, inside.split(",")))
+    unknown = words - {"glob", "icase", "literal", "top", "exclude"}
     if unknown:
         raise Invalid(f"pathspec magic {', '.join(sorted(unknown))!r} is not supported in {pattern!r}")
-    return words, pattern[found.end() :]
+    if {"glob", "literal"} <= words:
+        raise Invalid(f"pathspec {pattern!r}: 'literal' and 'glob' are incompatible")
+    return words, rest
+
+
+_SHORT = {"/": "top", "!": "exclude", "^": "exclude"}
+_RESERVED = frozenset("!\"#%&',-/:;<=>@_`~")
+"""What Git keeps for magic to come, and refuses."""
+
+
+def _short_magic(pattern: str) -> tuple[frozenset[str], str]:
+    at, words = 1, set()
+    while at < len(pattern) and pattern[at] != ":":
+        sign = pattern[at]
+        if sign not in _SHORT:
+            if sign in _RESERVED:
+                raise Invalid(f"pathspec {pattern!r}: unimplemented pathspec magic {sign!r}")
+            break
+        words.add(_SHORT[sign])
+        at += 1
+    return frozenset(words), pattern[at + 1 :] if pattern[at : at + 1] == ":" else pattern[at:]
 
 
 def _normal(pattern: str) -> str:

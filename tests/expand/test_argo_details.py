@@ -230,3 +230,41 @@ def test_patches_that_kubernetes_refuses(patch: str, message: str) -> None:
     }
     found = evaluated(ONE, spec=app_spec(sourceHydrator=hydrator), templatePatch=patch)
     assert message in found.problems[0].message
+
+
+BIG = {
+    "p53": 2**53,
+    "r53": 2**53 + 1,
+    "p63": 2**63 - 1,
+    "q63": 2**63,
+    "neg": -(2**63) + 1,
+    "list": [2**53 + 1, "x"],
+}
+CARRIED = {
+    "p53": 9007199254740992,
+    "r53": 9007199254740992,
+    "p63": 9223372036854776000,
+    "q63": 9223372036854776000,
+    "neg": -9223372036854775807 - 1,
+    "list": [9007199254740992, "x"],
+}
+
+
+@pytest.mark.parametrize("go", [True, False])
+def test_numbers_in_raw_json_pass_through_a_float64(go: bool) -> None:
+    """Argo CD reads raw JSON into Go's `any` and writes it again, templates or not (3.6.1, `deeplyReplace`)."""
+    spec = app_spec(source={"repoURL": "r", "helm": {"valuesObject": {**BIG, "deep": {"r53": 2**53 + 1}}}})
+    metadata = {"name": "{{.name}}" if go else FAST}
+    found = evaluated(ONE, spec=spec, metadata=metadata, goTemplate=go).applications[0]
+    values = found["spec"]["source"]["helm"]["valuesObject"]
+    assert values.pop("deep") == {"r53": 2**53}
+    assert values.pop("neg") in (-9223372036854775808, -9.223372036854776e18)
+    assert values == {name: number for name, number in CARRIED.items() if name != "neg"}
+
+
+def test_numbers_of_a_patch_are_whole_as_far_as_an_int64_goes() -> None:
+    patch = "spec: {source: {helm: {valuesObject: {a: 9007199254740993, b: 9223372036854775807, c: 9223372036854775808}}}}"
+    metadata = {"name": "{{.name}}"}
+    found = evaluated(ONE, metadata=metadata, goTemplate=True, templatePatch=patch).applications[0]
+    values = found["spec"]["source"]["helm"]["valuesObject"]
+    assert values == {"a": 2**53 + 1, "b": 2**63 - 1, "c": 9223372036854776000}

@@ -98,7 +98,7 @@ def test_the_highest_tag_of_a_range_and_none_for_a_pin() -> None:
         ("a/[^b].y", "a/c.y", True, True),
         ("*", "a/b/c", True, False),
         ("a/**", "a", False, True),
-        ("", "anything", True, False),
+        (".", "anything", True, False),
     ],
 )
 def test_the_two_ways_of_globbing_files(pattern: str, path: str, old: bool, new: bool) -> None:
@@ -106,7 +106,9 @@ def test_the_two_ways_of_globbing_files(pattern: str, path: str, old: bool, new:
     assert globs.doublestar(pattern)(path) is new
 
 
-@pytest.mark.parametrize("pattern", ["/abs/*", "../up", "a/../../up", ":(bogus)x", ":!x"])
+@pytest.mark.parametrize(
+    "pattern", ["/abs/*", "../up", "a/../../up", ":(bogus)x", ":(glob", ":(glob,literal)x", ":-x", ":!%x"]
+)
 def test_a_pathspec_that_git_refuses_is_refused(pattern: str) -> None:
     with pytest.raises(Invalid, match="pathspec"):
         globs.pathspec(pattern)

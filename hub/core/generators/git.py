@@ -119,6 +119,9 @@ def _common_folder(patterns: tuple[str, ...]) -> str:
     """The folder that everything which the patterns pick is below, as far as it can be told from them; "" for the root."""
     common: list[str] | None = None
     for pattern in patterns:
+        if pattern.startswith(":"):
+            # Git's magic: what follows may pick anything.
+            return ""
         parts = _WILD.split(pattern, maxsplit=1)[0].split("/")[:-1]
         if any(part in ("", ".", "..") for part in parts):
             return ""

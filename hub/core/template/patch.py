@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from argosy import yamlio
+from argosy import gofloat, yamlio
 from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core import kinds
@@ -47,12 +47,23 @@ def _parsed(text: str) -> Any:
     """JSON where the text begins like an object, else YAML."""
     try:
         if text.lstrip().startswith("{"):
-            return json.loads(text)
-        return yamlio.load_first(text, source="templatePatch")
+            return _numbers(json.loads(text))
+        return _numbers(yamlio.load_first(text, source="templatePatch"))
     except ValueError as error:
         raise TemplateFailed(f"error in the rendered patch: not JSON: {error}") from None
     except Invalid as error:
         raise TemplateFailed(f"error in the rendered patch: {error.message}") from None
+
+
+def _numbers(value: Any) -> Any:
+    """Kubernetes' own JSON reader keeps whole numbers as far as an int64 holds them."""
+    if isinstance(value, dict):
+        return {key: _numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return gofloat.carried(value)
+    return value
 
 
 _OF_TYPES = ("expected a ", "expected an ")

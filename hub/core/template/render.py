@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from argosy import gofloat
 from hub.core import params
 from hub.core.schema import Free, ListOf, MapOf, Scalar, Shape, Struct
 from hub.core.template.base import Engine, Scope, Template, TemplateFailed
@@ -27,7 +28,8 @@ class FieldFailed(Exception):
 
 
 def compile_value(shape: Shape, value: Any, engine: Engine, path: str) -> Node | None:
-    """None for a value without templates. Raises `FieldFailed` for a template that does not parse.
+    """None for a value that stays as it is: without templates, and without numbers in raw JSON that Go's float64 cannot
+    hold. Raises `FieldFailed` for a template that does not parse.
 
     A text that renders to nothing is left out where Go's encoder would leave it out.
     """
@@ -42,6 +44,8 @@ def compile_value(shape: Shape, value: Any, engine: Engine, path: str) -> Node |
         item_shape = shape.item if isinstance(shape, ListOf) else shape
         nodes = [compile_value(item_shape, item, engine, f"{path}[{i}]") for i, item in enumerate(value)]
         return _list(value, nodes)
+    if isinstance(value, int) and isinstance(shape, Free) and (number := gofloat.carried(value)) != value:
+        return lambda scope: number
     return None
 
 
