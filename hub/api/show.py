@@ -54,7 +54,7 @@ class Viewer:
             members = shown.sets(tx, [row.uid for row in rows])
             for row in rows:
                 manifest = views.application_set(self.resources.read(row), members[row.uid])
-                yield self._rolling(tx, manifest)
+                yield views.with_health(self._rolling(tx, manifest))
         elif served is table.RELEASE:
             progress = shown.releases(tx, [row.uid for row in rows])
             for row in rows:

@@ -37,9 +37,9 @@ def of_set(
             "ParametersGenerated",
             "True",
             "ParametersGenerated",
-            "Successfully generated parameters for all Applications",
+            "All parameters have been generated successfully",
         ),
-        _condition("ResourcesUpToDate", "False", shown.reason, _listed(problems))
+        _condition("ResourcesUpToDate", "False", "ErrorOccurred", _listed(problems))
         if shown
         else _condition("ResourcesUpToDate", "True", _DONE, _ALL),
     ]
@@ -50,6 +50,25 @@ def of_set(
     if blocked:
         found.append(_condition(REMOVAL_HELD, "True", "RemovalHeld", blocked))
     return _timed(found, before, now)
+
+
+def health_of_set(conditions: Iterable[Mapping[str, Any]]) -> dict[str, str] | None:
+    """`status.health` of an ApplicationSet, None where it has no conditions yet (Argo CD 3.6, `CalculateHealth`)."""
+    known = list(conditions)
+    true = {
+        str(one.get("type")): str(one.get("message") or "") for one in known if one.get("status") == "True"
+    }
+    for kind, status in _HEALTH:
+        if kind in true:
+            return {"status": status, "message": true[kind]}
+    return {"status": "Unknown", "message": "Waiting for health status to be determined"} if known else None
+
+
+_HEALTH = (
+    ("ErrorOccurred", "Degraded"),
+    ("RolloutProgressing", "Progressing"),
+    ("ResourcesUpToDate", "Healthy"),
+)
 
 
 def of_app(

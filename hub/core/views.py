@@ -14,6 +14,7 @@ from argosy import apis
 from argosy.objects import Manifest
 from hub.core import clusters, facts, operations
 from hub.core.clusters import Agent
+from hub.core.conditions import health_of_set
 from hub.core.synced import UNKNOWN, Origin
 
 HELD = "Held"
@@ -157,6 +158,13 @@ def application_set(manifest: Manifest, members: Sequence[Member]) -> Manifest:
     ]
     status = {**(manifest.get("status") or {}), "resources": entries, "resourcesCount": len(members)}
     return {**manifest, "status": status}
+
+
+def with_health(appset: Manifest) -> Manifest:
+    """The ApplicationSet with the health that its conditions say."""
+    status = appset.get("status") or {}
+    health = health_of_set(status.get("conditions") or ())
+    return {**appset, "status": {**status, "health": health}} if health else appset
 
 
 def release_waits(why: str) -> dict[str, str]:
