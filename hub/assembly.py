@@ -277,7 +277,8 @@ class Hub:
             ("waiting", lambda topic: self._roll.wake.set()),
         ):
             self._open.callback(store.on_touch(topic, heard))
-        self._open.callback(store.on_touch("removed:", lambda topic: self._remove.wake.set()))
+        for topic in ("removed:", "lost:"):
+            self._open.callback(store.on_touch(topic, lambda topic: self._remove.wake.set()))
 
     def _facts_told(self, topic: str) -> None:
         self.renderer.told(topic)
@@ -395,8 +396,9 @@ class Hub:
         if table.ROLLOUT_POLICY.resource in changed:
             self.roller.again()
             self._roll.wake.set()
-        if any(one.verb == "DELETED" and one.resource == table.CLUSTER.resource for one in changes):
-            # Nobody is left to be waited for there.
+        gone = any(one.verb == "DELETED" and one.resource == table.CLUSTER.resource for one in changes)
+        if gone or table.REMOVAL.resource in changed:
+            # Nobody is left to be waited for there, or something was decided.
             self._remove.wake.set()
 
     def _heard(self) -> None:

@@ -322,14 +322,14 @@ class Objects:
             return wire.with_warnings(marked, written.warnings)
         kind = served.kind
         subject = failure.Subject(target.name, kind.group, kind.plural, written.object["metadata"]["uid"])
-        return self._rendered(failure.success(subject), form)
+        return wire.with_warnings(self._rendered(failure.success(subject), form), written.warnings)
 
     async def _delete_collection(self, call: Call) -> Response:
         options = await _delete_options(call)
         served = call.served
         wanted = restricted(selection(served, call.target.namespace, call.request.query_params), call.permits)
 
-        def job(tx: Tx) -> list[Manifest]:
+        def job(tx: Tx) -> list[Written]:
             rows = objects.page(tx, served.resource, wanted.namespace)
             gone = []
             for row in rows:
@@ -345,7 +345,7 @@ class Objects:
                     dry_run=options.dry_run,
                     by=f"{call.user.name}: {call.verb}",
                 )
-                gone.append(written.object)
+                gone.append(written)
                 if not options.dry_run:
                     audit.put(tx, call.record(row.name, 200, written.before, _left(written)))
             return gone
@@ -353,8 +353,14 @@ class Objects:
         run = self._store.read if options.dry_run else self._store.write
         gone = await run(job)
         kind = served.kind
-        value = {"apiVersion": kind.api_version, "kind": kind.list_kind, "metadata": {}, "items": gone}
-        return self._rendered(value, call.form)
+        value = {
+            "apiVersion": kind.api_version,
+            "kind": kind.list_kind,
+            "metadata": {},
+            "items": [one.object for one in gone],
+        }
+        said = tuple(warning for one in gone for warning in one.warnings)
+        return wire.with_warnings(self._rendered(value, call.form), said)
 
     # --- options and bodies ---
 

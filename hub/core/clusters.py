@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy.objects import Manifest
+from hub.core import removals
 from hub.core.types import ClusterFacts
 
 RESOURCE = "argosy.dev/clusters"
@@ -111,6 +112,13 @@ def _condition(kind: str, status: bool, reason: str, message: str, since: float)
 
 def _stamp(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def going(cluster: Manifest) -> bool:
+    """Whether a deleted cluster counts no more: its removal is decided, or needed no decision."""
+    metadata = cluster["metadata"]
+    waits = removals.FINALIZER in (metadata.get("finalizers") or ())
+    return bool(metadata.get("deletionTimestamp")) and not waits
 
 
 def facts_of(cluster: Manifest) -> ClusterFacts:

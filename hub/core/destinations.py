@@ -16,9 +16,11 @@ class Directory:
     clusters: Iterable[ClusterFacts]
     by_name: Mapping[str, ClusterFacts] = field(init=False)
     by_server: Mapping[str, ClusterFacts] = field(init=False)
+    ids: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {cluster.name: cluster for cluster in self.clusters})
+        object.__setattr__(self, "ids", frozenset(cluster.id for cluster in self.clusters))
         object.__setattr__(self, "by_server", {_server(c.server): c for c in self.clusters})
 
 

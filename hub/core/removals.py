@@ -132,6 +132,7 @@ def judge(
     approved: bool = False,
     elsewhere: str = "",
     limits: Caps = NO_CAPS,
+    absent: Collection[str] = (),
 ) -> Verdict:
     """What one evaluation of a set means for its existing applications.
 
@@ -139,7 +140,7 @@ def judge(
     since: two looks at one reading are no confirmation. `annotations` are the set's, `now` is Unix seconds. A set that is
     `deleting` wants none of its applications, and that is no empty reading. `approved`: a person approved the removal of
     exactly these; `elsewhere` is why others' removals forbid this one (`crowded`), "" where they do not; `limits` count
-    where the set says none.
+    where the set says none; `absent` are applications that lose nothing by going (`Loss.there`).
     """
     missing = sorted(member.name for member in existing if member.name not in wanted)
     if not complete or not missing:
@@ -155,7 +156,7 @@ def judge(
     if before is None or not set(missing) <= set(before.names):
         return Verdict(pending=pending, recheck=True)
     losing = [member for member in existing if member.name not in wanted]
-    blocked = over_cap(losing, existing, annotations, limits) or elsewhere
+    blocked = over_cap(losing, existing, annotations, limits, absent) or elsewhere
     if blocked and not approved and annotations.get(APPROVE_ANNOTATION) != pending.id:
         return Verdict(pending=pending, blocked=blocked)
     if not reread:
@@ -168,6 +169,7 @@ def over_cap(
     existing: Sequence[Member],
     annotations: Mapping[str, str],
     limits: Caps = NO_CAPS,
+    absent: Collection[str] = (),
 ) -> str:
     """Why these applications may not all go at once, "" where they may. A cap that cannot be read permits nothing."""
     own = annotations.get(CAP_ANNOTATION, "")
@@ -176,7 +178,7 @@ def over_cap(
     except Invalid as error:
         return error.message
     limit = cap.limit(len({member.cluster for member in existing}))
-    clusters = {member.cluster for member in losing}
+    clusters = {member.cluster for member in losing if member.name not in absent}
     approval = removal_id(member.name for member in losing)
     if len(clusters) <= limit or annotations.get(APPROVE_ANNOTATION) == approval:
         return ""
@@ -194,24 +196,32 @@ TOGETHER = 60.0
 def crowded(mine: Collection[str], others: Collection[str], fleet: int, limits: Caps = NO_CAPS) -> str:
     """Why the fleet as a whole forbids a removal, "" where it does not. `mine` and `others` are the clusters that lose an
     application through this set, and lost one through other removals just now; a set alone is bounded by its own cap."""
-    limit = limits.of_fleet.limit(fleet)
-    if not others or len({*mine, *others}) <= limit:
+    return over_fleet(mine, others, fleet, limits) if mine and others else ""
+
+
+def over_fleet(mine: Collection[str], others: Collection[str], fleet: int, limits: Caps = NO_CAPS) -> str:
+    """As `crowded`, for what has no cap of its own."""
+    limit, together = limits.of_fleet.limit(fleet), {*mine, *others}
+    if len(together) <= limit:
         return ""
+    other = f"with the other removals within {TOGETHER:g} s, " if others else ""
     return (
-        f"with the other removals within {TOGETHER:g} s, {len({*mine, *others})} clusters of the fleet would "
-        f"lose applications, more than the cap of {limit}{limits.said}"
+        f"{other}{len(together)} clusters of the fleet would lose applications, more than the cap of "
+        f"{limit}{limits.said}"
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One Application that would go. `kinds` counts its objects, which stay in the cluster where `cascade` is false."""
+    """One Application that would go. `kinds` counts its objects, which stay in the cluster where `cascade` is false.
+    Where the record of its cluster is gone or going, it is not `there`: nothing more can go from that cluster."""
 
     name: str
     uid: str
     cluster: str
     cascade: bool
     kinds: Mapping[str, int]
+    there: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +250,11 @@ class Plan:
     @property
     def clusters(self) -> list[str]:
         return sorted({one.cluster for one in self.losses})
+
+    @property
+    def bereft(self) -> set[str]:
+        """The clusters that a cap counts."""
+        return {one.cluster for one in self.losses if one.there}
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -301,6 +316,10 @@ WAITING, APPROVED, REJECTED, REMOVING, DONE, WITHDRAWN = (
 )
 """The phases of a Removal. The last two, and a rejection, are final."""
 OPEN = frozenset({WAITING, APPROVED, REMOVING})
+FINALIZER = "argosy.dev/removals"
+"""Keeps what was deleted in force until its removal is decided."""
+FAREWELLS = "argosy.dev/farewells"
+"""Keeps the record of a deleted cluster until its agent has let go of what it was assigned."""
 KEPT_ANNOTATION = "argosy.dev/orphaned-kept"
 """On an Application that stays although its set wants it no more: the name of the Removal that was rejected."""
 

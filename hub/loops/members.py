@@ -26,8 +26,7 @@ from hub.store.resources import NAMESPACE, Resources
 
 MANAGER = "argosy-applicationset"
 REFRESH = "argocd.argoproj.io/application-set-refresh"
-FINALIZER = "argosy.dev/removals"
-"""Keeps a deleted set until its applications went the way every removal goes."""
+FINALIZER = removals.FINALIZER
 
 
 @dataclass
@@ -171,6 +170,7 @@ class Writer:
             approved=plans.decided(self.tx, self.resources, plan, self.now),
             elsewhere=plans.elsewhere(self.tx, self.resources, plan, limits, self.now),
             limits=limits,
+            absent={loss.name for loss in plan.losses if not loss.there},
         )
         by = self._by(plan, before, verdict.pending, deleting=deleting)
         pending = replace(verdict.pending, by=by) if verdict.pending else None

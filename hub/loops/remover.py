@@ -1,4 +1,5 @@
-"""Sees deleted Applications through: tells the cluster, waits for its agent's word, lets the object go.
+"""Sees deleted Applications through: tells the cluster, waits for its agent's word, lets the object go. Clusters, projects
+and repositories under deletion are seen to as well (`hub.store.departures`).
 
 An Application keeps a finalizer of ours, so that its deletion is always seen. With Argo CD's
 `resources-finalizer.argocd.argoproj.io` its objects are deleted (cascade), without it they stay (release).
@@ -15,7 +16,7 @@ from argosy.objects import Manifest
 from hub.core import generated, hooks, policy, releases, rollingsync
 from hub.core.served import table
 from hub.loops.holding import Holding
-from hub.store import agents, apps, desired, holds, plans, reports
+from hub.store import agents, apps, departures, desired, holds, plans, reports
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
@@ -55,6 +56,8 @@ class Remover:
             # Where they go one by one, the end of one is the next one's turn.
             next_ones = any(self._turns.values()) and any(ended)
             leaving = await self._store.read(apps.leaving) if next_ones else []
+        if await self._store.read(lambda tx: departures.unfinished(tx, self._resources)):
+            await self._store.write(lambda tx: departures.see_off(tx, self._resources, self._now()))
         if await self._store.read(lambda tx: plans.unfinished(tx, self._resources)):
             await self._store.write(lambda tx: plans.follow(tx, self._resources, self._now()))
 

@@ -362,7 +362,9 @@ class Renderer:
         try:
             cluster = destinations.resolve(manifest["spec"].get("destination") or {}, directory)
         except Invalid as error:
-            return Outcome(entry, state._replace(problem=f"InvalidSpecError: {error.message}"))
+            # Where it was stays its cluster, while there is such a cluster.
+            there = state.cluster if state.cluster in directory.ids else ""
+            return Outcome(entry, state._replace(cluster=there, problem=f"InvalidSpecError: {error.message}"))
         if refused := await self._bounds.of_app(manifest, entry.sources, cluster):
             return entries.kept(entry, f"InvalidSpecError: {refused}")
         account, wrong = await self._bounds.account(manifest, cluster, self._kitchen.settings.impersonation)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from argosy.objects import Manifest
 from hub.core import destinations
-from hub.core.clusters import facts_of
+from hub.core.clusters import facts_of, going
 from hub.core.destinations import Directory
 from hub.core.fleet import Fleet, Move
 from hub.core.served import table
@@ -69,8 +69,7 @@ class World:
         """All clusters, from memory but for those that were written since."""
         moves = []
         for where, manifest in await self._refreshed(table.CLUSTER, self._clusters):
-            there = manifest is not None and not manifest["metadata"].get("deletionTimestamp")
-            new = facts_of(manifest) if there and manifest is not None else None
+            new = facts_of(manifest) if manifest is not None and not going(manifest) else None
             old = self._facts.get(where)
             if old != new:
                 moves.append(Move(old, new))

@@ -94,6 +94,7 @@ def lost(tx: Tx, seen: Iterable[tuple[str, float]], now: float) -> None:
     for cluster, last in seen:
         sql = "UPDATE agents SET connected = 0, since = ?, seen = max(seen, ?) WHERE cluster = ? AND connected = 1"
         if tx.run(sql, (now, last, cluster)):
+            tx.touch(f"lost:{cluster}")
             tell(tx, cluster)
 
 

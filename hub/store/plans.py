@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from argosy import bundle as bundles_format
 from argosy.objects import Manifest, split_api_version
-from hub.core import expand, removals, settings
+from hub.core import clusters, expand, removals, settings
 from hub.core.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
-from hub.store import apps, bundles, objects
+from hub.store import apps, bundles, desired, objects
 from hub.store.base import Tx
 
 if TYPE_CHECKING:
@@ -37,18 +37,24 @@ class Cause:
     by: str
 
 
-def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str]) -> Plan:
-    """What would go if these Applications (uids) of an owner were removed."""
+def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str], *, keeps: bool = False) -> Plan:
+    """What would go if these Applications (uids) of an owner were removed. `keeps`: their objects stay all the same."""
     losses = []
+    names: dict[str, str] = {}
     for uid in uids:
         app = resources.by_uid(tx, uid)
         if app is None:
             continue
         state = apps.get(tx, uid)
-        cascade = expand.FINALIZER in (app["metadata"].get("finalizers") or ())
+        cascade = not keeps and expand.FINALIZER in (app["metadata"].get("finalizers") or ())
         member = removals.member(app)
         kinds = _kinds(tx, state.bundle) if state is not None and state.bundle else {}
-        losses.append(Loss(member.name, uid, member.cluster, cascade, kinds))
+        place = state.cluster if state is not None else ""
+        if place not in names:
+            names[place] = _present(resources.by_uid(tx, place)) if place else ""
+        # Only what was never looked at may yet be on a cluster that is not known.
+        there = bool(names[place]) or state is None
+        losses.append(Loss(member.name, uid, names[place] or member.cluster, cascade, kinds, there))
     losses.sort(key=lambda one: (one.name, one.uid))
     metadata = owner["metadata"]
     return Plan(owner["kind"], metadata["name"], metadata["uid"], tuple(losses))
@@ -64,7 +70,19 @@ def elsewhere(tx: Tx, resources: Resources, plan: Plan, caps: Caps, now: float) 
     """Why what others lost just now forbids a plan, "" where it does not (`removals.crowded`)."""
     others = _lost_elsewhere(tx, resources, plan.uid, now) if plan.losses else ()
     fleet = objects.count(tx, table.CLUSTER.resource) if others else 0
-    return removals.crowded(plan.clusters, others, fleet, caps)
+    return removals.crowded(plan.bereft, others, fleet, caps)
+
+
+def alone(tx: Tx, resources: Resources, plan: Plan, now: float) -> str:
+    """As `elsewhere`, for a plan of what has no cap of its own."""
+    others = _lost_elsewhere(tx, resources, plan.uid, now)
+    fleet = objects.count(tx, table.CLUSTER.resource)
+    return removals.over_fleet(plan.bereft, others, fleet, limits(tx, resources))
+
+
+def _present(cluster: Manifest | None) -> str:
+    """The name of a cluster, "" where its record is gone or going."""
+    return "" if cluster is None or clusters.going(cluster) else str(cluster["metadata"]["name"])
 
 
 def decided(tx: Tx, resources: Resources, found: Plan, now: float) -> bool:
@@ -84,13 +102,18 @@ def wait(tx: Tx, resources: Resources, found: Plan, why: str, cause: Cause, now:
         _status(tx, resources, live, {"phase": removals.WAITING, "message": why}, now)
 
 
-def begin(tx: Tx, resources: Resources, found: Plan, cause: Cause, now: float) -> None:
-    """Notes that a plan is carried out."""
+def begin(tx: Tx, resources: Resources, found: Plan, cause: Cause, now: float, *, said: str = "") -> None:
+    """Notes that a plan is carried out; with what is `said`, that nothing of it is left to do."""
     live = _put(tx, resources, found, cause, now)
     before = live.get("status") or {}
     who = before.get("decidedBy")
-    said = f"approved by {who}" if who else "within the cap, or approved by annotation"
-    status = {**before, "phase": removals.REMOVING, "message": said, "left": len(found.losses)}
+    unasked = (
+        "within the cap" if found.kind in _WITHOUT_ANNOTATION else "within the cap, or approved by annotation"
+    )
+    message = f"approved by {who}" if who else unasked
+    status = {**before, "phase": removals.REMOVING, "message": message, "left": len(found.losses)}
+    if said:
+        status |= {"phase": removals.DONE, "message": f"{message}; {said}", "left": 0}
     _status(tx, resources, live, status, now)
 
 
@@ -116,10 +139,12 @@ def decide(
         return ""
     if phase not in (removals.WAITING, removals.APPROVED):
         return f"it is {phase}: only one that waits can be decided"
-    word = "approved" if yes else "rejected: the applications stay, in nobody's hands"
+    of_set = live["spec"]["owner"]["kind"] == table.APPLICATION_SET.kind.kind
+    left = "the applications stay, in nobody's hands" if of_set else "it stays as it was"
+    word = "approved" if yes else f"rejected: {left}"
     status = {"phase": wanted, "message": word, "decidedBy": person, "decidedAt": cells.stamp(now)}
     _status(tx, resources, live, status, now)
-    if not yes:
+    if not yes and of_set:
         for uid in _members(tx, live["metadata"]["uid"]):
             _keep(tx, resources, uid, live, now)
     return ""
@@ -132,9 +157,15 @@ def _lost_elsewhere(tx: Tx, resources: Resources, owner: str, now: float) -> set
         status, spec = item.get("status") or {}, item["spec"]
         begun = cells.seconds(item["metadata"]["creationTimestamp"]) or 0.0
         going = status.get("phase") in (removals.REMOVING, removals.DONE) and not status.get("decidedBy")
+        going = going and spec["owner"]["kind"] in _TAKE
         if going and spec["owner"]["uid"] != owner and begun > now - removals.TOGETHER:
             found.update(spec.get("clusters") or ())
     return found
+
+
+_WITHOUT_ANNOTATION = (table.CLUSTER.kind.kind, table.APP_PROJECT.kind.kind, table.SECRET.kind.kind)
+_TAKE = (table.APPLICATION_SET.kind.kind, table.CLUSTER.kind.kind)
+"""Kinds whose removals take Applications from clusters."""
 
 
 def unfinished(tx: Tx, resources: Resources) -> bool:
@@ -149,7 +180,7 @@ def follow(tx: Tx, resources: Resources, now: float) -> None:
     for item in resources.list(tx, table.REMOVAL):
         status = item.get("status") or {}
         if status.get("phase") == removals.REMOVING:
-            left = _left(tx, item["metadata"]["uid"])
+            left = _left(tx, item)
             change = {"left": left} if left else {"left": 0, "phase": removals.DONE}
             _status(tx, resources, item, {**status, **change}, now)
         elif status.get("phase") not in removals.OPEN:
@@ -212,9 +243,13 @@ def _members(tx: Tx, removal: str) -> list[str]:
     return [row[0] for row in tx.all("SELECT app FROM removal_apps WHERE removal = ?", (removal,))]
 
 
-def _left(tx: Tx, removal: str) -> int:
+def _left(tx: Tx, removal: Manifest) -> int:
+    """Applications that are not gone yet; from a deleted cluster, that its agent has not let go of."""
+    owner = removal["spec"]["owner"]
+    if owner["kind"] == table.CLUSTER.kind.kind:
+        return sum(not one.key for one in desired.removals(tx, owner["uid"]))
     sql = "SELECT count(*) FROM removal_apps r JOIN objects o ON o.uid = r.app WHERE r.removal = ?"
-    found = tx.one(sql, (removal,))
+    found = tx.one(sql, (removal["metadata"]["uid"],))
     return int(found[0]) if found else 0
 
 

@@ -23,7 +23,7 @@ from hub.core import removals
 from hub.core.served import cells, table
 from hub.core.served.base import Served
 from hub.core.types import LOCAL_CLUSTER, LOCAL_SERVER
-from hub.store import agents, objects, plans
+from hub.store import agents, departures, objects, plans
 from hub.store.base import Tx
 from hub.store.objects import Row
 from hub.store.seal import Sealer
@@ -192,11 +192,17 @@ class Resources:
         was none.
         """
         place = Place(served.kind, namespace if served.kind.namespaced else "", name)
-        if objects.get(tx, served.resource, place.namespace, name) is None:
+        row = objects.get(tx, served.resource, place.namespace, name)
+        if row is None:
             return None
         deletion = write.Deletion(cells.stamp(now), uid or "")
+        finalizer, _ = self._asked(tx, served, row, now, "")
         return self.commit(
-            tx, served, place, lambda live: write.delete(place, live, deletion), now=now
+            tx,
+            served,
+            place,
+            lambda live: write.delete(place, live and departures.kept(live, finalizer), deletion),
+            now=now,
         ).object
 
     def remove(
@@ -221,12 +227,28 @@ class Resources:
         if row is not None and deletion.propagation == "Orphan" and not dry_run:
             self._orphan(tx, row.uid, now)
         plain = replace(deletion, propagation="")
+        finalizer, said = "", tuple[str, ...]()
+        if row is not None and not dry_run:
+            finalizer, said = self._asked(tx, served, row, now, by)
         written = self.commit(
-            tx, served, place, lambda live: write.delete(place, live, plain), now=now, dry_run=dry_run
+            tx,
+            served,
+            place,
+            lambda live: write.delete(place, live and departures.kept(live, finalizer), plain),
+            now=now,
+            dry_run=dry_run,
         )
         if served is table.APPLICATION_SET and written.action != write.DELETED and not dry_run:
-            return replace(written, warnings=(*written.warnings, *self._held_up(tx, written.object, by, now)))
-        return written
+            said = (*said, *self._held_up(tx, written.object, by, now))
+        return replace(written, warnings=(*written.warnings, *said))
+
+    def _asked(self, tx: Tx, served: Served, row: Row, now: float, by: str) -> tuple[str, tuple[str, ...]]:
+        """What depends on an object that is to be deleted; see `departures.ask`."""
+        return (
+            departures.ask(tx, self, served, self.read(row), now, by)
+            if served in departures.KINDS
+            else ("", ())
+        )
 
     def _held_up(self, tx: Tx, appset: Manifest, by: str, now: float) -> tuple[str, ...]:
         """Why a set under deletion stays: it would take applications from more clusters than its cap permits."""
@@ -235,7 +257,8 @@ class Resources:
         annotations = appset["metadata"].get("annotations") or {}
         plan = plans.plan(tx, self, appset, (app["metadata"]["uid"] for app in owned))
         limits = plans.limits(tx, self)
-        why = removals.over_cap(members, members, annotations, limits)
+        absent = {loss.name for loss in plan.losses if not loss.there}
+        why = removals.over_cap(members, members, annotations, limits, absent)
         why = why or plans.elsewhere(tx, self, plan, limits, now)
         if not why:
             return ()
