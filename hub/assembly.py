@@ -244,7 +244,8 @@ class Hub:
         )
         self.restorer = Restorer(objects, self._clock, known.holds)
         self._move = Loop("mover", self.mover.run, every=60, wake=moving)
-        self._remove = Loop("remover", Remover(store, objects, known, self._clock).run, every=30)
+        self.remover = Remover(store, objects, known, self._clock)
+        self._remove = Loop("remover", self.remover.run, every=30)
         holding = Wake()
         self.holder = Holder(store, known, holding, self._held_otherwise, self._clock)
         self._hold = Loop("holder", self.holder.run, every=600, wake=holding)
@@ -277,6 +278,7 @@ class Hub:
             ("waiting", lambda topic: self._roll.wake.set()),
         ):
             self._open.callback(store.on_touch(topic, heard))
+        self._open.callback(store.on_touch("desired:", self._assigned))
         for topic in ("removed:", "lost:"):
             self._open.callback(store.on_touch(topic, lambda topic: self._remove.wake.set()))
 
@@ -411,6 +413,10 @@ class Hub:
 
     def _generated(self) -> None:
         self._render.wake.set()
+
+    def _assigned(self, topic: str) -> None:
+        if self.remover.waiting:
+            self._remove.wake.set()
 
     def _held_otherwise(self) -> None:
         self.mover.again()

@@ -44,8 +44,9 @@ def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
     metadata = news.owner["metadata"]
     owner = metadata["uid"]
     last = history.newest(tx, owner)
-    number = last.number + 1 if last else 1
-    name, namespace = f"{metadata['name']}-{number}", metadata["namespace"]
+    namespace = metadata["namespace"]
+    number = _number(tx, resources, namespace, metadata["name"], last)
+    name = f"{metadata['name']}-{number}"
     changed = [
         Changed(s.app, s.name, s.cluster, s.bundle, s.revision, before.bundle, before.revision)
         for s, before in news.changed
@@ -85,6 +86,15 @@ def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
         component=MANAGER,
     )
     return name
+
+
+def _number(tx: Tx, resources: Resources, namespace: str, name: str, last: Release | None) -> int:
+    """The owner's next number. Numbers may belong to another owner of the same name: one that was deleted, or a set beside
+    an Application."""
+    number = last.number + 1 if last else 1
+    if resources.get(tx, table.RELEASE, namespace, f"{name}-{number}") is None:
+        return number
+    return history.highest(tx, namespace, name) + 1
 
 
 def _cause(tx: Tx, resources: Resources, news: News, last: Release | None) -> dict[str, object]:

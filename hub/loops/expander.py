@@ -27,7 +27,7 @@ from hub.loops import asking
 from hub.loops.asking import Asked, Provide
 from hub.loops.causing import Trigger
 from hub.loops.integrity import Integrity
-from hub.loops.members import REFRESH, Members, Writer, refresh_asked
+from hub.loops.members import REFRESH, Claim, ClaimsOf, Members, Writer, refresh_asked
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.store import objects
@@ -36,6 +36,10 @@ from hub.store.resources import NAMESPACE, Resources
 
 CONFIRM_AFTER = 1.0
 """Seconds until the second evaluation that confirms a removal."""
+DELETED_AFTER = 2.0
+"""Seconds for which a deleted set keeps its applications: another one that comes in its place gets them."""
+PATIENCE = 30.0
+"""Seconds for which that evaluation waits for other sets that were not evaluated yet."""
 RETRY_AFTER = 60.0
 """Seconds after which a provider that failed is asked again, where the set does not ask sooner."""
 AT_ONCE = 8
@@ -71,6 +75,10 @@ class _Known:
     """Something that the last evaluation looked at may answer differently, or there was none."""
     cost: float = float("inf")
     """Seconds that the last evaluation took."""
+    busy: bool = False
+    """True while an evaluation is under way."""
+    patience: float = 0.0
+    """Until when the confirmation of removals waits for other sets."""
 
 
 class Expander:
@@ -98,6 +106,7 @@ class Expander:
         self._settled = settled
         self._now = now
         self._known: dict[str, _Known] = {}
+        self._sets: frozenset[str] = frozenset()
         self._written: set[int] = set()
         self._touched: dict[str, str] = {}
         """Uid -> name of the Applications that somebody else wrote or deleted."""
@@ -156,6 +165,7 @@ class Expander:
     async def run(self) -> None:
         sets = await self._world.listed(table.APPLICATION_SET, NAMESPACE)
         by_uid = {item["metadata"]["uid"]: item for item in sets}
+        self._sets = frozenset(by_uid)
         self._known = {uid: known for uid, known in self._known.items() if uid in by_uid}
         await self._look_at_touched(by_uid)
         await self._world.clusters()
@@ -192,6 +202,9 @@ class Expander:
                 known = self._known[owner]
                 if not known.members.unmoved(row, name, sets[owner], self._resources):
                     known.stale = True
+            for known in self._known.values():
+                # What it waited for may be free, or somebody else's.
+                known.stale = known.stale or name in known.members.claims
 
     def _owners(self, uid: str, name: str, said: str) -> Iterable[str]:
         """The sets that have, or had, an Application."""
@@ -231,6 +244,9 @@ class Expander:
             # A removal is confirmed by inputs that were read again, and by nothing sooner.
             if now < known.again:
                 return
+            if now < known.patience and self._others_unsettled(known):
+                self._soon(known, now)
+                return
             await self._look_again(manifest, known, whole=False)
         else:
             reread = False
@@ -241,6 +257,17 @@ class Expander:
                 return
         async with self._limit:
             await self._expand(manifest, reread=reread)
+
+    def _others_unsettled(self, mine: _Known) -> bool:
+        """Whether another set may want what this one lets go, and has not said so yet."""
+        unknown = self._sets - self._known.keys()
+        return bool(unknown) or any(
+            known.stale or known.busy for known in self._known.values() if known is not mine
+        )
+
+    def _soon(self, known: _Known, now: float) -> None:
+        known.again = now + CONFIRM_AFTER
+        asyncio.get_running_loop().call_later(CONFIRM_AFTER, self._wake.set)
 
     async def _in_turn(self, known: _Known, now: float) -> None:
         """What a set asks for to be looked at every so often, looked at."""
@@ -295,7 +322,8 @@ class Expander:
         edited = known is not None and known.own != own
         if known is None or known.own != own:
             known = self._known[uid] = _Known(own, kept=known.kept if known else {})
-        known.stale = False
+        claimed = known.members.claims
+        known.stale, known.busy = False, True
         versions: object = ()
         try:
             try:
@@ -304,8 +332,9 @@ class Expander:
                 evaluation = _refused(error)
             self.evaluated += 1
             trigger = Trigger(edited, await self._authors(evaluation, before))
-            recheck, wrote = await self._store.write(
-                lambda tx: self._write(tx, manifest, evaluation, known.members, reread, trigger)
+            claims = self._claims_of(known.members)
+            recheck, wrote, moved = await self._store.write(
+                lambda tx: self._write(tx, manifest, evaluation, known.members, claims, reread, trigger)
             )
         except BaseException:
             # Versions of writes that were undone will be those of others' writes, and these are news.
@@ -313,11 +342,21 @@ class Expander:
             known.members.forget()
             known.stale = True
             raise
+        finally:
+            known.busy = False
         known.inputs, known.versions = evaluation.inputs, versions
         known.states = {
             request: self._state_of(request, commit) for request, commit in evaluation.inputs.trees.items()
         }
-        known.again, known.confirm = self._again(evaluation, recheck), recheck
+        if recheck and not known.confirm:
+            known.patience = time.monotonic() + PATIENCE
+        deleting = bool(manifest["metadata"].get("deletionTimestamp"))
+        known.again, known.confirm = self._again(evaluation, recheck, deleting=deleting), recheck
+        self._tell_of(known.members, claimed)
+        for other in moved & self._known.keys():
+            self._known[other].members.forget()
+            self._known[other].stale = True
+            self._wake.set()
         if wrote:
             self._settled()
 
@@ -338,11 +377,28 @@ class Expander:
         now, answers = self._trees.state(request.repo_url, request.revision)
         return commit or now, answers
 
-    def _again(self, evaluation: Evaluation, recheck: bool) -> float:
+    def _tell_of(self, members: Members, before: Mapping[str, Claim]) -> None:
+        """Lets the sets look again of which this one wants what it did not want before."""
+        told = {claim.owner for name, claim in members.claims.items() if name not in before}
+        for owner in told & self._known.keys():
+            self._known[owner].stale = True
+            self._wake.set()
+
+    def _claims_of(self, mine: Members) -> ClaimsOf:
+        """What other sets want of a set's applications."""
+        others = [known.members for known in self._known.values() if known.members is not mine]
+        claims: dict[str, Claim] = {}
+        for members in others:
+            for name, claim in members.claims.items():
+                claims.setdefault(name, claim)
+        return claims.get
+
+    def _again(self, evaluation: Evaluation, recheck: bool, *, deleting: bool) -> float:
         inputs = evaluation.inputs
         if recheck:
-            asyncio.get_running_loop().call_later(CONFIRM_AFTER, self._wake.set)
-            return time.monotonic() + CONFIRM_AFTER
+            after = DELETED_AFTER if deleting else CONFIRM_AFTER
+            asyncio.get_running_loop().call_later(after, self._wake.set)
+            return time.monotonic() + after
         wait = float(inputs.requeue) or float("inf")
         if not isinstance(evaluation.completeness, Complete) and inputs.requeue and _asks(inputs):
             wait = min(wait, RETRY_AFTER)
@@ -402,21 +458,22 @@ class Expander:
         seen: Manifest,
         evaluation: Evaluation,
         members: Members,
+        claims: ClaimsOf,
         reread: bool,
         trigger: Trigger,
-    ) -> tuple[bool, bool]:
-        """Applies one evaluation; returns (look again soon, applications were written)."""
+    ) -> tuple[bool, bool, set[str]]:
+        """Applies one evaluation; returns (look again soon, applications were written, sets with which some moved)."""
         metadata = seen["metadata"]
         appset = self._resources.get(tx, table.APPLICATION_SET, metadata["namespace"], metadata["name"])
         if appset is None or appset["metadata"]["uid"] != metadata["uid"]:
-            return False, False
+            return False, False, set()
         if appset["metadata"].get("generation") != metadata.get("generation"):
-            return True, False
-        writer = Writer(tx, self._resources, self._now(), appset, members, self._written, trigger)
+            return True, False, set()
+        writer = Writer(tx, self._resources, self._now(), appset, members, self._written, trigger, claims)
         problems = [*evaluation.problems, *writer.put(evaluation)]
         verdict = writer.remove(evaluation, reread=reread)
         writer.status(problems, evaluation.completeness, verdict.blocked)
-        return verdict.recheck, writer.wrote
+        return verdict.recheck, writer.wrote, writer.moved
 
 
 def sources_of(app: Manifest) -> list[dict[str, Any]]:

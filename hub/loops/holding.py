@@ -74,13 +74,14 @@ class Holding:
         self._refresh(tx)
         return bool(self._freezes or self._overrides or self._projects) or desired.any_restrained(tx)
 
-    def stays(self, tx: Tx, state: AppState, now: float) -> bool:
+    def stays(self, tx: Tx, state: AppState, now: float, why: str = "") -> bool:
         """Whether an Application may not be removed now, which is then shown: freezes hold removals, windows are for
-        syncs."""
+        syncs. `why` is another reason, "" for none."""
         orders = self._orders(tx, now)
         subjects = self._subjects(tx, [state], {}) if orders and state.cluster else []
-        found = holds.of(subjects, orders, {}, now).by_app
-        store.put(tx, {app: (hold.reason, hold.until) for app, hold in found.items()}, now)
+        held = holds.of(subjects, orders, {}, now).by_app.get(state.app)
+        found = {state.app: (held.reason, held.until)} if held else {state.app: (why, 0.0)} if why else {}
+        store.put(tx, found, now)
         store.end(tx, [state.app] if not found else ())
         return bool(found)
 

@@ -7,7 +7,7 @@ looks at the object itself first; whoever else writes one is heard of by its cha
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from argosy.errors import Invalid
@@ -40,6 +40,19 @@ class Member:
     made: Manifest | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An Application that a set wants and cannot have yet: `owner` (uid) has it, or it is on its way out."""
+
+    app: Manifest
+    appset: Manifest
+    owner: str
+
+
+ClaimsOf = Callable[[str], Claim | None]
+"""An Application's name -> who else wants it, None where nobody does."""
+
+
 @dataclass
 class Members:
     """All of one set by name; None until they are read."""
@@ -47,6 +60,8 @@ class Members:
     by_name: dict[str, Member] | None = None
     held: bool = False
     """Whether some may not go before a person decides."""
+    claims: dict[str, Claim] = field(default_factory=dict)
+    """By name what it wants and another set has."""
 
     def forget(self) -> None:
         """Lets the next evaluation compare every Application with the store."""
@@ -81,6 +96,10 @@ def _differs(live: Manifest, made: Manifest, appset: Manifest) -> bool:
     return generated.may(appset["spec"]).update and generated.merge(live, made, appset) != live
 
 
+def _nobody(name: str) -> Claim | None:
+    return None
+
+
 @dataclass
 class Writer:
     """The writes of one evaluation of one set in one transaction. `written` takes up the versions of what it writes,
@@ -94,7 +113,10 @@ class Writer:
     members: Members
     written: set[int]
     trigger: Trigger = NO_TRIGGER
+    claims: ClaimsOf = _nobody
     wrote: bool = False
+    moved: set[str] = field(default_factory=set)
+    """Uids of the other sets from which Applications came, or to which they went."""
     _lives: dict[str, Manifest] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -109,6 +131,7 @@ class Writer:
         """Creates and updates. An application that cannot be written is a problem of its own and stops no other."""
         problems = []
         known = self._known
+        self.members.claims = {}
         for app in evaluation.applications:
             name = app["metadata"]["name"]
             member = known.get(name)
@@ -125,8 +148,12 @@ class Writer:
         namespace = app["metadata"]["namespace"]
         live = self._lives.get(name) or self.resources.get(self.tx, table.APPLICATION, namespace, name)
         owner = generated.controller_of(live) if live else ""
-        if owner and owner != self._uid:
-            raise Invalid("an Application of this name belongs to another ApplicationSet")
+        if live is not None and owner and owner != self._uid:
+            if live["metadata"].get("deletionTimestamp") or not self._inherits(owner):
+                self.members.claims[name] = Claim(app, self.appset, owner)
+                raise Invalid("an Application of this name belongs to another ApplicationSet")
+            self.moved.add(owner)
+            owner = ""
         if live is not None and owner and not generated.may(self.appset["spec"]).update:
             self._known[name] = _member(live, app)
             return
@@ -138,6 +165,11 @@ class Writer:
             live = self.resources.update(self.tx, table.APPLICATION, wanted, manager=MANAGER, now=self.now)
             self._wrote(live)
         self._known[name] = _member(live, app)
+
+    def _inherits(self, owner: str) -> bool:
+        """Whether what a set has is up to be taken: it is gone, or under deletion."""
+        found = self.resources.by_uid(self.tx, owner)
+        return found is None or bool(found["metadata"].get("deletionTimestamp"))
 
     def _wrote(self, made: Manifest) -> None:
         self.wrote = True
@@ -156,12 +188,15 @@ class Writer:
         if before is None and not deleting and not self._known.keys() - wanted:
             return removals.Verdict()
         nameless = any(not problem.app for problem in evaluation.problems)
+        complete = isinstance(evaluation.completeness, Complete) and not nameless
+        if complete:
+            self._hand_over(self._known.keys() - wanted)
         plan = self._plan(wanted)
         limits = plans.limits(self.tx, self.resources) if plan.losses else removals.NO_CAPS
         verdict = removals.judge(
             [removals.Member(name, one.cluster) for name, one in self._known.items() if not one.leaving],
             wanted,
-            complete=isinstance(evaluation.completeness, Complete) and not nameless,
+            complete=complete,
             deleting=deleting,
             annotations=metadata.get("annotations") or {},
             before=before,
@@ -184,6 +219,25 @@ class Writer:
         if deleting and not self.resources.owned(self.tx, table.APPLICATION, self._uid):
             self._finish()
         return verdict
+
+    def _hand_over(self, names: Collection[str]) -> None:
+        """Gives what another set wants to that one, in one step: for the cluster nothing changes."""
+        for name in sorted(names):
+            claim = self.claims(name)
+            live = self.resources.get(self.tx, table.APPLICATION, NAMESPACE, name) if claim else None
+            if claim is None or live is None or generated.controller_of(live) != self._uid:
+                continue
+            if live["metadata"].get("deletionTimestamp") or self._inherits(claim.appset["metadata"]["uid"]):
+                continue
+            try:
+                wanted = generated.merge(live, claim.app, claim.appset)
+                self.resources.update(self.tx, table.APPLICATION, wanted, manager=MANAGER, now=self.now)
+            except (ApiFailure, Invalid):
+                # It says so itself, and this set keeps what it has.
+                continue
+            self._known.pop(name, None)
+            self.moved.add(claim.appset["metadata"]["uid"])
+            self.wrote = True
 
     def _plan(self, wanted: Collection[str]) -> removals.Plan:
         losing = [one.uid for name, one in self._known.items() if name not in wanted and not one.leaving]

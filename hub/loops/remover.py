@@ -14,7 +14,8 @@ from dataclasses import replace
 from argosy.bundle import Removal
 from argosy.objects import Manifest
 from hub.core import generated, hooks, policy, releases, rollingsync
-from hub.core.served import table
+from hub.core.served import cells, table
+from hub.loops import inheriting
 from hub.loops.holding import Holding
 from hub.store import agents, apps, departures, desired, holds, plans, reports
 from hub.store.base import Store, Tx
@@ -43,6 +44,9 @@ class Remover:
         self._resources = resources
         self._holding = held
         self._now = now
+        self._coming = inheriting.Coming()
+        self.waiting = False
+        """Whether one waits for another to be assigned, which takes over what it has."""
         self._turns: dict[str, str | None] = {}
         """Of sets that let their applications go one by one, the name of the one that goes in this run."""
 
@@ -50,8 +54,10 @@ class Remover:
         done, leaving = await self._store.read(lambda tx: (reports.finished(tx), apps.leaving(tx)))
         if done:
             await self._store.write(self._close_done)
+        self.waiting = False
         while leaving:
             self._turns = {}
+            self._coming = await self._store.read(inheriting.coming)
             ended = [await self._store.write(lambda tx, uid=uid: self._see_off(tx, uid)) for uid in leaving]  # type: ignore[misc]
             # Where they go one by one, the end of one is the next one's turn.
             next_ones = any(self._turns.values()) and any(ended)
@@ -77,7 +83,9 @@ class Remover:
         if not app["metadata"].get("deletionTimestamp") or not self._in_turn(tx, app):
             return False
         state = apps.get(tx, uid)
-        if state is not None and self._holding.stays(tx, state, self._now()):
+        heir = self._heir(tx, app)
+        self.waiting = self.waiting or bool(heir)
+        if state is not None and self._holding.stays(tx, state, self._now(), heir):
             return False
         clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())
         left = [self._left(tx, app, cluster) for cluster in sorted(clusters)]
@@ -87,6 +95,19 @@ class Remover:
             reports.forget(tx, cluster, uid)
         self._let_go(tx, app)
         return True
+
+    def _heir(self, tx: Tx, app: Manifest) -> str:
+        """Why an Application whose objects another one takes over stays for now, "" where it does not."""
+        metadata = app["metadata"]
+        if not hooks.cascades(metadata.get("finalizers") or ()):
+            return ""
+        deleted = cells.seconds(metadata["deletionTimestamp"]) or 0.0
+        places = desired.of_apps(tx, [metadata["uid"]]).get(metadata["uid"], {})
+        found = (
+            self._coming.heir(tx, cluster, assigned.bundle, deleted, self._now())
+            for cluster, assigned in places.items()
+        )
+        return next(filter(None, found), "")
 
     def _in_turn(self, tx: Tx, app: Manifest) -> bool:
         """False where others of a deleted set have to be gone first (RollingSync's `deletionOrder: Reverse`)."""

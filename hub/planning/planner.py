@@ -290,10 +290,12 @@ class _Work:
             live = None if name in existing else resources.get(tx, table.APPLICATION, NAMESPACE, name)
             if live is None:
                 continue
-            if owner := generated.controller_of(live):
+            owner = generated.controller_of(live)
+            has = resources.by_uid(tx, owner) if owner else None
+            if has is not None and not has["metadata"].get("deletionTimestamp"):
                 foreign[name] = owner
             else:
-                # One that nobody owns is taken over.
+                # One that nobody owns, or a set under deletion, is taken over.
                 existing[name] = live
         return existing, foreign
 

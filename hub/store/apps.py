@@ -73,6 +73,32 @@ def leaving(tx: Tx) -> list[str]:
     return [row[0] for row in tx.all("SELECT app FROM app_states WHERE deleting <> ''")]
 
 
+class Unassigned(NamedTuple):
+    """An Application that is rendered, and that its cluster was not given yet."""
+
+    name: str
+    cluster: str
+    bundle: str
+
+
+def unassigned(tx: Tx) -> list[Unassigned]:
+    rows = tx.all(
+        "SELECT s.name, s.cluster, s.bundle FROM app_states s LEFT JOIN assignments a ON a.id = s.app "
+        "AND a.cluster = s.cluster WHERE s.deleting = '' AND s.bundle <> '' AND s.cluster <> '' AND a.id IS NULL"
+    )
+    return [Unassigned._make(row) for row in rows]
+
+
+def unseen(tx: Tx) -> str:
+    """The name of an Application that was never rendered, "" where there is none."""
+    sql = (
+        "SELECT o.name FROM objects o LEFT JOIN app_states s ON s.app = o.uid WHERE o.resource = ? AND s.app IS NULL "
+        "LIMIT 1"
+    )
+    found = tx.one(sql, ("argoproj.io/applications",))
+    return str(found[0]) if found else ""
+
+
 def put(tx: Tx, states: Iterable[AppState]) -> None:
     tx.many(_PUT, states)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from argosy.errors import Invalid
 from argosy.machinery import write
 from argosy.objects import Manifest
-from hub.core import clusters, hooks, releases, removals, repos
+from hub.core import cause, clusters, hooks, releases, removals, repos
 from hub.core.removals import Plan
 from hub.core.served import cells, table
 from hub.core.served.base import Served
@@ -120,7 +120,7 @@ def _decided(tx: Tx, resources: Resources, live: Manifest, by: str, now: float) 
 def _carry_out(tx: Tx, resources: Resources, plan: Plan, now: float, by: str) -> str:
     """Does what the plan says; returns the finalizer that the object needs until that is done, "" for none."""
     tells = plan.kind == table.CLUSTER.kind.kind and _listens(tx, plan.uid)
-    plans.begin(tx, resources, plan, _cause(plan), now, by=by, said="" if tells else _LEFT.get(plan.kind, ""))
+    plans.begin(tx, resources, plan, _cause(plan, by), now, said="" if tells else _LEFT.get(plan.kind, ""))
     if not tells:
         return ""
     _say_farewell(tx, plan.uid, now)
@@ -245,7 +245,7 @@ def _read_from(tx: Tx, resources: Resources, live: Manifest) -> Iterable[str]:
     return [
         app
         for app, repo, several in rows
-        if any(_identity(url) == mine for url, _, _ in releases.sources_of(repo, "", "", several))
+        if any(_identity(url) == mine for url, _, _ in cause.commits_of(repo, "", "", several))
     ]
 
 

@@ -31,6 +31,13 @@ def newest(tx: Tx, owner: str) -> Release | None:
     return Release(*found) if found else None
 
 
+def highest(tx: Tx, namespace: str, name: str) -> int:
+    """The highest number of a release that is called after this name, whoever owns it."""
+    sql = "SELECT max(number) FROM releases WHERE namespace = ? AND name = ? || '-' || number"
+    found = tx.one(sql, (namespace, name))
+    return int(found[0] or 0) if found else 0
+
+
 def get(tx: Tx, release: str) -> Release | None:
     found = tx.one(f"SELECT {_COLUMNS} FROM releases WHERE id = ?", (release,))
     return Release(*found) if found else None

@@ -49,7 +49,7 @@ def app_spec(repo: Repo, path: str, project: str = "default") -> dict[str, Any]:
     }
 
 
-def leaves(repo: Repo, *names: str) -> str:
+def leaves(repo: Repo, *names: str, called: str = "leaves") -> str:
     """A project, a set in it that makes `leaf-NAME`, and a single Application, as one file."""
     generators = [{"list": {"elements": [{"name": name} for name in names]}}]
     template = {"metadata": {"name": "leaf-{{name}}"}, "spec": app_spec(repo, "maps/{{name}}", "team")}
@@ -57,7 +57,7 @@ def leaves(repo: Repo, *names: str) -> str:
     return "---\n".join(
         yamlio.dump(item)
         for item in (
-            argo("ApplicationSet", "leaves", {"generators": generators, "template": template}),
+            argo("ApplicationSet", called, {"generators": generators, "template": template}),
             argo("AppProject", "team", project),
             argo("Application", "single", app_spec(repo, "maps/single", "team")),
         )
@@ -86,6 +86,36 @@ def test_a_root_brings_projects_sets_and_applications_and_takes_them_away(fleet:
     wait(lambda: not gone & names(fleet, "applications"), "what the set no longer makes is gone")
     wait(lambda: "two" not in names(fleet, "configmaps"), "and so is what it had brought")
     assert {"root", "single", "leaf-one"} <= names(fleet, "applications")
+
+
+def uids(fleet: Fleet, kind: str, *names: str) -> list[str]:
+    return fleet.kubectl(
+        "get", kind, *names, "-n", "argocd", "-o", "jsonpath={.items[*].metadata.uid}"
+    ).split()
+
+
+def test_one_commit_that_gives_a_set_another_name_replaces_nothing(fleet: Fleet, repo: Repo) -> None:
+    maps = {f"maps/{name}/cm.yaml": config_map(name, name) for name in ("one", "two")}
+    commit = repo.commit({"root/all.yaml": leaves(repo, "one", "two"), **maps})
+    fleet.push(repo)
+    for name in ("root", "leaf-one", "leaf-two"):
+        wait(lambda name=name: name in names(fleet, "applications"), f"{name} is there")  # type: ignore[misc]
+        fleet.settled(name, commit)
+    apps, objects = (
+        uids(fleet, "applications", "leaf-one", "leaf-two"),
+        uids(fleet, "configmaps", "one", "two"),
+    )
+    commit = repo.commit({"root/all.yaml": leaves(repo, "one", "two", called="other")})
+    fleet.push(repo)
+    wait(lambda: names(fleet, "applicationsets") == {"other"}, "the set has its new name")
+    fleet.settled("root", commit)
+    assert uids(fleet, "applications", "leaf-one", "leaf-two") == apps
+    assert uids(fleet, "configmaps", "one", "two") == objects
+    # Back, for the tests that follow.
+    commit = repo.commit({"root/all.yaml": leaves(repo, "one")})
+    fleet.push(repo)
+    wait(lambda: names(fleet, "applicationsets") == {"leaves"}, "and its old one again")
+    fleet.settled("root", commit)
 
 
 def test_the_hub_and_its_own_agent_come_back_together(fleet: Fleet, repo: Repo) -> None:

@@ -130,3 +130,38 @@ def test_a_label_that_moves_and_a_renamed_template_restart_nothing(
     )
     wait(lambda: tracked(plane, "renamed-hand"), "taken over")
     assert seen(plane) == before
+
+
+def test_a_set_under_another_name_restarts_nothing(
+    fleet: Fleet, repo: Repo, control_planes: list[ControlPlane]
+) -> None:
+    """Both in one `kubectl apply`, then the old one deleted: the Application is the same, so that not even its marks change."""
+    plane = control_planes[0]
+    fleet.argosy("cluster", "label", "hand", "track=v3")
+    wait(lambda: approved(fleet) or not applications(fleet), "nothing of the test before is left")
+    wait(lambda: not applications(fleet), "nothing is left")
+    fleet.apply(pinned(repo, "v3"))
+    wait(lambda: tracked(plane, "v3-hand"), "applied")
+    before, uid = whole(plane), fleet.kubectl("get", "app", "v3-hand", "-n", "argocd", "-o", UID)
+    renamed = pinned(repo, "v3")
+    renamed["metadata"]["name"] = "v3-again"
+    fleet.apply(renamed)
+    fleet.kubectl("delete", "appset", "v3", "-n", "argocd", "--timeout=60s")
+    assert fleet.kubectl("get", "app", "v3-hand", "-n", "argocd", "-o", UID) == uid
+    owner = fleet.kubectl(
+        "get", "app", "v3-hand", "-n", "argocd", "-o", "jsonpath={.metadata.ownerReferences[*].name}"
+    )
+    assert owner == "v3-again"
+    assert whole(plane) == before
+
+
+UID = "jsonpath={.metadata.uid}"
+
+
+def whole(plane: ControlPlane) -> list[object]:
+    """UID, generation and resourceVersion: nobody wrote anything."""
+    out: list[object] = []
+    for plural, name in (("deployments", "shop"), ("statefulsets", "store")):
+        metadata = plane.request("GET", f"/apis/apps/v1/namespaces/hand/{plural}/{name}").json()["metadata"]
+        out += [metadata["uid"], metadata["generation"], metadata["resourceVersion"]]
+    return out

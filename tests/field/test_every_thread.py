@@ -63,6 +63,10 @@ ANSWERS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             "field/test_safety.py::test_moving_a_cluster_from_one_set_to_another_restarts_nothing",
             "field/test_safety.py::test_renaming_what_a_template_makes_restarts_nothing",
+            "system/test_hand_overs.py::test_the_new_set_first_then_the_old_one_deleted",
+            "system/test_hand_overs.py::test_the_old_set_deleted_first_then_the_new_one",
+            "system/test_hand_overs.py::test_a_label_that_moves_between_sets_of_equal_names_needs_no_approval",
+            "e2e/test_hand_overs.py::test_a_set_under_another_name_restarts_nothing",
             "e2e/test_hand_overs.py::test_a_label_that_moves_and_a_renamed_template_restart_nothing",
             "loops/test_rolling.py::test_an_object_that_moves_to_another_application_is_handed_over",
         ),
