@@ -121,6 +121,8 @@ class Trees:
         repo = await self._repo(url)
         began = time.monotonic() - older
         if repo.silent:
+            # What was read before is not read again by this.
+            self._waits(repo)
             repo.again = True
             return False
 
@@ -208,13 +210,16 @@ class Trees:
             await asyncio.wait({task}, timeout=FAILING_PATIENCE if repo.failed else PATIENCE)
         if task.done():
             return task.result()
-        if not repo.failed:
-            repo.failed, repo.error = self._now(), "no answer yet, still waiting for one"
+        self._waits(repo)
         if task not in repo.silent:
             log.warning("repository says nothing", repo=repos.redacted(repo.url))
             repo.silent.add(task)
             task.add_done_callback(functools.partial(self._silence_ended, repo))
         raise Unavailable(repo.error)
+
+    def _waits(self, repo: Repo) -> None:
+        if not repo.failed:
+            repo.failed, repo.error = self._now(), "no answer yet, still waiting for one"
 
     def _answered(self, repo: Repo, what: str, task: asyncio.Task[Any]) -> None:
         del repo.asked[what]

@@ -255,8 +255,9 @@ async def test_running_watches_end_on_demand(
 ) -> None:
     cluster = MemoryCluster()
     await cluster.apply(config("one"))
-    watch = asyncio.create_task(_watched(cluster, lambda seen: False))
-    await asyncio.sleep(0.01)
+    begun = asyncio.Event()
+    watch = asyncio.create_task(_watched(cluster, lambda seen: bool(begun.set())))
+    await begun.wait()
     await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}})
     strike(cluster)
     with pytest.raises(error):

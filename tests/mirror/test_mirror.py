@@ -63,7 +63,7 @@ async def test_who_asks_during_a_listing_gets_one_that_began_later(
     commit(repo, {"a.txt": "1"})
     server.fail(Fault.HANG, service="listing", times=1)
     early = asyncio.create_task(mirrors.refs(server.url("app")))
-    await asyncio.to_thread(server.struck.wait, 5)
+    await asyncio.to_thread(server.struck.wait, 60)
     pushed = commit(repo, {"a.txt": "2"})
     late = asyncio.create_task(mirrors.refs(server.url("app")))
     await asyncio.sleep(0)

@@ -56,7 +56,7 @@ async def test_the_commands_show_and_steer_a_rollout(hub: Hub, repo: Repo, fleet
     assert as_json["status"]["stages"][0]["gates"][0]["state"] == "Waiting"
     assert await said(hub, "rollout", "list", "-o", "name") == "rollout.argosy.dev/fleet-1\n"
 
-    watching = asyncio.create_task(argosy(hub, "rollout", "show", "fleet-1", "--watch", "--timeout", "30"))
+    watching = asyncio.create_task(argosy(hub, "rollout", "show", "fleet-1", "--watch", "--timeout", "120"))
     assert await said(hub, "rollout", "pause", "fleet-1") == "rollout/fleet-1 paused by admin\n"
     assert await said(hub, "rollout", "pause", "fleet-1") == "rollout/fleet-1 nothing had to be done\n"
     await reaches(hub, "fleet-1", phase="Paused")
