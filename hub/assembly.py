@@ -308,6 +308,7 @@ class Hub:
             ApiHub(
                 self.store,
                 self.resources,
+                clock=self._clock,
                 version=version("argosy"),
                 on_push=self._on_push,
                 records=lambda: [loop.record for loop in self.loops],

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from argosy.machinery import failure
 from hub.core import access
 from hub.core.access import User
-from hub.store import accounts
-from hub.store.base import Store
+from hub.store import accounts, issuing
+from hub.store.base import Store, Tx
 
 CACHE_SECONDS = 5.0
 """How long a token is believed without looking it up again: the bound on how long a revoked one works."""
@@ -50,7 +50,7 @@ class Authenticator:
         cached = self._known.get(secret)
         if cached is not None and cached[1] > now:
             return cached[0]
-        account = await self._store.read(lambda tx: accounts.find(tx, secret, now))
+        account = await self._store.read(lambda tx: _holder(tx, secret, now))
         if account is None:
             self._known.pop(secret, None)
             raise failure.unauthorized()
@@ -60,6 +60,14 @@ class Authenticator:
         until = now + CACHE_SECONDS
         self._known[secret] = (found, min(until, account.expires) if account.expires else until)
         return found
+
+
+def _holder(tx: Tx, secret: str, now: float) -> accounts.Account | None:
+    """Whom a token stands for now: an account that was shut out, or a role that is gone, holds none."""
+    found = accounts.find(tx, secret, now)
+    if found is not None and found.token_id and issuing.problem(tx, found.username):
+        return None
+    return found
 
 
 def _certified(request: Request) -> User | None:

@@ -21,6 +21,7 @@ from hub.cli import (
     releases,
     removals,
     rollouts,
+    tokens,
     wait,
     where,
 )
@@ -85,6 +86,7 @@ app.add_typer(rollouts.commands, name="rollout")
 app.add_typer(removals.commands, name="removal")
 app.add_typer(freezes.commands, name="freeze")
 app.command("unfreeze")(freezes.unfreeze)
+app.add_typer(tokens.commands, name="token")
 
 
 def _show(command: offline.Command, beside: typer.Typer) -> None:

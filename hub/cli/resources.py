@@ -33,6 +33,7 @@ class Resource:
 
 CLUSTERS = Resource("argosy.dev", "clusters", "Cluster", False, ("cluster", "clusters"))
 JOIN_TOKENS = Resource("argosy.dev", "jointokens", "JoinToken", False, ("jointoken", "jointokens"))
+API_TOKENS = Resource("argosy.dev", "apitokens", "ApiToken", False, ("apitoken", "apitokens"))
 RELEASES = Resource("argosy.dev", "releases", "Release", True, ("release", "releases"))
 ROLLOUTS = Resource("argosy.dev", "rollouts", "Rollout", True, ("rollout", "rollouts"))
 REMOVALS = Resource("argosy.dev", "removals", "Removal", False, ("removal", "removals"))

@@ -73,7 +73,12 @@ def on_project(spec: Mapping[str, Any]) -> list[Problem]:
     if (spec.get("sourceIntegrity") or {}).get("helm"):
         found.append(Problem("spec.sourceIntegrity.helm", "is not verified: charts are used as they come"))
     if any(role.get("jwtTokens") for role in spec.get("roles") or ()):
-        found.append(Problem("spec.roles.jwtTokens", "are not accepted by this API"))
+        found.append(
+            Problem(
+                "spec.roles.jwtTokens",
+                "let nobody in here: `argosy token create proj:PROJECT:ROLE` makes tokens",
+            )
+        )
     return found
 
 

@@ -27,7 +27,10 @@ _ACTIONS = {
 _RESOURCES = {
     ("argoproj.io", "appprojects"): "projects",
     ("argosy.dev", "jointokens"): "clusters",
+    ("argosy.dev", "apitokens"): "accounts",
 }
+_TOKENS = {"create": "update", "delete": "update", "deletecollection": "update"}
+"""Argo CD's action for making and ending tokens of an account is `update`."""
 _SUBRESOURCES = {
     ("applications", "sync"): "sync",
     ("applications", "terminate"): "sync",
@@ -41,6 +44,8 @@ def words(what: Attributes) -> tuple[str, str]:
     part = what.subresource
     if part == "logs":
         return "logs", "get"
+    if resource == "accounts" and what.verb in _TOKENS:
+        return resource, _TOKENS[what.verb]
     if part in ("", "status") or what.verb in ("get", "list", "watch"):
         return resource, _ACTIONS.get(what.verb, what.verb)
     return resource, _SUBRESOURCES.get((resource, part), part)
@@ -75,10 +80,15 @@ def _token(name: str, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> t
     return "", [str(spec.get("cluster") or name)]
 
 
+def _account(name: str, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[str, list[str]]:
+    return "", [str(spec.get("account") or name)]
+
+
 _NAMED: Mapping[str, Callable[[str, Mapping[str, Any], Mapping[str, Any]], tuple[str, list[str]]]] = {
     "applications": _application,
     "applicationsets": _set,
     "appprojects": lambda name, metadata, spec: (name, [name]),
     "clusters": _cluster,
     "jointokens": _token,
+    "apitokens": _account,
 }

@@ -77,11 +77,16 @@ class Sweeper:
         self._old_orders(tx, now)
 
     def _old_orders(self, tx: Tx, now: float) -> None:
-        """Freezes and overrides that ended stay to be read for a week; who made them is in the audit log for longer."""
+        """Freezes, overrides and tokens that ended stay to be read for a week; who made them is in the audit log for longer."""
         for served, read in ((table.FREEZE, freezes.freeze), (table.OVERRIDE, freezes.override)):
             for item in self._resources.list(tx, served):
                 if read(item).until < now - ORDER_LIFE:
                     self._resources.delete(tx, served, "", item["metadata"]["name"], now=now)
+
+        for item in self._resources.list(tx, table.API_TOKEN):
+            ended = datetime.datetime.fromisoformat(item["status"]["expires"]).timestamp()
+            if ended < now - ORDER_LIFE:
+                self._resources.delete(tx, table.API_TOKEN, "", item["metadata"]["name"], now=now)
 
     def _ownerless(self, tx: Tx, now: float) -> None:
         """Releases and rollouts of sets and Applications that are gone, once they are old."""

@@ -26,6 +26,7 @@ TABLES = {
     "0010_causes": schema.CAUSE_TABLES,
     "0011_apis": schema.API_TABLES,
     "0012_detours": schema.DETOUR_TABLES,
+    "0013_tokens": schema.TOKEN_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

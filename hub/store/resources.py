@@ -23,7 +23,7 @@ from hub.core import removals
 from hub.core.served import cells, table
 from hub.core.served.base import Served
 from hub.core.types import LOCAL_CLUSTER, LOCAL_SERVER
-from hub.store import agents, departures, objects, plans
+from hub.store import accounts, agents, departures, issuing, objects, plans
 from hub.store.base import Tx
 from hub.store.objects import Row
 from hub.store.seal import Sealer
@@ -332,6 +332,8 @@ class Resources:
         answer: dict[str, Any] = {}
         if served is table.JOIN_TOKEN:
             manifest, answer = self._minted(tx, manifest, now, dry_run)
+        elif served is table.API_TOKEN:
+            manifest, answer = issuing.issue(tx, manifest, now, dry_run=dry_run)
         if dry_run:
             return Written(manifest, write.CREATED, outcome.warnings)
         row = Row(served.resource, place.namespace, name, metadata["uid"], b"", owner=_owner(manifest))
@@ -348,6 +350,8 @@ class Resources:
             )
             if served is table.CLUSTER:
                 agents.forget(tx, row.uid)
+            elif served is table.API_TOKEN:
+                accounts.withdraw(tx, row.uid)
         return Written(outcome.object, write.DELETED, outcome.warnings)
 
     def _put(self, tx: Tx, served: Served, row: Row, manifest: Manifest, expected: int | None) -> Manifest:

@@ -254,3 +254,9 @@ API_TABLES = [
     # The APIs that clusters serve, each list once, whoever serves it: see argosy.apis.
     "CREATE TABLE served_apis (digest TEXT PRIMARY KEY, apis TEXT NOT NULL) WITHOUT ROWID",
 ]
+
+TOKEN_TABLES = [
+    # The ApiToken that a bearer token belongs to, "" for none: it ends with it.
+    "ALTER TABLE api_tokens ADD COLUMN token_id TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX api_tokens_token ON api_tokens (token_id)",
+]

@@ -126,6 +126,9 @@ def test_roles_of_projects_count_for_their_projects_objects() -> None:
         ("create", "rollouts", "promote", ("rollouts", "promote")),
         ("create", "removals", "approve", ("removals", "approve")),
         ("create", "jointokens", "", ("clusters", "create")),
+        ("create", "apitokens", "", ("accounts", "update")),
+        ("delete", "apitokens", "", ("accounts", "update")),
+        ("list", "apitokens", "", ("accounts", "get")),
     ],
 )
 def test_requests_in_the_words_of_policies(

@@ -9,6 +9,7 @@ from hub.core.served.fleet import CLUSTER, JOIN_TOKEN, RELEASE
 from hub.core.served.freezes import FREEZE, OVERRIDE
 from hub.core.served.removals import REMOVAL
 from hub.core.served.rollouts import ROLLOUT, ROLLOUT_POLICY
+from hub.core.served.tokens import API_TOKEN
 
 SERVED: tuple[Served, ...] = (
     NAMESPACE,
@@ -26,6 +27,7 @@ SERVED: tuple[Served, ...] = (
     REMOVAL,
     ROLLOUT,
     ROLLOUT_POLICY,
+    API_TOKEN,
 )
 
 BY_RESOURCE = {served.resource: served for served in SERVED}
@@ -34,6 +36,7 @@ BY_PATH = {(served.kind.group, served.kind.version, served.kind.plural): served 
 """By the URL's parts."""
 
 __all__ = [
+    "API_TOKEN",
     "APPLICATION",
     "APPLICATION_SET",
     "APP_PROJECT",
