@@ -1,7 +1,12 @@
 """Whether a status may open a gate: kstatus' rules and those of generations, on top of health.
 
-A gate is a stage of a sync that later stages wait for, or a rollout's way to more clusters. What is said here never
+A gate is a rollout's way to more clusters, or a stage of a sync that later stages wait for. What is said here never
 changes the health that users know; it is shown beside it as *waiting*. Pure.
+
+A rollout is held by all of it (`unsettled`). A stage is held by health, as in Argo CD, and by the generation that a status
+speaks of (`stale`, `lags`): that passes once the controller has looked. `Reconciling`, `Stalled` and the Ready of a kind
+without a check do not hold it: such a state may wait for an object of a later stage, and then the sync would never end that
+ends in Argo CD.
 
 Sources: kstatus (cli-utils `pkg/kstatus`), Kubernetes' API conventions ("Typical status properties"), GEP-1364.
 """

@@ -61,6 +61,31 @@ async def test_a_health_of_the_generation_before_is_not_settled(world: World) ->
     assert done.status.bundle == second.bundle
 
 
+@pytest.mark.parametrize("kind", ["Reconciling", "Stalled"])
+async def test_a_stage_opens_on_health_where_a_rollout_is_held_by_more(world: World, kind: str) -> None:
+    wanted = world.assignment(budget(1), annotated(config_map("later"), wave="1"), policy=AUTO)
+    await world.sync(wanted)
+    assert world.live() == {}, "nobody has looked at the first wave yet"
+    status: dict[str, Any] = {
+        "observedGeneration": 1,
+        "conditions": [
+            {"type": "DisruptionAllowed", "status": "True", "reason": "SufficientPods"},
+            {"type": kind, "status": "True", "message": "needs what comes later"},
+        ],
+    }
+    world.cluster.edit(
+        BUDGET, "default", "web", {"status": status}, manager="controller", subresource="status"
+    )
+    await world.quiet()
+
+    done = await world.sync(wanted)
+
+    assert set(world.live()) == {"later"}, "as in Argo CD"
+    assert done.status.health is Health.HEALTHY
+    assert not done.status.settled
+    assert f"{kind}: needs what comes later" in done.status.waiting
+
+
 async def test_what_the_sync_says_and_whose_health_is_not_well_are_two_things(world: World) -> None:
     done = await world.sync(world.assignment(budget(1)))
     status = {"observedGeneration": 1, "conditions": [{"type": "DisruptionAllowed", "status": "False"}]}
