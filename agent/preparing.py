@@ -57,7 +57,7 @@ class Preparing:
             manifests = self.loaded(assignment.bundle)
             prepared = prepare.prepare(manifests, assignment, kinds)
             memory.opener = closed
-            if any(map(sealed.is_sealed, manifests)):
+            if any(map(sealed.needs_opening, manifests)):
                 prepared, memory.opener = await asyncio.to_thread(self.opened, prepared, manifests)
             memory.prepared = prepared
             memory.prepared_for = asked

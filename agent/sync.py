@@ -144,7 +144,7 @@ class Syncer:
         """With what is encrypted in clear. Raises as the opener does."""
         return (
             self._preparing.opened(prepared, manifests)[0]
-            if any(map(sealed.is_sealed, manifests))
+            if any(map(sealed.needs_opening, manifests))
             else prepared
         )
 
@@ -246,7 +246,7 @@ class Syncer:
         opener = closed
         if removal.hooks and removal.bundle:
             manifests = self._preparing.loaded(removal.bundle)
-            if any(map(sealed.is_sealed, manifests)):
+            if any(map(sealed.needs_opening, manifests)):
                 from agent.sops.opening import Opener
 
                 opener = Opener(self._keys, manifests).opened

@@ -5,6 +5,9 @@ Pure, and shared by both sides. Nothing here can open anything.
 
 from __future__ import annotations
 
+import base64
+import binascii
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +16,12 @@ from argosy.objects import Manifest
 FIELD = "sops"
 CARRIED = "argosy"
 """Key in the object's `sops` mapping under which the hub puts the file."""
+
+
+DECRYPT = "kustomize.toolkit.fluxcd.io/decrypt"
+_LEAF = b"ENC[AES256_GCM,"
+_MARKS = (b"mac: ENC[", b'"mac": "ENC[', b'"mac":"ENC[', b"sops_mac=ENC[", b"[sops]")
+"""What gives a file of SOPS away in each of its formats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,39 @@ def is_sealed(manifest: Any) -> bool:
     """Whether an object is encrypted: it has a top-level `sops` mapping as SOPS writes one."""
     found = manifest.get(FIELD) if isinstance(manifest, dict) else None
     return isinstance(found, dict) and ("mac" in found or "lastmodified" in found)
+
+
+def files_in(manifest: Any) -> Iterator[tuple[str, str, bytes]]:
+    """(field, name, content) of the values of a Secret that are whole files of SOPS, as a kustomize generator puts them there
+    (Flux: kustomize-controller, decryption after the build). None where the object says `kustomize.toolkit.fluxcd.io/decrypt:
+    disabled`.
+    """
+    if not isinstance(manifest, dict) or (manifest.get("apiVersion"), manifest.get("kind")) != (
+        "v1",
+        "Secret",
+    ):
+        return
+    notes = (manifest.get("metadata") or {}).get("annotations") or {}
+    if str(notes.get(DECRYPT)).lower() == "disabled":
+        return
+    for field in ("data", "stringData"):
+        values = manifest.get(field)
+        for name, value in values.items() if isinstance(values, dict) else ():
+            content = _bytes(value, encoded=field == "data") if isinstance(value, str) else b""
+            if _LEAF in content and any(mark in content for mark in _MARKS):
+                yield field, name, content
+
+
+def needs_opening(manifest: Any) -> bool:
+    """Whether an object, or a file in it, is encrypted."""
+    return is_sealed(manifest) or next(files_in(manifest), None) is not None
+
+
+def _bytes(value: str, *, encoded: bool) -> bytes:
+    try:
+        return base64.b64decode(value) if encoded else value.encode()
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def mac_of(manifest: Manifest) -> str:

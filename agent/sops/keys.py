@@ -50,6 +50,11 @@ class KeyRing:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
+    @property
+    def given(self) -> bool:
+        """Whether the agent was given a folder for keys at all."""
+        return self._folder is not None
+
     def data_key(self, metadata: Mapping[str, Any]) -> bytes:
         """The data key of a file, by its `sops` metadata. Raises `Invalid` naming the keys that would open it,
         `Unavailable` where a key file or gpg cannot be used.
@@ -180,4 +185,7 @@ def _listed(groups: Sequence[Sequence[Holder]]) -> str:
 
 
 def _number(value: Any) -> int:
+    if isinstance(value, str) and value.isdecimal():
+        # In dotenv files everything is text.
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0

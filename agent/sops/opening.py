@@ -7,13 +7,14 @@ fields (labels, namespaces) is theirs to change; every encrypted value must be o
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.core.marks import Wanted
-from agent.sops import tree
+from agent.sops import files, tree
 from agent.sops.keys import KeyRing
 from agent.sops.tree import Leaf
 from argosy import sealed, yamlio
@@ -54,7 +55,7 @@ class Opener:
         """The object in clear, under the digest of its encrypted form. Raises `Invalid` naming file and keys."""
         manifest = wanted.manifest
         if not sealed.is_sealed(manifest):
-            return wanted
+            return self._with_files(wanted)
         carried = sealed.carried(manifest)
         name = carried.file if carried is not None else str(wanted.key)
         try:
@@ -66,6 +67,30 @@ class Opener:
             raise Unavailable(f"{name}: cannot be decrypted: {error.message}") from None
         places = {place for place, value in tree.leaves(tree.content(manifest)) if tree.encrypted(value)}
         return replace(wanted, manifest=clear, sealed=tuple(sorted(map(_path, places))))
+
+    def _with_files(self, wanted: Wanted) -> Wanted:
+        """A Secret with the files in it in clear. Where the agent was given no folder for keys they stay as they are, as in
+        Argo CD: somebody else may open them."""
+        found = list(sealed.files_in(wanted.manifest)) if self._ring.given else []
+        if not found:
+            return wanted
+        out = dict(wanted.manifest)
+        for field, name, content in found:
+            try:
+                clear = files.opened(name, content, self._ring)
+            except Invalid as error:
+                raise Invalid(f"{wanted.key}: {field}.{name} cannot be decrypted: {error.message}") from None
+            except Unavailable as error:
+                raise Unavailable(
+                    f"{wanted.key}: {field}.{name} cannot be decrypted: {error.message}"
+                ) from None
+            # Always `data`: what is in clear need not be text.
+            kept = {key: value for key, value in (out.get(field) or {}).items() if key != name}
+            out[field] = kept
+            out["data"] = {**(out.get("data") or {}), name: base64.b64encode(clear).decode()}
+        if not out.get("stringData", True):
+            del out["stringData"]
+        return replace(wanted, manifest=out)
 
     def _verified(self, name: str, mac: str) -> _File:
         found = self._files.get(mac)

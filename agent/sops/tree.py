@@ -27,6 +27,8 @@ _LEAF = re.compile(r"ENC\[AES256_GCM,data:(.+),iv:(.+),tag:(.+),type:(.+)\]\Z", 
 _ONLY_ENCRYPTED = hashlib.sha256(b"sops").digest()
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 
+_TEXTS = frozenset({"str", "bytes", "time"})
+
 Leaf = tuple[str, str]
 """(place, text) of one encrypted leaf."""
 
@@ -77,7 +79,7 @@ def verify(
     for document in documents:
         for place, value in leaves(content(document)):
             if encrypted(value):
-                hashed.update(_bytes(_open(value, key, place)))
+                hashed.update(_hashed(value, key, place))
             elif not only_encrypted and value is not None:
                 hashed.update(_bytes(value))
     try:
@@ -88,16 +90,30 @@ def verify(
         raise Invalid("its MAC does not fit: it was changed after it was encrypted")
 
 
-def _open(text: str, key: bytes, place: str) -> Any:
+def raw(text: str, key: bytes, place: str) -> tuple[bytes, str]:
+    """(bytes, type) of one encrypted leaf. Raises `Invalid`."""
     found = _LEAF.match(text)
     if found is None:
         raise Invalid(f"{_shown(place)} is no value that SOPS wrote")
     try:
         data, nonce, tag = (base64.b64decode(part, validate=True) for part in found.groups()[:3])
-        plain = AESGCM(key).decrypt(nonce, data + tag, place.encode()).decode()
+        return AESGCM(key).decrypt(nonce, data + tag, place.encode()), found.group(4)
     except (binascii.Error, ValueError, InvalidTag):
         raise Invalid(f"{_shown(place)} cannot be opened: value, place or key differ") from None
-    return _typed(plain, found.group(4), place)
+
+
+def _open(text: str, key: bytes, place: str) -> Any:
+    plain, kind = raw(text, key, place)
+    try:
+        return _typed(plain.decode(), kind, place)
+    except UnicodeDecodeError:
+        raise Invalid(f"{_shown(place)} is not UTF-8") from None
+
+
+def _hashed(text: str, key: bytes, place: str) -> bytes:
+    """An encrypted leaf as it goes into the MAC: text as it is, whatever its bytes."""
+    plain, kind = raw(text, key, place)
+    return plain if kind in _TEXTS else _bytes(_open(text, key, place))
 
 
 def _typed(plain: str, kind: str, place: str) -> Any:
@@ -110,7 +126,7 @@ def _typed(plain: str, kind: str, place: str) -> Any:
         raise Invalid(f"{_shown(place)} is no {kind}") from None
     if kind == "bool":
         return plain in _TRUE
-    if kind in ("str", "bytes", "time"):
+    if kind in _TEXTS:
         return plain
     raise Invalid(f"{_shown(place)} is of the unknown type {kind[:20]}")
 

@@ -48,11 +48,12 @@ def sealed(
     *,
     regex: str = "^(data|stringData)$",
     mac_only_encrypted: bool = False,
+    key: bytes = b"",
 ) -> list[Tree]:
     """The documents with every leaf below a key that matches `regex` encrypted, and the `sops` metadata in each.
-    `holders(data_key)` are the entries of the metadata that wrap the key.
+    `holders(data_key)` are the entries of the metadata that wrap the key; `key` is a new one where none is given.
     """
-    key = secrets.token_bytes(32)
+    key = key or secrets.token_bytes(32)
     hashed = hashlib.sha512(hashlib.sha256(b"sops").digest() if mac_only_encrypted else b"")
 
     def walk(value: Any, place: tuple[str, ...], inside: bool) -> Any:
@@ -86,9 +87,22 @@ def sealed(
     return [{**document, "sops": metadata} for document in done]
 
 
-def leaf(text: str, key: bytes, place: str, kind: str) -> str:
+def binary(data: bytes, key: bytes, holders: Mapping[str, Any]) -> Tree:
+    """A binary file: one leaf, whatever its bytes are."""
+    mac = hashlib.sha512(data).hexdigest().upper()
+    metadata = {
+        **holders,
+        "lastmodified": MODIFIED,
+        "mac": leaf(mac, key, MODIFIED, "str"),
+        "version": "3.13.3",
+    }
+    return {"data": leaf(data, key, "data:", "str"), "sops": metadata}
+
+
+def leaf(text: str | bytes, key: bytes, place: str, kind: str) -> str:
     nonce = secrets.token_bytes(32)
-    out = AESGCM(key).encrypt(nonce, text.encode(), place.encode())
+    plain = text.encode() if isinstance(text, str) else text
+    out = AESGCM(key).encrypt(nonce, plain, place.encode())
     data, tag = out[:-16], out[-16:]
     shown = [base64.b64encode(part).decode() for part in (data, nonce, tag)]
     return f"ENC[AES256_GCM,data:{shown[0]},iv:{shown[1]},tag:{shown[2]},type:{kind}]"
