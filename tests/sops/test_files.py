@@ -83,9 +83,8 @@ def test_dotenv_is_opened(keys: Keys, field: str, only: bool) -> None:
     )
     assert CANARY not in written
     found = opened(KeyRing(keys.folder), secret(field, **{"app.env": written, "plain": "1"}))
-    expected = (
-        "# of a person\nPASSWORD=" + CANARY + "\nEMPTY=\nTWO=line one\\nline two\nEQUALS=a=b # no comment\n"
-    )
+    lines = ["# of a person", "#ENC[nonsense]", f"PASSWORD={CANARY}", "EMPTY=", "TWO=line one\\nline two"]
+    expected = "\n".join([*lines, "EQUALS=a=b # no comment", ""])
     assert found["app.env"].decode() == expected
     if field == "data":
         assert found["plain"] == b"1", "what is in clear stays as it is"
