@@ -108,7 +108,7 @@ def _agent(bench: Bench, folder: Path, objects: int, idle: float) -> dict[str, f
     stub = bench.role("stubapi", uid=seed.cluster_uid(0))
     hub = bench.role("linkhub", folder=str(folder), clusters=1)
     state, access = bench.fresh("state"), folder / "kubeconfig"
-    access.write_bytes(_kubeconfig(stub.hello["port"]))
+    access.write_bytes(kubeconfig(stub.hello["port"]))
     joining = product.agent(bench, state, hub.ask("offer")["token"], access)
     _connected(hub, joining, 1)
     bench.end(joining)
@@ -177,7 +177,7 @@ def _connected(hub: Role, agent: Process, streams: int) -> None:
         raise agent.broken(str(error)) from None
 
 
-def _kubeconfig(port: int) -> bytes:
+def kubeconfig(port: int) -> bytes:
     return orjson.dumps(
         {
             "apiVersion": "v1",

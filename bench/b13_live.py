@@ -6,21 +6,17 @@ The peer is Argo CD 3.6.1 measured on a machine like this one (its best setting 
 from __future__ import annotations
 
 import contextlib
-import http.client
 import queue
-import socket
-import sys
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
-import orjson
-
-from bench import harness, product
+from bench import harness, planes, product
 from bench.figures import Result, Target, figure
-from bench.harness import ROOT, Bench, Broken
+from bench.harness import Bench
+
+if TYPE_CHECKING:
+    from testbed.controlplane import ControlPlane
 
 ID, NAME = "B13", "webhook-to-live"
 INSTANCES = 3
@@ -38,17 +34,9 @@ UNITS = {
 
 
 def run(bench: Bench, agents: int | None = None, instances: int = INSTANCES) -> Result:
-    testbed = str(ROOT / "tests" / "support")
-    if testbed not in sys.path:
-        sys.path.insert(0, testbed)
-    from testbed import binaries, controlplane
-
-    if missing := binaries.missing():
-        raise Broken(f"no real API server: {missing} (make testbed)")
     found: dict[str, list[float]] = defaultdict(list)
     bench.say(f"{ID}: starting a kube-apiserver")
-    with controlplane.running("live") as bed:
-        plane = bed._planes[0]
+    with planes.running("live") as (plane,):
         for number in range(instances):
             bench.say(f"{ID}: {COMMITS} commits through a fresh hub and agent ({number + 1} of {instances})")
             for name, values in _instance(bench, plane, number).items():
@@ -67,7 +55,7 @@ def run(bench: Bench, agents: int | None = None, instances: int = INSTANCES) -> 
     )
 
 
-def _instance(bench: Bench, plane: Any, number: int) -> dict[str, list[float]]:
+def _instance(bench: Bench, plane: ControlPlane, number: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     namespace = f"{NAMESPACE}-{number}"
     with contextlib.ExitStack() as stack:
@@ -80,14 +68,16 @@ def _instance(bench: Bench, plane: Any, number: int) -> dict[str, list[float]]:
         stack.callback(bench.end, agent)
         hub.client.create(product.APPS, product.application("shop", repo.url, "shop", "live", namespace))
         hub.wait_for("shop", first, 90)
-        seen = stack.enter_context(_watched(plane, namespace))
+        seen: queue.Queue[planes.Seen] = queue.Queue()
+        watched = f"/api/v1/namespaces/{namespace}/configmaps?fieldSelector=metadata.name%3Dsettings-0"
+        stack.enter_context(planes.watched(plane, watched, seen))
         for turn in range(1, COMMITS + 1):
             value = f"{number}-{turn}"
             commit = repo.commit({"shop/settings-0.yaml": product.config_map("settings-0", value)})
             before = [hub.process.cpu, agent.cpu, harness.cpu_of(plane.pid)]
             began = time.monotonic()
             hub.notify(repo, commit)
-            live = _arrival(seen, value)
+            (live,) = planes.arrivals(seen, value, 1, 30)
             hub.wait_for("shop", commit)
             found["reported"].append(time.monotonic() - began)
             found["live"].append(live - began)
@@ -104,47 +94,3 @@ def _instance(bench: Bench, plane: Any, number: int) -> dict[str, list[float]]:
 def _files(value: str) -> dict[str, str]:
     files = {f"shop/settings-{n}.yaml": product.config_map(f"settings-{n}", value) for n in range(8)}
     return files | {f"shop/worker-{n}.yaml": product.deployment(f"worker-{n}") for n in range(2)}
-
-
-@contextlib.contextmanager
-def _watched(plane: Any, namespace: str) -> Iterator[queue.Queue[tuple[str, float]]]:
-    """(value, when it was seen) of the ConfigMap that changes, from a watch of its own."""
-    seen: queue.Queue[tuple[str, float]] = queue.Queue()
-    path = f"/api/v1/namespaces/{namespace}/configmaps?watch=true&fieldSelector=metadata.name%3Dsettings-0"
-    address = plane.server.removeprefix("https://")
-    connection = http.client.HTTPSConnection(address, context=plane.ssl_context(), timeout=300)
-    connection.request("GET", path, headers={"Authorization": f"Bearer {_token()}"})
-    link = connection.sock
-    answer = connection.getresponse()
-
-    def read() -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while line := answer.readline():
-                event = orjson.loads(line)
-                seen.put((event["object"]["data"]["value"], time.monotonic()))
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    try:
-        yield seen
-    finally:
-        # Closing would wait for the reader, which waits for the server.
-        link.shutdown(socket.SHUT_RDWR)
-        reader.join()
-        link.close()
-
-
-def _token() -> str:
-    from testbed import credentials
-
-    return credentials.ADMIN.token
-
-
-def _arrival(seen: queue.Queue[tuple[str, float]], value: str) -> float:
-    while True:
-        try:
-            found, when = seen.get(timeout=30)
-        except queue.Empty:
-            raise Broken(f"value {value} did not get live within 30 s") from None
-        if found == value:
-            return when

@@ -48,11 +48,12 @@ async def main(*, folder: str, clusters: int, beat: int = 20) -> None:
     async def cpu(_: dict[str, Any]) -> dict[str, Any]:
         return {"cpu": time.process_time(), "streams": server.count}
 
-    async def offer(_: dict[str, Any]) -> dict[str, Any]:
-        """A join token for the first cluster."""
+    async def offer(asked: dict[str, Any]) -> dict[str, Any]:
+        """A join token for the first cluster, to connect through `port` where it is given."""
         secret, now = token.new_secret(), time.time()
         await store.write(lambda tx: grants.offer(tx, secret, seed.cluster_id(0), now, lifetime=600.0))
-        addresses = (f"127.0.0.1:{server.enroll_port}", f"127.0.0.1:{server.link_port}")
+        port = asked.get("port", server.link_port)
+        addresses = (f"127.0.0.1:{server.enroll_port}", f"127.0.0.1:{port}")
         return {"token": token.encode(JoinToken(*addresses, ca.fingerprint, secret))}
 
     async def assign(asked: dict[str, Any]) -> dict[str, Any]:

@@ -200,23 +200,29 @@ class Evaluator:
         apps: list[Made] = []
         problems: list[SetProblem] = []
         for number, (kind, sets) in enumerate(batches):
-            outcomes: Any = self._memo.table(("rendered", number))
-            old, new = outcomes.old, outcomes.new
-            for one in sets:
-                # The parameters are held as long as the entry is, so that their id stays theirs.
-                key = id(one)
-                known = old.get(key) or new.get(key)
-                if known is None:
-                    known = (one, self._rendered(kind, number, one))
-                new[key] = known
-                outcome = known[1]
-                if isinstance(outcome, Made):
-                    apps.append(outcome)
-                    continue
-                if context.strict:
-                    raise _Stop(outcome)
-                problems.append(outcome)
+            outcomes = self._outcomes(kind, number, sets)
+            made = [one for one in outcomes if isinstance(one, Made)]
+            apps += made
+            if len(made) == len(outcomes):
+                continue
+            wrong = [one for one in outcomes if isinstance(one, SetProblem)]
+            if context.strict:
+                raise _Stop(wrong[0])
+            problems += wrong
         return apps, problems
+
+    def _outcomes(self, kind: _Kind, number: int, sets: Sequence[Params]) -> list[Made | SetProblem]:
+        """What each parameter set gives; written for the many that give what they gave before."""
+        table: Any = self._memo.table(("rendered", number))
+        keys = list(map(id, sets))
+        found = list(map(table.old.get, keys))
+        for place, known in enumerate(found):
+            if known is None:
+                one = sets[place]
+                # The parameters are held as long as the entry is, so that their id stays theirs.
+                found[place] = table.new.get(keys[place]) or (one, self._rendered(kind, number, one))
+        table.new.update(zip(keys, found, strict=True))
+        return [outcome for _, outcome in found]
 
     def _rendered(self, kind: _Kind, number: int, params: Params) -> Made | SetProblem:
         """What one parameter set gives; equal sets give the same object."""

@@ -68,7 +68,7 @@ class Fleet:
         self._locals = sum(cluster.server == LOCAL_SERVER for cluster in listed)
         self._everything = (1 << len(self._slots)) - 1
         self._in_order = True
-        self._params: dict[tuple[str, bool], tuple[ClusterFacts, Params]] = {}
+        self._params: dict[bool, dict[str, tuple[ClusterFacts, Params]]] = {True: {}, False: {}}
         self._lazy_index: _Index | None = None
 
     def __iter__(self) -> Iterator[ClusterFacts]:
@@ -117,8 +117,8 @@ class Fleet:
         if move.new is None:
             del self._slot_of[named.name]
             self._everything &= ~bit
-            for go in (True, False):
-                self._params.pop((named.name, go), None)
+            for known in self._params.values():
+                known.pop(named.name, None)
         else:
             self._everything |= bit
         if self._lazy_index is not None:
@@ -160,12 +160,15 @@ class Fleet:
             self._lazy_index = _indexed(self._slots)
         return self._lazy_index
 
-    def params(self, cluster: ClusterFacts, go: bool) -> Params:
-        """The parameters that the clusters generator makes of a cluster: shared, and not to be changed."""
-        known = self._params.get((cluster.name, go))
-        if known is None or known[0] is not cluster:
-            known = self._params[cluster.name, go] = (cluster, _params_of(cluster, go))
-        return known[1]
+    def params(self, clusters: Iterable[ClusterFacts], go: bool) -> list[Params]:
+        """The parameters that the clusters generator makes of each cluster: shared, and not to be changed."""
+        kept, found = self._params[go], []
+        for cluster in clusters:
+            known = kept.get(cluster.name)
+            if known is None or known[0] is not cluster:
+                known = kept[cluster.name] = (cluster, _params_of(cluster, go))
+            found.append(known[1])
+        return found
 
 
 def of(clusters: Iterable[ClusterFacts]) -> Fleet:

@@ -43,7 +43,10 @@ class Selector:
     requirements: tuple[Requirement, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        return all(requirement.matches(labels) for requirement in self.requirements)
+        for requirement in self.requirements:  # noqa: SIM110 - a generator costs twice as much, and this is asked most
+            if not requirement.matches(labels):
+                return False
+        return True
 
     @property
     def keys(self) -> frozenset[str]:

@@ -57,13 +57,15 @@ def test_parameters_are_what_generators_may_know() -> None:
     one = ClusterFacts(
         "a", "https://a", {"env": "x"}, {"kubectl.kubernetes.io/last-applied-configuration": "{}"}
     )
-    assert Fleet([one]).params(one, True) == {
-        "name": "a",
-        "nameNormalized": "a",
-        "server": "https://a",
-        "project": "",
-        "metadata": {"labels": {"env": "x"}, "annotations": {}},
-    }
+    assert Fleet([one]).params([one], True) == [
+        {
+            "name": "a",
+            "nameNormalized": "a",
+            "server": "https://a",
+            "project": "",
+            "metadata": {"labels": {"env": "x"}, "annotations": {}},
+        }
+    ]
 
 
 @given(

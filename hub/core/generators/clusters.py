@@ -7,7 +7,6 @@ from typing import Any
 from argosy.errors import Invalid
 from argosy.objects import canonical
 from hub.core import fleet, labels
-from hub.core.fleet import Fleet
 from hub.core.generators.base import Context, GeneratorFailed
 from hub.core.params import Params
 from hub.core.template import render
@@ -30,7 +29,9 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
     clusters = fleet.of(context.sources.clusters())
     values = spec.get("values") or {}
     chosen = clusters.select(selector)
-    found = _with_values(chosen, values, clusters, context) if values else _plain(chosen, clusters, context)
+    found = clusters.params(chosen, context.go)
+    if values:
+        found = _with_values(chosen, found, values, context)
     if not any((spec.get("selector") or {}).values()) and not clusters.has_local:
         local = fleet.local_params()
         render.append_values(values, local, context.engine, "values")
@@ -46,21 +47,16 @@ def _wanted(selector: dict[str, Any]) -> dict[str, Any]:
     return {**selector, "matchLabels": named}
 
 
-def _plain(chosen: list[ClusterFacts], clusters: Fleet, context: Context) -> list[Params]:
-    params, go = clusters.params, context.go
-    return [params(cluster, go) for cluster in chosen]
-
-
 def _with_values(
-    chosen: list[ClusterFacts], values: dict[str, str], clusters: Fleet, context: Context
+    chosen: list[ClusterFacts], plain: list[Params], values: dict[str, str], context: Context
 ) -> list[Params]:
     """`values` may be templates over a cluster's own parameters; they are rendered once for each state of a cluster."""
     table = context.memo.table(("clusters", canonical(values)))
     found: list[Params] = []
-    for cluster in chosen:
+    for cluster, params in zip(chosen, plain, strict=True):
         known: Any = table.new.get(cluster.name) or table.old.get(cluster.name)
         if known is None or known[0] is not cluster:
-            one = dict(clusters.params(cluster, context.go))
+            one = dict(params)
             render.append_values(values, one, context.engine, "values")
             known = (cluster, one)
         table.new[cluster.name] = known
