@@ -279,8 +279,8 @@ class Hub:
         ):
             self._open.callback(store.on_touch(topic, heard))
         self._open.callback(store.on_touch("desired:", self._assigned))
-        for topic in ("removed:", "lost:"):
-            self._open.callback(store.on_touch(topic, lambda topic: self._remove.wake.set()))
+        self._open.callback(store.on_touch("removed:", self._removed))
+        self._open.callback(store.on_touch("lost:", lambda topic: self._remove.wake.set()))
 
     def _facts_told(self, topic: str) -> None:
         self.renderer.told(topic)
@@ -400,8 +400,11 @@ class Hub:
             self.roller.again()
             self._roll.wake.set()
         gone = any(one.verb == "DELETED" and one.resource == table.CLUSTER.resource for one in changes)
+        if gone:
+            # Nobody is left to be waited for there.
+            self.remover.again()
         if gone or table.REMOVAL.resource in changed:
-            # Nobody is left to be waited for there, or something was decided.
+            # Or something was decided.
             self._remove.wake.set()
 
     def _heard(self) -> None:
@@ -423,6 +426,11 @@ class Hub:
         self.mover.again()
         self.roller.again()
         self._roll.wake.set()
+        self.remover.again()
+        self._remove.wake.set()
+
+    def _removed(self, topic: str) -> None:
+        self.remover.heard(topic)
         self._remove.wake.set()
 
     def _rendered(self) -> None:

@@ -14,7 +14,7 @@ from hub.core.served import table
 from hub.loops import holding
 from hub.loops.holding import Holding
 from hub.store import holds, objects
-from hub.store.base import Change, Store
+from hub.store.base import Change, Store, Tx
 
 BATCH = 500
 """Clusters per transaction: bounds how long other writers wait."""
@@ -59,32 +59,31 @@ class Holder:
             self._wake.set()
 
     async def run(self) -> None:
-        news = self._everywhere
-        due = await self._due()
+        everywhere, clusters = self._everywhere, self._clusters
+        self._everywhere, self._clusters = False, set()
+        due: Sequence[str] = sorted(clusters)
         try:
-            for part in _parts(due):
+            if everywhere:
+                rows = await self._store.read(lambda tx: objects.page(tx, table.CLUSTER.resource))
+                due = [row.uid for row in rows]
+            for part in _parts(due[BATCH:]):
                 await self._store.write(lambda tx, part=part: self._holding.restrain(tx, part, self._now()))  # type: ignore[misc]
+            self._any, ends = await self._store.write(lambda tx: self._look(tx, due[:BATCH]))
         except BaseException:
-            self._clusters.update(due)
+            self._everywhere = self._everywhere or everywhere
+            self._clusters.update(clusters)
             raise
-        stale = await self._store.read(holds.stale)
-        if stale:
-            await self._store.write(lambda tx: holds.end(tx, stale))
-        ends = await self._store.read(lambda tx: self._holding.ends(tx, self._now()))
-        if news or ends != self._ends:
+        if everywhere or ends != self._ends:
             self._changed()
         self._ends = ends
         self._sleep(ends)
 
-    async def _due(self) -> list[str]:
-        """The clusters that may have to be told something else."""
-        self._any = await self._store.read(self._holding.restrains)
-        everywhere, clusters = self._everywhere, self._clusters
-        self._everywhere, self._clusters = False, set()
-        if not everywhere:
-            return sorted(clusters)
-        rows = await self._store.read(lambda tx: objects.page(tx, table.CLUSTER.resource))
-        return [row.uid for row in rows]
+    def _look(self, tx: Tx, due: Sequence[str]) -> tuple[bool, float]:
+        """(whether there is anything to tell agents, when the first freeze or override ends)."""
+        now = self._now()
+        self._holding.restrain(tx, due, now)
+        holds.end(tx, holds.stale(tx))
+        return self._holding.restrains(tx), self._holding.ends(tx, now)
 
     def _sleep(self, until: float) -> None:
         if self._timer is not None:

@@ -7,9 +7,11 @@ An Application keeps a finalizer of ours, so that its deletion is always seen. W
 
 from __future__ import annotations
 
+import asyncio
 import datetime
-from collections.abc import Callable
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from argosy.bundle import Removal
 from argosy.objects import Manifest
@@ -22,6 +24,8 @@ from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
 MANAGER = "argosy-remover"
+EVERYBODY_AFTER = 25.0
+"""Seconds after which all are looked at again, whatever was said of them."""
 
 
 def _approved(app: Manifest) -> bool:
@@ -36,8 +40,18 @@ def _renewed(farewell: Removal, approved: bool, phases: str) -> Removal:
     return replace(farewell, approved=farewell.approved or approved, hooks=kept)
 
 
+@dataclass(frozen=True)
+class _Awaited:
+    """An Application whose clusters were told all there is to tell: `clusters` have yet to say that nothing is left."""
+
+    version: int
+    clusters: frozenset[str]
+
+
 class Remover:
-    """`now` tells the time in Unix seconds."""
+    """`now` tells the time in Unix seconds. Who waits for an agent's word costs nothing until that comes: clusters may be
+    away for long, and many.
+    """
 
     def __init__(self, store: Store, resources: Resources, held: Holding, now: Callable[[], float]) -> None:
         self._store = store
@@ -49,23 +63,56 @@ class Remover:
         """Whether one waits for another to be assigned, which takes over what it has."""
         self._turns: dict[str, str | None] = {}
         """Of sets that let their applications go one by one, the name of the one that goes in this run."""
+        self._awaited: dict[str, _Awaited] = {}
+        self._told: set[str] = set()
+        """Clusters whose agents said that something is gone."""
+        self._everybody = -EVERYBODY_AFTER
+        """When all were last looked at, monotonic seconds."""
+        self.looked_at = 0
+        """Applications looked at since the start: the cost of a change is counted here."""
+
+    def heard(self, topic: str) -> None:
+        """An agent says that something is gone: `removed:<cluster>`."""
+        self._told.add(topic.partition(":")[2])
+
+    def again(self) -> None:
+        """Looks at everybody: what holds them, or where they are, may be otherwise."""
+        self._everybody = -EVERYBODY_AFTER
 
     async def run(self) -> None:
+        told, self._told = self._told, set()
         done, leaving = await self._store.read(lambda tx: (reports.finished(tx), apps.leaving(tx)))
         if done:
             await self._store.write(self._close_done)
         self.waiting = False
-        while leaving:
+        due = self._due(leaving, told)
+        while due:
             self._turns = {}
+            self.looked_at += len(due)
             self._coming = await self._store.read(inheriting.coming)
-            ended = [await self._store.write(lambda tx, uid=uid: self._see_off(tx, uid)) for uid in leaving]  # type: ignore[misc]
+            ended = await asyncio.gather(*(self._store.write(self._job(uid, rv)) for uid, rv in due.items()))
             # Where they go one by one, the end of one is the next one's turn.
             next_ones = any(self._turns.values()) and any(ended)
-            leaving = await self._store.read(apps.leaving) if next_ones else []
+            due = await self._store.read(apps.leaving) if next_ones else {}
         if await self._store.read(lambda tx: departures.unfinished(tx, self._resources)):
             await self._store.write(lambda tx: departures.see_off(tx, self._resources, self._now()))
         if await self._store.read(lambda tx: plans.unfinished(tx, self._resources)):
             await self._store.write(lambda tx: plans.follow(tx, self._resources, self._now()))
+
+    def _due(self, leaving: Mapping[str, int], told: set[str]) -> dict[str, int]:
+        """Those who may get further than they did."""
+        self._awaited = {uid: known for uid, known in self._awaited.items() if uid in leaving}
+        if time.monotonic() - self._everybody >= EVERYBODY_AFTER:
+            self._everybody = time.monotonic()
+            return dict(leaving)
+        return {
+            uid: version
+            for uid, version in leaving.items()
+            if (known := self._awaited.get(uid)) is None or known.version != version or known.clusters & told
+        }
+
+    def _job(self, uid: str, version: int) -> Callable[[Tx], bool]:
+        return lambda tx: self._see_off(tx, uid, version)
 
     def _close_done(self, tx: Tx) -> None:
         """Closes the removals of single objects that agents report as done."""
@@ -74,8 +121,9 @@ class Remover:
             if finished := open_ids & set(done):
                 desired.change(tx, cluster, close=finished)
 
-    def _see_off(self, tx: Tx, uid: str) -> bool:
-        """True when it is gone."""
+    def _see_off(self, tx: Tx, uid: str, version: int) -> bool:
+        """True when it is gone. `version` is that of the object as it was found."""
+        self._awaited.pop(uid, None)
         app = self._resources.by_uid(tx, uid)
         if app is None:
             apps.forget(tx, uid)
@@ -88,8 +136,9 @@ class Remover:
         if state is not None and self._holding.stays(tx, state, self._now(), heir):
             return False
         clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())
-        left = [self._left(tx, app, cluster) for cluster in sorted(clusters)]
-        if not all(left):
+        awaited = frozenset(cluster for cluster in sorted(clusters) if not self._left(tx, app, cluster))
+        if awaited:
+            self._awaited[uid] = _Awaited(version, awaited)
             return False
         for cluster in clusters:
             reports.forget(tx, cluster, uid)

@@ -68,9 +68,13 @@ def waiting(tx: Tx, limit: int) -> list[AppState]:
     return found
 
 
-def leaving(tx: Tx) -> list[str]:
-    """Uids of Applications under deletion."""
-    return [row[0] for row in tx.all("SELECT app FROM app_states WHERE deleting <> ''")]
+def leaving(tx: Tx) -> dict[str, int]:
+    """Of Applications under deletion: uid -> version of the object, 0 where it is gone."""
+    sql = (
+        "SELECT s.app, coalesce(o.rv, 0) FROM app_states s LEFT JOIN objects o ON o.uid = s.app "
+        "WHERE s.deleting <> ''"
+    )
+    return dict(tx.all(sql))
 
 
 class Unassigned(NamedTuple):

@@ -1,8 +1,8 @@
 """The embedded backend: one SQLite file, one writer thread, group commit.
 
-Jobs queue up while a commit is on its way and share the next one, so a thousand small writes cost a few fsyncs. Each
-job runs in a savepoint: one that raises is undone alone. Reads run in a small thread pool on connections of their
-own; in WAL mode they see the last commit and never wait for the writer.
+Jobs that are asked for at one moment, or while a commit is on its way, share one, so a thousand small writes cost a few
+fsyncs and a few hand-overs between threads. Each job runs in a savepoint: one that raises is undone alone. Reads run in
+a small thread pool on connections of their own; in WAL mode they see the last commit and never wait for the writer.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ class SqliteStore:
         self._epoch = epoch
         self._saved_rv = rv
         self._tx = SqliteTx(connection, rv)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._gathered: list[_Job] = []
+        """Jobs of this moment, not handed over yet."""
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = [connection]
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-read")
@@ -131,10 +133,18 @@ class SqliteStore:
     async def write(self, job: Callable[[Any], T]) -> T:
         if self._closed:
             raise Unavailable("the store is closed")
-        item = _Job(job, asyncio.get_running_loop())
-        self._jobs.put(item)
+        item = _Job(job, loop := asyncio.get_running_loop())
+        if not self._gathered:
+            loop.call_soon(self._hand_over)
+        self._gathered.append(item)
         result: T = await item.future
         return result
+
+    def _hand_over(self) -> None:
+        """Gives the writer what was asked for since the event loop's last turn."""
+        if self._gathered:
+            gathered, self._gathered = self._gathered, []
+            self._jobs.put(gathered)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         self._listeners.append(listener)
@@ -150,6 +160,7 @@ class SqliteStore:
         if self._closed:
             return
         self._closed = True
+        self._hand_over()
         self._jobs.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown(wait=True)
@@ -171,18 +182,16 @@ class SqliteStore:
                 connection.execute("ROLLBACK")
 
     def _write_loop(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            batch = [first]
-            ending = False
-            while len(batch) < MAX_JOBS_PER_COMMIT and not self._jobs.empty():
-                item = self._jobs.get()
-                if item is None:
+        ending = False
+        while not ending and (waiting := self._jobs.get()) is not None:
+            while len(waiting) < MAX_JOBS_PER_COMMIT and not self._jobs.empty():
+                more = self._jobs.get()
+                if more is None:
                     ending = True
                     break
-                batch.append(item)
-            self._commit(batch)
-            if ending:
-                return
+                waiting += more
+            for start in range(0, len(waiting), MAX_JOBS_PER_COMMIT):
+                self._commit(waiting[start : start + MAX_JOBS_PER_COMMIT])
 
     def _commit(self, batch: list[_Job]) -> None:
         tx = self._tx
