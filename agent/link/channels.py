@@ -14,8 +14,9 @@ from argosy.errors import ArgosyError, Conflict, Forbidden, Internal, Invalid, N
 
 OPTIONS = [
     ("grpc.max_receive_message_length", convert.MAX_MESSAGE),
-    # Finds a dead path within a minute, also while nothing is to be said; beats keep proxies' idle timers at rest.
-    ("grpc.keepalive_time_ms", 45_000),
+    # A beat that nobody acknowledges ends the connection after the time-out (TCP_USER_TIMEOUT, which gRPC sets with these);
+    # pings are for paths on which a proxy acknowledges in the place of a hub that is gone. Each costs an idle link dear.
+    ("grpc.keepalive_time_ms", 100_000),
     ("grpc.keepalive_timeout_ms", 15_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from store_suite import Make, StoreSuite, row, stamp
 
 from argosy.errors import Invalid, Unavailable
 from hub.store import objects, sqlite
-from hub.store.base import Store
+from hub.store.base import Store, Tx
 
 
 class TestSqlite(StoreSuite):
@@ -54,6 +55,44 @@ async def test_a_full_disk_refuses_the_write_and_spoils_nothing(tmp_path: Path) 
     await store.write(lambda tx: objects.put(tx, row("b", b"x" * 100_000), expected_rv=None, stamp=stamp))
     assert await store.read(lambda tx: objects.count(tx, "argoproj.io/applications")) == 2
     await store.close()
+
+
+async def test_writes_of_one_moment_share_a_commit_and_one_that_fails_is_undone_alone(tmp_path: Path) -> None:
+    store = sqlite.open_store(tmp_path / "hub.db")
+    commits: list[list[str]] = []
+    store.listen(lambda changes: commits.append([change.name for change in changes]))
+
+    def put(name: str) -> Callable[[Tx], object]:
+        return lambda tx: objects.put(tx, row(name), expected_rv=None, stamp=stamp)
+
+    def fail(tx: Tx) -> None:
+        put("bad")(tx)
+        raise Invalid("no")
+
+    jobs = [put("a"), fail, put("b"), put("c")]
+    outcomes = await asyncio.gather(*(store.write(job) for job in jobs), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes if isinstance(outcome, Exception)] == [Invalid]
+    assert commits == [["a", "b", "c"]]
+    await store.write(put("d"))
+    assert commits == [["a", "b", "c"], ["d"]]
+    await store.close()
+
+
+async def test_what_was_asked_for_before_the_end_is_still_written(tmp_path: Path) -> None:
+    store = sqlite.open_store(tmp_path / "hub.db")
+    asked = asyncio.gather(
+        *(
+            store.write(lambda tx, n=n: objects.put(tx, row(f"o{n}"), expected_rv=None, stamp=stamp))  # type: ignore[misc]
+            for n in range(sqlite.MAX_JOBS_PER_COMMIT + 3)
+        )
+    )
+    await asyncio.sleep(0)
+    await store.close()
+    await asked
+    again = sqlite.open_store(tmp_path / "hub.db")
+    count = await again.read(lambda tx: objects.count(tx, "argoproj.io/applications"))
+    assert count == sqlite.MAX_JOBS_PER_COMMIT + 3
+    await again.close()
 
 
 WRITER = """
