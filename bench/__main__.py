@@ -33,8 +33,8 @@ BENCHMARKS = {
     "B12": "b12_lists",
     "B13": "b13_live",
     "B14": "b14_where",
-    "B15": "b14_hundred",
-    "B16": "b15_idle",
+    "B15": "b15_hundred",
+    "B16": "b16_idle",
 }
 
 

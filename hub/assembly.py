@@ -386,6 +386,9 @@ class Hub:
     # --- wake-ups -------------------------------------------------------------------------------------------------
 
     def _changed(self, changes: Sequence[Change]) -> None:
+        self.mover.note(changes)
+        # Of thousands that a commit or a report concerns, mostly only what is shown of them is another.
+        changes = [change for change in changes if not change.composed]
         changed = self.world.note(changes)
         if changed & {table.SECRET.resource, table.CONFIG_MAP.resource, table.APP_PROJECT.resource}:
             self._keys.wake.set()
@@ -393,7 +396,6 @@ class Hub:
             self._expand.wake.set()
         if self.renderer.note(changes) or table.CLUSTER.resource in changed:
             self._render.wake.set()
-        self.mover.note(changes)
         if self.holder.note(changes):
             self._hold.wake.set()
         if table.ROLLOUT_POLICY.resource in changed:

@@ -5,7 +5,7 @@ needs to know, read once for many Applications.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from argosy import bundle as bundle_format
 from argosy.objects import Manifest
@@ -41,7 +41,7 @@ class Bounds:
             for change in changes
             if change.resource == table.APP_PROJECT.resource and change.namespace == NAMESPACE
         }
-        if any(change.resource == table.CLUSTER.resource and not change.composed for change in changes):
+        if any(change.resource == table.CLUSTER.resource for change in changes):
             found.update(name for name, project in self._projects.items() if _scoped(project))
         return found
 
@@ -72,11 +72,15 @@ class Bounds:
 
     async def project(self, app: Manifest) -> Manifest | None:
         """The Application's project, None where there is none of that name."""
+        return (await self.projects()).get(project_of(app))
+
+    async def projects(self) -> Mapping[str, Manifest]:
+        """All projects by name."""
         listed = await self._world.listed(table.APP_PROJECT, NAMESPACE)
         if listed is not self._listed:
             self._listed = listed
             self._projects = {item["metadata"]["name"]: item for item in listed}
-        return self._projects.get(project_of(app))
+        return self._projects
 
     async def _clusters(self, project: Manifest) -> list[Cluster]:
         """Those that belong to the project, where that matters."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,11 @@ class Entry:
     """What its last render read, where that can be told from its sources' trees alone."""
     ending: str = ""
     """The running sync that a user wants ended, "" where there is none."""
+
+    @functools.cached_property
+    def keys(self) -> list[SourceKey]:
+        """What the sources' trees are looked up by."""
+        return keys(self.sources)
 
     @property
     def sound(self) -> bool:

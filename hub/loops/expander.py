@@ -115,13 +115,13 @@ class Expander:
         """Sets evaluated since the start: the cost of a change is counted here."""
 
     def note(self, changes: Sequence[Change]) -> bool:
-        """Takes in committed changes; True where somebody else wrote an Application, which its set may set right."""
+        """Takes in committed changes of objects themselves; True where somebody else wrote an Application, which its set
+        may set right.
+        """
         found = {
             change.uid: change.name
             for change in changes
-            if change.resource == table.APPLICATION.resource
-            and not change.composed
-            and change.rv not in self._written
+            if change.resource == table.APPLICATION.resource and change.rv not in self._written
         }
         self._written.difference_update(change.rv for change in changes)
         self._touched |= found

@@ -46,10 +46,9 @@ class Holder:
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, changes: Sequence[Change]) -> bool:
-        """Takes in committed changes; True where there is something to look at."""
-        found = [change for change in changes if not change.composed]
-        self._everywhere = self._everywhere or any(each.resource in holding.RESOURCES for each in found)
-        self._clusters.update(each.uid for each in found if each.resource == table.CLUSTER.resource)
+        """Takes in committed changes of objects themselves; True where there is something to look at."""
+        self._everywhere = self._everywhere or any(each.resource in holding.RESOURCES for each in changes)
+        self._clusters.update(each.uid for each in changes if each.resource == table.CLUSTER.resource)
         return self._everywhere or bool(self._clusters)
 
     def assigned(self, topic: str) -> None:

@@ -101,13 +101,11 @@ class Renderer:
         return self._cooking.rendered
 
     def note(self, changes: Sequence[Change]) -> bool:
-        """Takes in committed changes; True where an Application itself or a project was written."""
+        """Takes in committed changes of objects themselves; True where an Application itself or a project was written."""
         found = [
             change.uid
             for change in changes
-            if change.resource == table.APPLICATION.resource
-            and not change.composed
-            and change.rv not in self._writing.versions
+            if change.resource == table.APPLICATION.resource and change.rv not in self._writing.versions
         ]
         self._writing.versions.difference_update(change.rv for change in changes)
         if moved := self._bounds.moved(changes):
@@ -224,7 +222,7 @@ class Renderer:
         uid = manifest["metadata"]["uid"]
         self._leave(uid)
         entry = self._entries[uid] = entries.of(manifest, state)
-        for key in entries.keys(entry.sources):
+        for key in entry.keys:
             self._members.setdefault(key, set()).add(uid)
         self._aims[uid] = destinations.aimed_at(manifest["spec"].get("destination") or {})
         for place in self._aims[uid]:
@@ -239,7 +237,7 @@ class Renderer:
             self._aimed[place].discard(uid)
             if not self._aimed[place]:
                 del self._aimed[place]
-        for key in dict.fromkeys(entries.keys(entry.sources)):
+        for key in dict.fromkeys(entry.keys):
             members = self._members[key]
             members.discard(uid)
             if not members:
@@ -263,7 +261,7 @@ class Renderer:
 
     def _keys_of(self, uid: str) -> list[SourceKey]:
         entry = self._entries.get(uid)
-        return entries.keys(entry.sources) if entry else []
+        return entry.keys if entry else []
 
     def _moved_sources(self) -> list[str]:
         due: list[str] = []
@@ -388,7 +386,7 @@ class Renderer:
         manifest = entry.manifest
         if entry.wrong:
             return Outcome(entry, state._replace(problem=f"InvalidSpecError: {entry.wrong}"))
-        keys = dict.fromkeys(entries.keys(entry.sources))
+        keys = dict.fromkeys(entry.keys)
         if entries.refreshes(manifest):
             await asyncio.gather(*(self._trees.look(url) for url in {url for url, _ in keys}))
         trees: dict[SourceKey, Tree] = {}
@@ -415,15 +413,17 @@ class Renderer:
 
     async def _untouched(self, moved: Iterable[str]) -> set[str]:
         """Of Applications whose sources moved, those that read nothing of what the new commits changed."""
+        projects = await self._bounds.projects()
+        signed = {name for name, project in projects.items() if self._integrity.asks(project)}
         known = {
             uid: entry
             for uid in moved
             if (entry := self._entries.get(uid)) is not None
             and entry.reads is not None
             and entry.sound
-            and not self._integrity.asks(await self._bounds.project(entry.manifest))
+            and project_of(entry.manifest) not in signed
         }
-        keys = {key for entry in known.values() for key in entries.keys(entry.sources)}
+        keys = {key for entry in known.values() for key in entry.keys}
         answers = dict(
             zip(keys, await asyncio.gather(*(self._trees.tree(*key) for key in keys)), strict=True)
         )
@@ -437,18 +437,15 @@ class Renderer:
 
     async def _render(self, entry: Entry, state: AppState, trees: dict[SourceKey, Tree]) -> Outcome:
         state = state._replace(problem="")
-        commit = trees[entries.keys(entry.sources)[0]].commit
+        commit = trees[entry.keys[0]].commit
         try:
             async with self._limit:
-                parts = [
-                    (source, trees[key])
-                    for source, key in zip(entry.sources, entries.keys(entry.sources), strict=True)
-                ]
+                parts = [(source, trees[key]) for source, key in zip(entry.sources, entry.keys, strict=True)]
                 kube = functools.partial(self.kubes.ask, state.app, state.cluster)
                 dish = await self._kitchen.prepare(entry.manifest, parts, kube)
             recipe = dish.digest
             origin = entries.origin(entry, [one.ingredient.tool for one in dish.prepared])
-            entry.reads = reads.of(dish, entry.manifest, entries.keys(entry.sources), trees)
+            entry.reads = reads.of(dish, entry.manifest, entry.keys, trees)
             if recipe == state.recipe and state.bundle:
                 return Outcome(entry, state._replace(origin=origin))
             digest, problem, fresh = await self._cooking.cook(dish)

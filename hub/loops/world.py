@@ -51,11 +51,9 @@ class World:
     _directory: tuple[int, Directory] = (-1, Directory(()))
 
     def note(self, changes: Sequence[Change]) -> set[str]:
-        """Takes in committed changes; returns the resources whose own rows changed."""
+        """Takes in committed changes of objects themselves; returns the resources whose own rows changed."""
         changed = set()
         for change in changes:
-            if change.composed:
-                continue
             changed.add(change.resource)
             if change.resource == table.CLUSTER.resource:
                 self._clusters.dirty.add((change.namespace, change.name))

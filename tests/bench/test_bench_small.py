@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
-from bench import b1_connect, b2_fanout, b3_restart, b4_ingest, b10_delivery, b12_lists, b14_where, harness
+from bench import (
+    b1_connect,
+    b2_fanout,
+    b3_restart,
+    b4_ingest,
+    b10_delivery,
+    b12_lists,
+    b14_where,
+    b15_hundred,
+    b16_idle,
+    harness,
+)
 from bench.figures import Result
 from bench.harness import Bench, Broken
 
@@ -62,6 +75,21 @@ def test_where_is_asked_over_http(bench: Bench) -> None:
     found = b14_where.run(bench, 4, 2)
     _check(found, {"first", "p50", "last", "cpu"}, set())
     assert found.figures["bytes"].median > 0
+
+
+def test_one_object_of_each_application_is_changed_on_real_clusters(
+    bench: Bench, control_planes: Sequence[Any]
+) -> None:
+    found = b15_hundred.measured(bench, control_planes, rounds=1, sizes=(1, 2), apps=2)
+    names = {"live_p90", "reported_p90", "own_cpu", "members_cpu", "noop_refresh", "own_cpu_20"}
+    _check(found, names, {"growth"})
+    assert found.figures["reported_p90"].median > 0
+
+
+def test_what_an_idle_agent_sends_is_counted(bench: Bench) -> None:
+    found = b16_idle.run(bench, 1, seconds=1.0)
+    _check(found, {"day", "day_up", "day_down", "day_with_headers", "segments"}, set())
+    assert found.figures["day_with_headers"].median >= found.figures["day"].median
 
 
 def test_a_part_that_fails_says_why(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""B15: what an agent with nothing to do sends and receives in a day, at the default settings."""
+"""B16: what an agent with nothing to do sends and receives in a day, at the default settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench import b11_weight, product, seed
 from bench.figures import Result, Target, figure
 from bench.harness import Bench, Broken, Process, Role, until
 
-ID, NAME = "B15", "idle-traffic"
+ID, NAME = "B16", "idle-traffic"
 INSTANCES = 4
 SECONDS = 120.0
 OBJECTS = 10

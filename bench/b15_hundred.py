@@ -1,4 +1,4 @@
-"""B14: 100 applications of 10 objects on three real API servers; one commit changes one object in each of them.
+"""B15: 100 applications of 10 objects on three real API servers; one commit changes one object in each of them.
 
 The peer is Argo CD 3.6.1 measured on a machine like this one; it is not run here.
 """
@@ -21,7 +21,7 @@ from bench.harness import Bench, Process, until
 if TYPE_CHECKING:
     from testbed.controlplane import ControlPlane
 
-ID, NAME = "B14", "hundred-apps"
+ID, NAME = "B15", "hundred-apps"
 CLUSTERS = ("red", "green", "blue")
 APPS = 100
 OBJECTS = 10
@@ -77,20 +77,27 @@ def run(
     sizes: Sequence[int] = GROWN,
     apps: int = APPS,
 ) -> Result:
-    found: dict[str, list[float]] = defaultdict(list)
     with planes.running(*CLUSTERS) as members:
-        for size in sizes:
-            bench.say(f"{ID}: {size} applications of {OBJECTS} objects on {len(members)} clusters")
-            with contextlib.ExitStack() as stack:
-                estate = _estate(bench, stack, members, size)
+        return measured(bench, members, rounds, sizes, apps)
+
+
+def measured(
+    bench: Bench, members: Sequence[ControlPlane], rounds: int, sizes: Sequence[int], apps: int
+) -> Result:
+    """On clusters that are there; `apps`, one of `sizes`, is that of which each application changes."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for size in sizes:
+        bench.say(f"{ID}: {size} applications of {OBJECTS} objects on {len(members)} clusters")
+        with contextlib.ExitStack() as stack:
+            estate = _estate(bench, stack, members, size)
+            for turn in range(1, rounds + 1):
+                values = _change(estate, min(TOUCHED, size), f"few-{turn}")
+                found[f"own_cpu_{size * OBJECTS}"].append(values["own_cpu"])
+            if size == apps:
                 for turn in range(1, rounds + 1):
-                    values = _change(estate, min(TOUCHED, size), f"few-{turn}")
-                    found[f"own_cpu_{size * OBJECTS}"].append(values["own_cpu"])
-                if size == apps:
-                    for turn in range(1, rounds + 1):
-                        values = _change(estate, apps, f"all-{turn}") | _refresh(estate)
-                        for name, value in values.items():
-                            found[name].append(value)
+                    values = _change(estate, apps, f"all-{turn}") | _refresh(estate)
+                    for name, value in values.items():
+                        found[name].append(value)
     grown = [f"own_cpu_{size * OBJECTS}" for size in sizes]
     units = UNITS | dict.fromkeys(grown, "ms")
     figures = {name: figure(found[name], unit) for name, unit in units.items()}
