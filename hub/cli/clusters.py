@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from argosy.objects import Manifest
 from hub.cli import labels, output, session, states
 from hub.cli.output import Output
 from hub.cli.resources import CLUSTERS
@@ -31,17 +32,14 @@ def show(ctx: typer.Context, name: Name, form: session.OutputOption = Output.TAB
         return
     status = cluster.get("status") or {}
     state, why = states.cluster_state(cluster)
-    held = states.condition(cluster, "Held")
     output.facts(
         [
             ("Name", name),
             ("Id", str(cluster["metadata"].get("uid") or "")),
             ("State", state),
             ("Why", why),
-            (
-                "Held",
-                str(held.get("message") or held.get("reason") or "") if held.get("status") == "True" else "",
-            ),
+            ("Held", _said(cluster, "Held")),
+            ("Quarantined", _said(cluster, "Quarantined")),
             ("Labels", labels.text(cluster["metadata"].get("labels"))),
             ("Server", str((cluster.get("spec") or {}).get("server") or status.get("server") or "")),
             ("Agent", str(status.get("agentVersion") or "")),
@@ -49,6 +47,12 @@ def show(ctx: typer.Context, name: Name, form: session.OutputOption = Output.TAB
             ("Last seen", str(status.get("lastSeen") or "")),
         ]
     )
+
+
+def _said(cluster: Manifest, condition: str) -> str:
+    """What a condition that holds says, "" where it does not."""
+    found = states.condition(cluster, condition)
+    return str(found.get("message") or found.get("reason") or "") if found.get("status") == "True" else ""
 
 
 @commands.command("label")

@@ -115,6 +115,9 @@ def cluster_state(cluster: Manifest) -> tuple[str, str]:
     reason = str(ready.get("reason") or "")
     why = str(ready.get("message") or reason)
     if ready.get("status") == "True":
+        quarantined = condition(cluster, "Quarantined")
+        if quarantined.get("status") == "True":
+            return "Ready", str(quarantined.get("message") or "")
         held = condition(cluster, "Held")
         if held.get("status") == "True":
             return (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from argosy.objects import Manifest
-from hub.cli import main, waiting
+from hub.cli import main, states, waiting
 from hub.cli.errors import Usage
 from hub.cli.labels import changes
 from hub.cli.wait import duration
@@ -23,6 +23,19 @@ def cluster(name: str, ready: str = "True", reason: str = "Connected") -> Manife
             "conditions": [{"type": "Ready", "status": ready, "reason": reason, "message": reason}],
         },
     }
+
+
+def test_a_second_agent_is_told_of_a_cluster_that_is_ready() -> None:
+    found = cluster("a")
+    assert states.cluster_state(found) == ("Ready", "")
+    told = {
+        "type": "Quarantined",
+        "status": "True",
+        "reason": "SecondAgent",
+        "message": "a second agent, at 10.0.0.7",
+    }
+    found["status"]["conditions"].append(told)
+    assert states.cluster_state(found) == ("Ready", "a second agent, at 10.0.0.7")
 
 
 def app(

@@ -284,7 +284,7 @@ def test_a_sync_is_asked_for_and_seen_through(fleet: Fleet, argosy: Run) -> None
     assert said.code == 0, said.err
     said = argosy("app", "sync", name, "--revision", "v9.9.9", "--timeout", "30")
     assert said.code == 1
-    assert 'found "v9.9.9"' in said.out
+    assert "Cannot sync to v9.9.9: auto-sync currently set to main" in said.out
     said = argosy("app", "sync", name, "--resource", "nonsense")
     assert (said.code, "expected --resource" in said.err) == (2, True)
     said = argosy("app", "sync", "nosuch")
