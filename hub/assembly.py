@@ -314,7 +314,7 @@ class Hub:
                 records=lambda: [loop.record for loop in self.loops],
                 policy=lambda: self._policy,
                 actions=[
-                    *actions.cluster_actions(self.store),
+                    *actions.cluster_actions(self.store, self.resources),
                     *app_actions.application_actions(self.store, self.resources),
                     *plans.set_actions(self.planner),
                     *live.application_questions(Live(self.store, self._ask)),

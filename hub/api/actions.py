@@ -1,6 +1,6 @@
-"""Verbs on clusters that are no field: ending an identity, and accepting this life of the hub.
+"""Verbs on clusters that are no field: ending an identity, accepting this life of the hub, another name.
 
-One row each in `ACTIONS`; `POST .../clusters/NAME/revoke` and `.../confirm`, with an empty object as body.
+`POST .../clusters/NAME/revoke` and `.../confirm`, with an empty object as body, and `.../rename` with `{"name": NEW}`.
 """
 
 from __future__ import annotations
@@ -10,25 +10,31 @@ from collections.abc import Callable
 from starlette.responses import Response
 
 from argosy.machinery import failure
-from hub.api import wire
+from argosy.objects import Manifest
+from hub.api import bodies, wire
 from hub.api.app import Action
 from hub.api.discovery import Subresource
 from hub.api.objects import Call
 from hub.core.served import table
-from hub.store import agents, audit, objects
+from hub.store import agents, audit, objects, renaming
 from hub.store.base import Store, Tx
+from hub.store.resources import Resources
 
 Change = Callable[[Tx, str, float], None]
 """(tx, cluster id, now)."""
 
 
-def cluster_actions(store: Store) -> list[Action]:
+def cluster_actions(store: Store, resources: Resources) -> list[Action]:
     """The verbs of a Cluster."""
 
     def confirm(tx: Tx, cluster: str, now: float) -> None:
         agents.confirm(tx, cluster, store.epoch)
 
-    return [_action(store, "revoke", agents.revoke), _action(store, "confirm", confirm)]
+    return [
+        _action(store, "revoke", agents.revoke),
+        _action(store, "confirm", confirm),
+        _rename(store, resources),
+    ]
 
 
 def _action(store: Store, name: str, change: Change) -> Action:
@@ -53,3 +59,25 @@ def _action(store: Store, name: str, change: Change) -> Action:
         )
 
     return Action(Subresource(served.resource, name, served.kind.kind, ("create",)), run)
+
+
+def _rename(store: Store, resources: Resources) -> Action:
+    served = table.CLUSTER
+
+    async def run(call: Call) -> Response:
+        target = call.target
+        if call.request.method != "POST":
+            raise failure.method_not_allowed(target.resource, target.group, call.verb)
+        body, _ = bodies.decode(await bodies.read(call.request), bodies.media_type(call.request))
+        name = body.get("name") if isinstance(body, dict) else None
+        if not isinstance(name, str) or not name:
+            raise failure.bad_request(f"name: found {name!r}, expected the cluster's new name")
+
+        def write(tx: Tx) -> Manifest:
+            before, after = renaming.rename(tx, resources, target.name, name)
+            audit.put(tx, call.record(target.name, 200, before, after))
+            return after
+
+        return wire.json_answer(await store.write(write))
+
+    return Action(Subresource(served.resource, "rename", served.kind.kind, ("create",)), run)

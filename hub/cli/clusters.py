@@ -69,6 +69,17 @@ def label(
     print(f"cluster/{name} {labels.text(cluster['metadata'].get('labels')) or 'has no labels'}")
 
 
+@commands.command("rename")
+def rename(
+    ctx: typer.Context,
+    name: Name,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
+) -> None:
+    """Give a cluster another name. Its agent, what it runs and its server stay; nothing is reinstalled."""
+    session.connect(ctx).create(CLUSTERS.path(name=name, subresource="rename"), {"name": new})
+    print(f"cluster/{name} is cluster/{new} now")
+
+
 @commands.command("revoke")
 def revoke(ctx: typer.Context, name: Name) -> None:
     """Cut a cluster's agent off: its certificates are refused, its open stream ends. Its objects stay."""

@@ -12,7 +12,7 @@ from argosy.objects import Manifest, split_api_version
 from hub.core import clusters, expand, removals, settings
 from hub.core.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
-from hub.store import apps, bundles, desired, objects
+from hub.store import apps, bundles, desired, objects, renaming
 from hub.store.base import Tx
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def limits(tx: Tx, resources: Resources) -> Caps:
 
 def elsewhere(tx: Tx, resources: Resources, plan: Plan, caps: Caps, now: float) -> str:
     """Why what others lost just now forbids a plan, "" where it does not (`removals.crowded`)."""
-    others = _lost_elsewhere(tx, resources, plan.uid, now) if plan.losses else ()
+    others = _lost_elsewhere(tx, resources, plan.uid, now) if plan.losses else set()
     fleet = objects.count(tx, table.CLUSTER.resource) if others else 0
     return removals.crowded(plan.bereft, others, fleet, caps)
 
@@ -160,7 +160,7 @@ def _lost_elsewhere(tx: Tx, resources: Resources, owner: str, now: float) -> set
         going = going and spec["owner"]["kind"] in _TAKE
         if going and spec["owner"]["uid"] != owner and begun > now - removals.TOGETHER:
             found.update(spec.get("clusters") or ())
-    return found
+    return {renaming.today(tx, name) for name in found}
 
 
 _WITHOUT_ANNOTATION = (table.CLUSTER.kind.kind, table.APP_PROJECT.kind.kind, table.SECRET.kind.kind)

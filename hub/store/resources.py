@@ -23,7 +23,7 @@ from hub.core import removals
 from hub.core.served import cells, table
 from hub.core.served.base import Served
 from hub.core.types import LOCAL_CLUSTER, LOCAL_SERVER
-from hub.store import accounts, agents, departures, issuing, objects, plans
+from hub.store import accounts, agents, departures, issuing, objects, plans, renaming
 from hub.store.base import Tx
 from hub.store.objects import Row
 from hub.store.seal import Sealer
@@ -317,6 +317,8 @@ class Resources:
         self, tx: Tx, served: Served, place: Place, outcome: Outcome, now: float, dry_run: bool
     ) -> Written:
         manifest = served.complete(outcome.object)
+        if served is table.CLUSTER:
+            manifest = renaming.placed(tx, manifest)
         metadata = manifest["metadata"]
         name = metadata["name"]
         kind = served.kind

@@ -165,3 +165,21 @@ def whole(plane: ControlPlane) -> list[object]:
         metadata = plane.request("GET", f"/apis/apps/v1/namespaces/hand/{plural}/{name}").json()["metadata"]
         out += [metadata["uid"], metadata["generation"], metadata["resourceVersion"]]
     return out
+
+
+def test_a_cluster_under_another_name_restarts_nothing(
+    fleet: Fleet, repo: Repo, control_planes: list[ControlPlane]
+) -> None:
+    """The Application is called after the cluster: it is another one, and what it deploys is the same."""
+    plane = control_planes[0]
+    fleet.argosy("cluster", "label", "hand", "track=v4")
+    fleet.apply(pinned(repo, "v4"))
+    wait(lambda: approved(fleet) or "v4-hand" in str(applications(fleet)), "its application is there")
+    wait(lambda: tracked(plane, "v4-hand"), "applied")
+    wait(lambda: [n.rpartition("/")[2] for n in applications(fleet)] == ["v4-hand"], "and nothing else")
+    before = seen(plane)
+    assert "cluster/renamed now" in fleet.argosy("cluster", "rename", "hand", "renamed")
+    wait(lambda: [n.rpartition("/")[2] for n in applications(fleet)] == ["v4-renamed"], "handed over")
+    wait(lambda: tracked(plane, "v4-renamed"), "taken over")
+    fleet.ready("renamed")
+    assert seen(plane) == before

@@ -67,6 +67,8 @@ ANSWERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "system/test_hand_overs.py::test_the_old_set_deleted_first_then_the_new_one",
             "system/test_hand_overs.py::test_a_label_that_moves_between_sets_of_equal_names_needs_no_approval",
             "e2e/test_hand_overs.py::test_a_set_under_another_name_restarts_nothing",
+            "system/test_renamed_clusters.py::test_what_runs_stays_and_what_is_called_after_it_is_handed_over",
+            "e2e/test_hand_overs.py::test_a_cluster_under_another_name_restarts_nothing",
             "e2e/test_hand_overs.py::test_a_label_that_moves_and_a_renamed_template_restart_nothing",
             "loops/test_rolling.py::test_an_object_that_moves_to_another_application_is_handed_over",
         ),
