@@ -41,8 +41,12 @@ def store(tx: Tx, row: Row, members: Mapping[str, Member], now: float) -> Row:
     shown = showing.status(row.rollout, members.values(), now)
     for member in shown.get("members") or ():
         member["cluster"] = agents.name_of(tx, member["cluster"]) or member["cluster"]
+    waited = row.waits
     row = replace(row, version=row.version + 1, shown=orjson.dumps(shown), waits=showing.waits(row.rollout))
     rollouts.put(tx, row)
+    if waited != row.waits:
+        # What those wait for whose turn has not come stands with the rollout, and is shown with each of them.
+        rollouts.tell(tx, (app for app, m in members.items() if m.state is State.PENDING and not m.blocker))
     if row.source.kind == naming.ROLLING_SYNC:
         # Its set shows where each application is.
         where = (

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from hub.core import freezes
 from hub.core.served import table
 from hub.loops.trees import Trees
-from hub.store import deliveries, history, provenance, rollouts
+from hub.store import deliveries, history, objects, provenance, rollouts
 from hub.store import served as lists
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
@@ -104,3 +104,4 @@ class Sweeper:
             if seen < now - (ROLLOUT_EVENT_LIFE if rollout else EVENT_LIFE):
                 metadata = event["metadata"]
                 self._resources.delete(tx, table.EVENT, metadata["namespace"], metadata["name"], now=now)
+        objects.forget_event_names(tx)

@@ -27,6 +27,7 @@ TABLES = {
     "0011_apis": schema.API_TABLES,
     "0012_detours": schema.DETOUR_TABLES,
     "0013_tokens": schema.TOKEN_TABLES,
+    "0014_events": schema.EVENT_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

@@ -173,3 +173,21 @@ def stamp(tx: Tx, resources: Sequence[str]) -> tuple[tuple[object, ...], ...]:
     marks = ", ".join("?" * len(resources))
     sql = f"SELECT resource, max(rv), count(*) FROM objects WHERE resource IN ({marks}) GROUP BY resource ORDER BY resource"
     return tuple(tx.all(sql, tuple(resources)))
+
+
+def event_name(tx: Tx, said: str) -> str:
+    """The name of the Event that says just this, "" where there is none; the event itself may be gone."""
+    found = tx.one("SELECT name FROM event_names WHERE said = ?", (said,))
+    return str(found[0]) if found else ""
+
+
+def name_event(tx: Tx, said: str, name: str) -> None:
+    tx.run(
+        "INSERT INTO event_names (said, name) VALUES (?, ?) ON CONFLICT (said) DO UPDATE SET name = excluded.name",
+        (said, name),
+    )
+
+
+def forget_event_names(tx: Tx) -> None:
+    """Of Events that are gone."""
+    tx.run("DELETE FROM event_names WHERE name NOT IN (SELECT name FROM objects WHERE resource = 'events')")

@@ -407,14 +407,19 @@ class Resources:
         """
         metadata = about["metadata"]
         namespace = metadata.get("namespace") or NAMESPACE
-        told = uuid.uuid5(uuid.NAMESPACE_OID, "\n".join((metadata["uid"], component, kind, reason, message)))
-        name = f"{metadata['name'][:200]}.{told.hex[:16]}"
+        said = uuid.uuid5(
+            uuid.NAMESPACE_OID, "\n".join((metadata["uid"], component, kind, reason, message))
+        ).hex
         time = cells.stamp(now)
-        live = self.get(tx, table.EVENT, namespace, name)
+        name = objects.event_name(tx, said)
+        live = self.get(tx, table.EVENT, namespace, name) if name else None
         if live is not None:
             changed = {"count": int(live.get("count") or 1) + 1, "lastTimestamp": time}
             self.patch(tx, table.EVENT, namespace, name, changed, manager=component, now=now)
             return
+        # As in Kubernetes, names come in the order of what happened, and so does every list.
+        name = f"{metadata['name'][:200]}.{tx.next_rv():016x}"
+        objects.name_event(tx, said, name)
         event = {
             "apiVersion": "v1",
             "kind": "Event",

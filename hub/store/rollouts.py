@@ -132,7 +132,22 @@ def members(tx: Tx, rollout: str) -> dict[str, Member]:
 
 
 def put_members(tx: Tx, rollout: str, changed: Iterable[Member]) -> None:
-    tx.many(_PUT_MEMBER, ((rollout, *_values(member)) for member in changed))
+    """Who watches their Applications is told."""
+    kept = list(changed)
+    tx.many(_PUT_MEMBER, ((rollout, *_values(member)) for member in kept))
+    tell(tx, (member.app for member in kept))
+
+
+def tell(tx: Tx, apps: Iterable[str]) -> None:
+    """Says that what is shown of a rollout in these Applications changed."""
+    wanted = list(apps)
+    for start in range(0, len(wanted), MOST):
+        part = wanted[start : start + MOST]
+        sql = (
+            f"SELECT resource, namespace, name, uid FROM objects WHERE uid IN ({', '.join('?' * len(part))})"
+        )
+        for resource, namespace, name, uid in tx.all(sql, part):
+            tx.emit(Change(tx.next_rv(), "MODIFIED", resource, namespace, name, uid, composed=True))
 
 
 WHY = "CASE WHEN m.blocker <> '' OR m.state <> 'Pending' THEN m.blocker ELSE r.waits END"
@@ -169,12 +184,15 @@ class Refused:
 
 
 def refuse(tx: Tx, refused: Iterable[Refused]) -> None:
+    """Who watches these Applications is told."""
+    kept = list(refused)
     tx.many(
         "INSERT INTO refused (app, bundle, release, reason, since) VALUES (?, ?, ?, ?, ?) ON CONFLICT (app) "
         "DO UPDATE SET bundle = excluded.bundle, release = excluded.release, reason = excluded.reason, "
         "since = excluded.since",
-        (astuple(one) for one in refused),
+        (astuple(one) for one in kept),
     )
+    tell(tx, (one.app for one in kept))
 
 
 def refused(tx: Tx, apps: Sequence[str]) -> dict[str, Refused]:
@@ -188,12 +206,15 @@ def refused(tx: Tx, apps: Sequence[str]) -> dict[str, Refused]:
 
 
 def accept(tx: Tx, app: str) -> None:
-    tx.run("DELETE FROM refused WHERE app = ?", (app,))
+    if tx.run("DELETE FROM refused WHERE app = ?", (app,)):
+        tell(tx, [app])
 
 
 def accept_release(tx: Tx, release: str) -> None:
     """All that a release should have brought may be chosen again."""
+    concerned = [row[0] for row in tx.all("SELECT app FROM refused WHERE release = ?", (release,))]
     tx.run("DELETE FROM refused WHERE release = ?", (release,))
+    tell(tx, concerned)
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

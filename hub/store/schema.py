@@ -260,3 +260,8 @@ TOKEN_TABLES = [
     "ALTER TABLE api_tokens ADD COLUMN token_id TEXT NOT NULL DEFAULT ''",
     "CREATE INDEX api_tokens_token ON api_tokens (token_id)",
 ]
+
+EVENT_TABLES = [
+    # The Event that says the same already, so that it is counted there.
+    "CREATE TABLE event_names (said TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID",
+]
