@@ -299,6 +299,7 @@ class Hub:
             self.expander,
             self.renderer,
             dishes,
+            lambda: self.kitchen.settings,
             self._ask,
             self._clock,
         )

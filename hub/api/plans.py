@@ -32,7 +32,10 @@ from hub.store.base import Tx
 LIMIT = 40 * 1024 * 1024
 """Bytes of one question: what `hub.core.plans.change` takes, in base64."""
 AT_ONCE = 4
-_KINDS = {"ApplicationSet": table.APPLICATION_SET, "Application": table.APPLICATION}
+_KINDS = {
+    served.kind.kind: served
+    for served in (table.APPLICATION_SET, table.APPLICATION, table.APP_PROJECT, table.CONFIG_MAP)
+}
 
 
 class Planner(Protocol):

@@ -78,7 +78,7 @@ def plan(
     leave: Annotated[list[str] | None, typer.Option(metavar="NAME", help="As if a cluster had left.")] = None,
     delete: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND/NAME", help="As if appset/NAME or app/NAME were deleted."),
+        typer.Option(metavar="KIND/NAME", help="As if appset/NAME, app/NAME or appproj/NAME were deleted."),
     ] = None,
     apply: Annotated[
         str, typer.Option(metavar="DIGEST", help="Do exactly what the plan of this digest showed, or refuse.")
@@ -215,7 +215,7 @@ def _join(given: str) -> dict[str, Any]:
 
 def _deletion(given: str) -> dict[str, Any]:
     word, _, name = given.partition("/")
-    kind = {"appset": "ApplicationSet", "app": "Application"}.get(word)
+    kind = {"appset": "ApplicationSet", "app": "Application", "appproj": "AppProject"}.get(word)
     if kind is None or not name:
-        raise Usage(f'--delete: expected appset/NAME or app/NAME, found "{given}"')
+        raise Usage(f'--delete: expected appset/NAME, app/NAME or appproj/NAME, found "{given}"')
     return {"kind": kind, "name": name}

@@ -7,7 +7,7 @@ from typing import Any
 
 from argosy.errors import Invalid
 from hub.cli import questions
-from hub.core.rollout import placing, policy, telling
+from hub.core.rollout import placing, policy, showing
 from hub.core.rollout.acting import Act, act
 from hub.core.rollout.deciding import decide
 from hub.core.rollout.model import (
@@ -61,7 +61,7 @@ def ticks(scenario: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "stage": strategy.stages[rollout.stage].name,
                 "state": {app: str(member.state) for app, member in members.items()},
                 "waits": {
-                    app: why for app, member in members.items() if (why := telling.why(rollout, member))
+                    app: why for app, member in members.items() if (why := showing.why(rollout, member))
                 },
             }
         )

@@ -25,14 +25,23 @@ _KEPT = 4096
 
 
 class Bounds:
-    """Of all projects. Bundles are opened only for projects that could refuse an object."""
+    """Of all projects. Bundles are opened only for projects that could refuse an object. `instead` are projects as they
+    would be, None where one would not be there.
+    """
 
-    def __init__(self, store: Store, world: World) -> None:
+    def __init__(
+        self, store: Store, world: World, instead: Mapping[str, Manifest | None] | None = None
+    ) -> None:
         self._store = store
         self._world = world
+        self._instead = instead or {}
         self._listed: list[Manifest] = []
         self._projects: dict[str, Manifest] = {}
         self._resources: dict[str, frozenset[Resource]] = {}
+
+    def under(self, instead: Mapping[str, Manifest | None]) -> Bounds:
+        """As they would be with these projects."""
+        return Bounds(self._store, self._world, instead) if instead else self
 
     def moved(self, changes: Sequence[Change]) -> set[str]:
         """The projects whose answers may be others after these changes."""
@@ -72,10 +81,13 @@ class Bounds:
 
     async def project(self, app: Manifest) -> Manifest | None:
         """The Application's project, None where there is none of that name."""
-        return (await self.projects()).get(project_of(app))
+        name = project_of(app)
+        if name in self._instead:
+            return self._instead[name]
+        return (await self.projects()).get(name)
 
     async def projects(self) -> Mapping[str, Manifest]:
-        """All projects by name."""
+        """All projects by name, as they are."""
         listed = await self._world.listed(table.APP_PROJECT, NAMESPACE)
         if listed is not self._listed:
             self._listed = listed

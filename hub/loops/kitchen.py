@@ -93,6 +93,10 @@ class Kitchen:
         self._warned: OrderedDict[str, str] = OrderedDict()
         self.settings = settings or Settings()
 
+    def under(self, settings: Settings | None) -> Kitchen:
+        """As it would be with these settings; itself where they stay."""
+        return Kitchen(self._rendering, self._fetch, settings) if settings is not None else self
+
     async def prepare(
         self,
         app: Manifest,

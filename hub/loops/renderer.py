@@ -126,6 +126,14 @@ class Renderer:
         keys = [key for key in self._members if concerns(key)]
         return {uid: self._entries[uid] for key in keys for uid in self._members[key]}
 
+    def governed_by(self, projects: Collection[str] | None) -> dict[str, Entry]:
+        """By uid: the Applications of these projects; None: all."""
+        return {
+            uid: entry
+            for uid, entry in self._entries.items()
+            if projects is None or project_of(entry.manifest) in projects
+        }
+
     def going_to(self, ids: Collection[str], places: Collection[str]) -> dict[str, Entry]:
         """By uid: the Applications on one of these clusters, or whose destination says one of `places` (name or server)."""
 

@@ -27,6 +27,7 @@ from hub.loops.bounds import Bounds
 from hub.loops.entries import Entry
 from hub.loops.kitchen import Dish, Kitchen
 from hub.loops.renderer import Renderer
+from hub.planning.governing import NOTHING, Governed
 from hub.store import bundles, recipes
 from hub.store.base import Store, Tx
 
@@ -69,15 +70,24 @@ class Made:
 
 
 class Dishes:
-    """For one plan. `tree` answers for its repositories as they would be; `rendered` counts renders."""
+    """For one plan. `tree` answers for its repositories as they would be, `governed` says which projects and settings would
+    be others; `rendered` counts renders.
+    """
 
     def __init__(
-        self, store: Store, kitchen: Kitchen, renderer: Renderer, bounds: Bounds, tree: TreeOf
+        self,
+        store: Store,
+        kitchen: Kitchen,
+        renderer: Renderer,
+        bounds: Bounds,
+        tree: TreeOf,
+        governed: Governed = NOTHING,
     ) -> None:
         self._store = store
-        self._kitchen = kitchen
+        self._kitchen = kitchen.under(governed.settings)
         self._renderer = renderer
-        self._bounds = bounds
+        self._bounds = bounds.under(governed.projects)
+        self._governed = governed.anything
         self._tree = tree
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._left = 0
@@ -97,8 +107,8 @@ class Dishes:
     ) -> list[AppPlan]:
         """What becomes of the applications; those that stay as they are in every way are left out.
 
-        `moved` have sources that moved, `displaced` name a cluster that comes or goes. `renders` bounds the renders, `ends`
-        (monotonic seconds) their time.
+        `moved` have sources that moved, `displaced` name a cluster that comes or goes, or are governed otherwise.
+        `renders` bounds the renders, `ends` (monotonic seconds) their time.
         """
         self._left = renders
         scene = _Scene(Directory(fleet), ends)
@@ -163,7 +173,9 @@ class Dishes:
             return None if stood and not pair.changed else replace(plan, problem=rendered.problem)
         moved = pair.live is not None and state is not None and state.cluster not in ("", cluster.id)
         same = state is not None and rendered.recipe == state.recipe and not moved
-        if same and not plan.fields.fields:
+        if self._governed and state is not None and state.problem:
+            plan = replace(plan, mended=state.problem)
+        if same and not plan.fields.fields and not plan.mended:
             return None
         plan = replace(
             plan,
@@ -178,7 +190,8 @@ class Dishes:
             return replace(plan, shown=False)
         old = await self._bundle(state.bundle) if state and not moved else ()
         objects = await _compared(old, rendered.objects, _kept(app))
-        if not objects and not plan.fields.fields and not moved and pair.live is not None:
+        told = bool(plan.fields.fields or plan.mended)
+        if not objects and not told and not moved and pair.live is not None:
             # Another recipe for the same objects changes nothing.
             return None
         uid = (
@@ -208,6 +221,10 @@ class Dishes:
         revision = trees[_keys(found)[0]].commit
         state = entry.state if entry else None
         if state is not None and state.recipe == dish.digest and state.bundle:
+            if self._governed and (
+                refused := await self._bounds.of_objects(app, cluster, state.bundle, None)
+            ):
+                return _Rendered(problem=refused)
             old = await self._bundle(state.bundle) if state.cluster != cluster.id else ()
             return _Rendered(dish.digest, revision, old, account=account)
         objects = await self._cooked(dish, scene)

@@ -25,14 +25,16 @@ from hub.core.plans.change import Change
 from hub.core.plans.compare import Pair, SetOutcome
 from hub.core.plans.model import AppPlan, Plan, RemovalPlan, Written
 from hub.core.served import table
+from hub.core.settings import Settings
 from hub.core.types import ClusterFacts
 from hub.loops.asking import Fetcher, Provide, TreeOf
 from hub.loops.expander import Expander, evaluator_of
 from hub.loops.renderer import Renderer
 from hub.loops.trees import Trees
 from hub.loops.world import World
-from hub.planning import impact, waits, writing
+from hub.planning import governing, impact, waits, writing
 from hub.planning.dishes import Dishes
+from hub.planning.governing import Governed
 from hub.planning.impact import Ask
 from hub.planning.trees import Merger, PlannedTrees, placed
 from hub.store import plans
@@ -59,8 +61,10 @@ class Parts:
     provide: Provide
     expander: Expander
     renderer: Renderer
-    dishes: Callable[[TreeOf], Dishes]
-    """Makes what renders with the trees of one plan."""
+    dishes: Callable[[TreeOf, Governed], Dishes]
+    """Makes what renders with the trees of one plan, under what would govern it."""
+    settings: Callable[[], Settings]
+    """Those of `argocd-cm` as they are."""
     ask: Ask
     now: Callable[[], float]
 
@@ -118,6 +122,7 @@ class _Work:
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._fleet = Fleet()
         self._moves: list[Move] = []
+        self._governed = governing.NOTHING
         self._ends = time.monotonic() + SECONDS
 
     async def plan(self) -> Plan:
@@ -127,16 +132,24 @@ class _Work:
         # A fleet of its own, since the memory of parameters is shared between a fleet and those made of it.
         self._fleet = Fleet(_after(before, self._moves)) if self._moves else before
         asked, lone, written = await self._asked()
+        governed = self._governed
         outcomes = await asyncio.gather(*(self._evaluated(one) for one in asked))
         pairs = [*lone, *(pair for outcome, _ in outcomes for pair in outcome.pairs)]
-        dishes = parts.dishes(self._trees.tree)
+        dishes = parts.dishes(self._trees.tree, governed)
         displaced = self._displaced(pairs)
+        subjects = self._subjects(governed, _uids(pair for pair in (*pairs, *displaced) if pair.changed))
+        displaced = [
+            *displaced,
+            *(pair for pair in subjects if pair.key not in {one.key for one in displaced}),
+        ]
         moved = self._moved(_uids(pair for pair in pairs if pair.changed) | _uids(displaced))
         apps = await dishes.compared(
             pairs, moved, displaced, self._fleet, renders=change.renders, ends=self._ends
         )
         rules = await parts.store.read(
-            lambda tx: waits.rules(tx, parts.resources, self._sets(tx, asked, apps), parts.now())
+            lambda tx: waits.rules(
+                tx, parts.resources, self._sets(tx, asked, apps), governed.projects, parts.now()
+            )
         )
         clusters = {cluster.name: cluster for cluster in (*before, *self._fleet)}
         apps = waits.held(apps, [*pairs, *moved, *displaced], clusters, rules)
@@ -155,6 +168,7 @@ class _Work:
             ),
             problems=(
                 *_owned(lone),
+                *governed.problems,
                 *(
                     text
                     for outcome, standing in outcomes
@@ -165,6 +179,7 @@ class _Work:
             standing=tuple(
                 text for outcome, standing in outcomes for text in outcome.problems if text in standing
             ),
+            remarks=governing.told(governed, len(subjects), len(_touched(subjects, apps))),
             commits=tuple(sorted((*key, commit) for key, commit in self._trees.commits.items())),
             sets=len(asked),
             renders=dishes.rendered,
@@ -180,6 +195,7 @@ class _Work:
         )
         sets: dict[tuple[str, str], _Asked] = {}
         lone: list[Pair] = []
+        rules: list[tuple[Manifest | None, Manifest | None]] = []
         written: list[Written] = []
         for live, wanted in imagined:
             found = wanted or live
@@ -188,6 +204,8 @@ class _Work:
                 written.append(said)
             if found["kind"] == "ApplicationSet":
                 sets[_place(found)] = _Asked(live, wanted)
+            elif found["kind"] in model.GOVERNING:
+                rules.append((live, wanted))
             else:
                 lone.append(Pair("", live, wanted))
         for appset in await self._parts.world.listed(table.APPLICATION_SET, NAMESPACE):
@@ -196,6 +214,9 @@ class _Work:
                 sets[_place(appset)] = _Asked(appset, appset)
         if self._only and not any(name == self._only for _, name in sets):
             raise NotFound(f'applicationsets.argoproj.io "{self._only}" not found')
+        if rules:
+            projects = await parts.world.listed(table.APP_PROJECT, NAMESPACE)
+            self._governed = governing.of(rules, parts.settings(), projects)
         return [sets[place] for place in sorted(sets)], lone, written
 
     def _concerned(self, appset: Manifest) -> bool:
@@ -233,6 +254,18 @@ class _Work:
             Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
             for uid, entry in found.items()
             if uid not in known and not entry.manifest["metadata"].get("deletionTimestamp")
+        ]
+
+    def _subjects(self, governed: Governed, known: set[str]) -> list[Pair]:
+        """Applications that stay as they are while their project, or what holds for all, does not."""
+        if not governed.anything:
+            return []
+        found = self._parts.renderer.governed_by(None if governed.settings else governed.projects.keys())
+        return [
+            Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
+            for uid, entry in found.items()
+            if uid not in known and not entry.manifest["metadata"].get("deletionTimestamp")
+            if not self._only or _set_of(entry.manifest) == self._only
         ]
 
     def _sets(self, tx: Tx, asked: Iterable[_Asked], apps: Iterable[AppPlan]) -> list[Manifest]:
@@ -298,6 +331,10 @@ class _Work:
                 # One that nobody owns, or a set under deletion, is taken over.
                 existing[name] = live
         return existing, foreign
+
+
+def _touched(subjects: Iterable[Pair], apps: Iterable[AppPlan]) -> set[tuple[str, str]]:
+    return {pair.key for pair in subjects} & {(app.namespace, app.name) for app in apps}
 
 
 def _uids(pairs: Iterable[Pair]) -> set[str]:

@@ -23,12 +23,20 @@ from hub.store.base import Tx
 from hub.store.resources import NAMESPACE, Resources
 
 
-def rules(tx: Tx, resources: Resources, appsets: Iterable[Manifest], now: float) -> Rules:
-    """Read once for a plan; `appsets` as they would be."""
+def rules(
+    tx: Tx,
+    resources: Resources,
+    appsets: Iterable[Manifest],
+    projects: Mapping[str, Manifest | None],
+    now: float,
+) -> Rules:
+    """Read once for a plan; `appsets` as they would be, and `projects` where they would be others."""
     orders = freezes.orders(resources.list(tx, table.FREEZE), resources.list(tx, table.OVERRIDE), now)
-    projects = {
-        item["metadata"]["name"]: windows.parse((item.get("spec") or {}).get("syncWindows"))
-        for item in resources.list(tx, table.APP_PROJECT, NAMESPACE)
+    listed = {item["metadata"]["name"]: item for item in resources.list(tx, table.APP_PROJECT, NAMESPACE)}
+    windowed = {
+        name: windows.parse((item.get("spec") or {}).get("syncWindows"))
+        for name, item in {**listed, **projects}.items()
+        if item is not None
     }
     strategies: dict[str, Strategy] = {}
     unreadable: dict[str, str] = {}
@@ -43,7 +51,7 @@ def rules(tx: Tx, resources: Resources, appsets: Iterable[Manifest], now: float)
         except Invalid as error:
             unreadable[name] = error.message
     return Rules(
-        orders, {name: found for name, found in projects.items() if found}, strategies, unreadable, now
+        orders, {name: found for name, found in windowed.items() if found}, strategies, unreadable, now
     )
 
 

@@ -17,7 +17,12 @@ from hub.store.base import Tx
 from hub.store.resources import NAMESPACE, Resources, options
 
 MANAGER = "argosy"
-SERVED: Mapping[str, Served] = {"ApplicationSet": table.APPLICATION_SET, "Application": table.APPLICATION}
+SERVED: Mapping[str, Served] = {
+    "ApplicationSet": table.APPLICATION_SET,
+    "Application": table.APPLICATION,
+    "AppProject": table.APP_PROJECT,
+    "ConfigMap": table.CONFIG_MAP,
+}
 
 Note = Callable[[Tx, str, Served, Manifest | None, Manifest | None], None]
 """Keeps for the audit that something was written: (tx, verb, kind, the object before, the object after)."""
@@ -66,7 +71,7 @@ def _put(
 ) -> Manifest:
     how = options(MANAGER, now)
     metadata = {**given["metadata"], "namespace": place.namespace}
-    body = {"apiVersion": changes.GROUP_VERSION, **given, "metadata": metadata}
+    body = {"apiVersion": changes.KINDS[given["kind"]], **given, "metadata": metadata}
 
     def decide(stored: Manifest | None) -> write.Outcome:
         if live is None:

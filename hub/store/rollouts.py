@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from hub.core.rollout.model import GateState, Member, Phase, Rollout, State, Version
+from hub.core.rollout import showing
+from hub.core.rollout.model import OUTSIDE, GateState, Member, Phase, Rollout, State, Version
 from hub.core.rollout.naming import Source
 from hub.store.base import Change, Tx
 
@@ -150,8 +151,12 @@ def tell(tx: Tx, apps: Iterable[str]) -> None:
             tx.emit(Change(tx.next_rv(), "MODIFIED", resource, namespace, name, uid, composed=True))
 
 
-WHY = "CASE WHEN m.blocker <> '' OR m.state <> 'Pending' THEN m.blocker ELSE r.waits END"
-"""What a member (`m`) of a rollout (`r`) waits for, in SQL."""
+WHY = (
+    "CASE WHEN m.blocker <> '' THEN m.blocker "
+    + " ".join(f"WHEN m.state = '{state}' THEN '{word}'" for state, word in showing.WORDS.items())
+    + f" WHEN m.state <> 'Pending' THEN '' WHEN m.stage = {OUTSIDE} THEN '{showing.BY_HAND}' ELSE r.waits END"
+)
+"""What a member (`m`) of a rollout (`r`) waits for, in SQL: `hub.core.rollout.showing.why`."""
 
 
 def changed_at(tx: Tx, apps: Iterable[str]) -> dict[str, float]:

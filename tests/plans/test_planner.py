@@ -293,7 +293,7 @@ async def test_the_digest_names_what_would_be_done(hub: Hub, repo: Repo) -> None
         ({"labels": [{"cluster": "nowhere", "set": {"a": "b"}}]}, "there is no cluster 'nowhere'"),
         ({"labels": [{"cluster": "one", "set": {"a": 1}}]}, "spec.labels[0].set.a: expected a text"),
         ({"joins": [{"name": "one"}]}, "there is a cluster 'one' already"),
-        ({"objects": [{"kind": "Secret"}]}, "expected an ApplicationSet or an Application"),
+        ({"objects": [{"kind": "Secret"}]}, "expected an ApplicationSet, an Application or an AppProject"),
         ({"deletions": [{"kind": "Application", "name": "none"}]}, "there is no Application argocd/none"),
         ({"folders": [{"repo": "https://x/y", "files": {"../a": ""}}]}, "no path inside a repository"),
         ({"folders": [{"repo": "https://x/y", "files": {"a": "%"}}]}, "not base64"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from hub.core.rollout import telling
+from hub.core.rollout import showing
 from hub.core.rollout.acting import Act, act, enrol
 from hub.core.rollout.deciding import decide, over
 from hub.core.rollout.gating import AFTER, BEFORE, of
@@ -255,7 +255,7 @@ class World:
             ):
                 assert self.now - self.well_since[app] >= stages[member.stage].soak, "done before it soaked"
             if member.state not in (State.DONE, State.LEFT):
-                assert telling.why(self.rollout, member), f"{member.state} without a reason"
+                assert showing.why(self.rollout, member), f"{member.state} without a reason"
 
     def check_budget(self) -> None:
         for at, stage in enumerate(self.rollout.strategy.stages):

@@ -50,7 +50,7 @@ def test_a_policy_from_start_to_end(capsys: pytest.CaptureFixture[str], tmp_path
         at(31, observed=well("b")),
     )
     assert [tick["assign"] for tick in found] == [["a"], [], ["c"], [], ["b"], []]
-    assert found[0]["waits"]["b"] == "waits for stage canary"
+    assert found[0]["waits"]["b"] == "stage canary is being rolled out"
     assert found[1]["waits"]["a"] == "soaks for 600 s since it became healthy"
     assert found[3]["waits"] == {"b": "window closed"}
     assert found[-1]["phase"] == "Completed"

@@ -15,13 +15,21 @@ from typing import Any
 from argosy import objects
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import repos
+from hub.core import rbac, repos, settings
 from hub.core.fleet import Move
 from hub.core.plans.upload import UploadedTree
 from hub.core.types import ClusterFacts
 
 GROUP_VERSION = "argoproj.io/v1alpha1"
-KINDS = ("ApplicationSet", "Application")
+KINDS = {
+    "ApplicationSet": GROUP_VERSION,
+    "Application": GROUP_VERSION,
+    "AppProject": GROUP_VERSION,
+    "ConfigMap": "v1",
+}
+"""Kind -> apiVersion of what may be written."""
+CONFIG_MAPS = (settings.CONFIG_MAP, rbac.CONFIG_MAP)
+"""The ConfigMaps that may be: what others hold is seen only once it is there."""
 MOST_OBJECTS = 500
 MOST_FILES = 50_000
 MOST_BYTES = 24 * 1024 * 1024
@@ -158,7 +166,7 @@ def moves(change: Change, clusters: Mapping[str, ClusterFacts]) -> list[Move]:
 
 
 def edited(live: Manifest | None, written: Manifest) -> Manifest:
-    """The object as it would be: the spec that was written in place of the live one; labels and annotations that were
+    """The object as it would be: the spec (or data) that was written in place of the live one; labels and annotations that were
     written beside those that kubectl and the hub itself keep.
     """
     if live is None:
@@ -174,7 +182,9 @@ def edited(live: Manifest | None, written: Manifest) -> Manifest:
     for name in ("labels", "annotations"):
         if not metadata[name]:
             del metadata[name]
-    return {**live, "metadata": metadata, "spec": written["spec"]}
+    parts: Manifest = {name: written[name] for name in ("spec", "data") if name in written}
+    whole: Manifest = {name: value for name, value in live.items() if name != "data"}
+    return {**whole, "metadata": metadata, **parts}
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
@@ -217,24 +227,40 @@ def _written(value: Any, where: str) -> Manifest:
     given = _mapping(value, where)
     _kind(given, where)
     metadata = _mapping(given.get("metadata"), f"{where}.metadata")
-    _name(metadata.get("name"), f"{where}.metadata.name")
-    _mapping(given.get("spec"), f"{where}.spec")
+    name = _name(metadata.get("name"), f"{where}.metadata.name")
+    if given["kind"] == "ConfigMap":
+        _config_map(name, _text(metadata, "namespace", f"{where}.metadata"), where)
+        _texts(given, "data", where)
+    else:
+        _mapping(given.get("spec"), f"{where}.spec")
     return given
 
 
-def _kind(given: dict[str, Any], where: str) -> str:
-    kind, version = given.get("kind"), given.get("apiVersion", GROUP_VERSION)
-    if kind not in KINDS or version != GROUP_VERSION:
+def _config_map(name: str, namespace: str, where: str) -> None:
+    if name not in CONFIG_MAPS or namespace not in ("", "argocd"):
         raise Invalid(
-            f"{where}: found {version} {kind}, expected an ApplicationSet or an Application of {GROUP_VERSION}"
+            f"{where}: found ConfigMap {namespace}/{name}, expected {' or '.join(CONFIG_MAPS)} in argocd"
+        )
+
+
+def _kind(given: dict[str, Any], where: str) -> str:
+    kind = given.get("kind")
+    version = given.get("apiVersion", KINDS.get(str(kind), GROUP_VERSION))
+    if kind not in KINDS or version != KINDS[kind]:
+        raise Invalid(
+            f"{where}: found {version} {kind}, expected an ApplicationSet, an Application or an AppProject of "
+            f"{GROUP_VERSION}, or a ConfigMap of v1"
         )
     return str(kind)
 
 
 def _deleted(value: Any, where: str) -> tuple[str, str, str]:
     given = _mapping(value, where)
-    kind = _kind(given, where)
-    return kind, _text(given, "namespace", where) or "argocd", _name(given.get("name"), f"{where}.name")
+    kind, name = _kind(given, where), _name(given.get("name"), f"{where}.name")
+    namespace = _text(given, "namespace", where) or "argocd"
+    if kind == "ConfigMap":
+        _config_map(name, namespace, where)
+    return kind, namespace, name
 
 
 def _repo(given: dict[str, Any], where: str) -> str:

@@ -41,14 +41,21 @@ class Pair:
         return str(self.manifest["metadata"].get("namespace") or "argocd")
 
     @property
+    def key(self) -> tuple[str, str]:
+        return self.namespace, self.name
+
+    @property
     def changed(self) -> bool:
         return self.live is None or self.wanted is None or content(self.live) != content(self.wanted)
 
 
 def content(app: Manifest) -> dict[str, Any]:
-    """What of an Application its set or its user decides."""
+    """What of an Application its set or its user decides; of a ConfigMap its data."""
     metadata = app["metadata"]
-    out: dict[str, Any] = {"metadata": {}, "spec": app.get("spec") or {}}
+    out: dict[str, Any] = {"metadata": {}}
+    out |= (
+        {"data": app.get("data") or {}} if app.get("kind") == "ConfigMap" else {"spec": app.get("spec") or {}}
+    )
     for name in ("labels", "annotations"):
         if metadata.get(name):
             out["metadata"][name] = metadata[name]

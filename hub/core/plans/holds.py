@@ -12,7 +12,7 @@ from argosy.objects import Manifest
 from hub.core import holds, windows
 from hub.core.freezes import Orders, Subject
 from hub.core.plans.model import Hold
-from hub.core.rollout import placing
+from hub.core.rollout import placing, showing
 from hub.core.rollout.model import OUTSIDE, Gate, Strategy
 from hub.core.windows import Window
 
@@ -74,7 +74,7 @@ def _stage(subject: Subject, strategy: Strategy) -> str:
     at = placing.place(strategy, own if strategy.over_apps else subject.cluster.labels)
     stages = strategy.stages
     if at == OUTSIDE:
-        return "in no stage of the rollout: syncs when somebody asks for it"
+        return showing.BY_HAND
     gates = [*_gates(at, stages[at].before, "before")]
     for earlier in range(at):
         gates += [

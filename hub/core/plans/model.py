@@ -14,6 +14,8 @@ from argosy import objects
 from argosy.differences import ADDED, CHANGED, NO_DIFFERENCE, REMOVED, Difference, ObjectChange
 
 API_VERSION, KIND = "argosy.dev/v1alpha1", "Plan"
+GOVERNING = frozenset({"AppProject", "ConfigMap"})
+"""Kinds that change what is deployed through applications alone."""
 MOST_APPS = 20_000
 """Applications shown; the counts are of all."""
 
@@ -66,6 +68,8 @@ class AppPlan:
     revision: str = ""
     """The commit that would be deployed, "" where the application goes."""
     problem: str = ""
+    mended: str = ""
+    """What is wrong now and would not be any more."""
     holds: tuple[Hold, ...] = ()
     impact: Impact | None = None
 
@@ -88,6 +92,8 @@ class AppPlan:
             out["revision"] = self.revision
         if self.problem:
             out["problem"] = self.problem
+        if self.mended:
+            out["mended"] = self.mended
         if self.impact is not None:
             out["impact"] = self.impact.document()
         if self.holds:
@@ -143,6 +149,8 @@ class Plan:
     removals: tuple[RemovalPlan, ...] = ()
     problems: tuple[str, ...] = ()
     standing: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What else is to be said of the change."""
     commits: tuple[tuple[str, str, str], ...] = ()
     sets: int = 0
     """Sets that were evaluated."""
@@ -151,8 +159,9 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """True where nothing would change."""
-        return not self.apps and not self.written and not self.problems
+        """True where nothing would change: what only governs applications changes something where one of them does."""
+        written = any(one.kind not in GOVERNING for one in self.written)
+        return not self.apps and not written and not self.problems
 
     @property
     def failed(self) -> bool:
@@ -168,7 +177,7 @@ class Plan:
         apps = [
             (
                 *(app.namespace, app.name, app.appset, app.cluster, app.change, app.moved_from),
-                *(app.before, app.after, app.problem),
+                *(app.before, app.after, app.problem, app.mended),
                 [each.document() for each in app.fields.fields],
             )
             for app in self.apps
@@ -219,6 +228,7 @@ class Plan:
             "removals": [each.document() for each in self.removals],
             "problems": list(self.problems),
             "standingProblems": list(self.standing),
+            "remarks": list(self.remarks),
             "commits": [
                 {"repo": repo, "revision": revision, "commit": commit}
                 for repo, revision, commit in self.commits

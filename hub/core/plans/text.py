@@ -87,6 +87,7 @@ def lines(status: Json, *, everything: bool = False) -> Iterator[str]:
     """For a terminal."""
     if not status["changes"]:
         yield NOTHING
+        yield from _remarks(status)
         yield from _standing(status)
         return
     for written in status["written"]:
@@ -105,6 +106,7 @@ def lines(status: Json, *, everything: bool = False) -> Iterator[str]:
     yield from _removals(status)
     for problem in status["problems"]:
         yield f"! {problem}"
+    yield from _remarks(status)
     yield from _standing(status)
     yield ""
     yield f"{summary(status)}."
@@ -217,6 +219,8 @@ def _notes(app: Json) -> Iterator[str]:
         yield "as the cluster's own dry run says" if impact["answered"] else f"no dry run: {impact['error']}"
     if app.get("problem"):
         yield f"! {app['problem']}"
+    if app.get("mended"):
+        yield f"no longer: {app['mended']}"
     for hold in app.get("holds") or ():
         yield f"waits: {hold['kind']}: {hold['message']}"
     if app.get("objectsNotShown"):
@@ -227,6 +231,10 @@ def _removals(status: Json) -> Iterator[str]:
     for each in status["removals"]:
         if each["aboveCap"]:
             yield f"! removal held, set {each['appset']}: {each['message']}"
+
+
+def _remarks(status: Json) -> Iterator[str]:
+    yield from status.get("remarks") or ()
 
 
 def _standing(status: Json) -> Iterator[str]:

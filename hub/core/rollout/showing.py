@@ -45,6 +45,23 @@ _WAITING = frozenset(
 )
 _BACK = {Phase.ROLLING_BACK: "Reverting", Phase.ROLLED_BACK: "Reverted"}
 _LEFT_TO_DO = frozenset({State.PENDING, *ASSIGNED})
+_STOPPED = {
+    Phase.PAUSED: "paused",
+    Phase.HALTED: "halted",
+    Phase.ABORTED: "aborted",
+    Phase.SUPERSEDED: "superseded",
+    Phase.ROLLING_BACK: "rolling back",
+    Phase.ROLLED_BACK: "rolled back",
+}
+WORDS = {
+    State.MOVING: "its agent is at work",
+    State.FAILED: "it failed",
+    State.DEFERRED: "it catches up when its cluster is back",
+    State.SKIPPED: "somebody skipped it",
+    State.REVERTING: "its agent goes back to what it had",
+    State.REVERTED: "rolled back",
+}
+"""What is said of members that were given the release, where nothing more is known."""
 OUTSIDE_NAME = "(no stage)"
 BY_HAND = "no stage selects it: it moves when somebody syncs it"
 
@@ -86,18 +103,26 @@ def status(rollout: Rollout, members: Iterable[Member], now: float) -> dict[str,
 
 
 def waits(rollout: Rollout) -> str:
-    """What members wait for whose turn has not come, in words."""
-    stage = rollout.strategy.stages[rollout.stage].name
-    if rollout.phase in FINAL:
+    """What members wait for whose turn has not come, in words; "" once all had theirs."""
+    if rollout.phase is Phase.COMPLETED:
         return ""
+    if rollout.phase in _STOPPED:
+        return f"the rollout is {_STOPPED[rollout.phase]}" + (f": {rollout.reason}" if rollout.reason else "")
+    stage = rollout.strategy.stages[rollout.stage].name
     return rollout.reason or f"stage {stage} is being rolled out"
 
 
 def why(rollout: Rollout, member: Member) -> str:
-    """What a member waits for; "" where it does not."""
-    if member.blocker or member.state is not State.PENDING:
+    """What a member waits for, or why it ended as it did; "" for one that is done or gone."""
+    if member.state in (State.DONE, State.LEFT):
+        return ""
+    if member.blocker:
         return member.blocker
-    return BY_HAND if member.stage == OUTSIDE else waits(rollout)
+    if member.state is State.PENDING:
+        return BY_HAND if member.stage == OUTSIDE else waits(rollout)
+    if member.state is State.SOAKING:
+        return f"soaks for {rollout.strategy.stages[member.stage].soak:g} s since it became healthy"
+    return WORDS[member.state]
 
 
 def _stage(rollout: Rollout, at: int, stage: Stage, members: Sequence[Member]) -> dict[str, Any]:
