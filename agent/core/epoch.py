@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from argosy.bundle import Desired
-
 UNKNOWN = "EpochUnknown"
 OLDER = "EpochOlder"
 
@@ -41,11 +39,6 @@ def judge(held: Held, epoch: str, generation: int) -> Held:
     if generation < held.generation:
         return replace(held, reason=OLDER) if held.confirmed != epoch else Held(epoch, generation)
     return Held(epoch, generation)
-
-
-def judge_desired(held: Held, desired: Desired) -> Held:
-    """`judge` for a whole desired set."""
-    return judge(held, desired.epoch, desired.generation)
 
 
 def confirm(held: Held, epoch: str) -> Held:

@@ -49,11 +49,8 @@ class Why(StrEnum):
     HOLDING = "Holding"
     STILL_WANTED = "StillWanted"
     NOT_OURS = "NotOurs"
-    NOT_IN_INVENTORY = "NotInInventory"
     HANDED_OVER = "HandedOver"
     DELETING = "Deleting"
-    NOT_SYNCED = "NotSynced"
-    GONE = "Gone"
     ADOPTED = "Adopted"
     OBSERVED = "Observed"
 

@@ -123,7 +123,6 @@ class Stream:
         self._beat = 20.0
         self._parts: list[pb.Desired] = []
         self._outgoing: list[pb.ConnectRequest] = []
-        self._asked_whole = False
         self.facts_said = desk.facts.version
         """The version of the facts that its Hello told."""
         self._tasks: list[asyncio.Task[float]] = []

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import aiohttp
 
-from argosy.errors import ArgosyError, NotFound
+from argosy.errors import ArgosyError, Invalid, NotFound
 from hub.core.generators.base import ProviderRequest
 from hub.core.types import Answer, Complete, Failed
 from hub.providers import (
@@ -24,16 +24,16 @@ from hub.providers import (
     gitlab,
     plugin,
 )
-from hub.providers.base import Cache, Client, Question
+from hub.providers.base import Cache, Client, Pulls, Question, Scm
 
 
 class Row(NamedTuple):
     """One hosting service: its address, its credentials, its repositories and its pull requests."""
 
-    base_url: Any
-    headers: Any
-    scm: Any
-    pulls: Any
+    base_url: Callable[[str], str]
+    headers: Callable[[Question], Mapping[str, str]]
+    scm: Callable[[Client, Question], Scm] | None
+    pulls: Callable[[Client, Question], Pulls] | None
 
 
 PROVIDERS: dict[str, Row] = {
@@ -99,8 +99,11 @@ async def _hosted(
         headers = await github.app_headers(client, question)
         client = _client(session, row, question, headers, deadline, cache)
     if request.kind == "pullRequest":
-        pulls: list[dict[str, Any]] = await row.pulls(client, question).pull_requests()
-        return pulls
+        if row.pulls is None:
+            raise Invalid(f"{name} is no provider of pull requests")
+        return await row.pulls(client, question).pull_requests()
+    if row.scm is None:
+        raise Invalid(f"{name} is no provider of repositories")
     scm = row.scm(client, question)
     return [dataclasses.asdict(found) for found in await filters.list_branches(scm, question.filters)]
 

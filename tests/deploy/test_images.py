@@ -6,38 +6,17 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import yaml
+from imagefolder import ROOT, Instruction, instructions
+from testbed import binaries
 
-ROOT = Path(__file__).parents[2]
 PROGRAMS = ("hub", "agent")
-CARRIED = {"hub": {"argosy", "hub"}, "agent": {"argosy", "agent"}}
-
-
-@dataclass(frozen=True)
-class Instruction:
-    """One instruction: its word in capitals, the rest with continued lines joined, and the number of its
-    stage.
-    """
-
-    word: str
-    rest: str
-    stage: int
-
-
-def instructions(program: str) -> list[Instruction]:
-    text = (ROOT / "deploy" / program / "Dockerfile").read_text()
-    text = re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
-    found: list[Instruction] = []
-    stage = -1
-    for line in filter(None, (line.strip() for line in text.splitlines())):
-        word, _, rest = line.partition(" ")
-        stage += word.upper() == "FROM"
-        found.append(Instruction(word.upper(), rest.strip(), stage))
-    return found
+CARRIED = {"hub": {"argosy", "hub", "agent"}, "agent": {"argosy", "agent"}}
+LOCKED = {"hub": {"hub", "agent"}, "agent": {"agent"}}
+HELM = "tests/support/testbed/modules/helm-4.3.1"
+"""The hub builds helm from Go modules that are pinned by hash, the same as tests use."""
 
 
 def last_stage(program: str) -> list[Instruction]:
@@ -58,7 +37,22 @@ def packages_copied(program: str) -> set[str]:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_stage_starts_from_a_named_debian_slim_python(program: str) -> None:
     for base in words(program, "FROM"):
-        assert re.fullmatch(r"python:3\.11[.\d]*-slim-[a-z]+( AS [a-z]+)?", base), base
+        if base.endswith(" AS helm"):
+            assert re.fullmatch(r"golang:1\.\d+[.\d]*-trixie AS helm", base), base
+        else:
+            assert re.fullmatch(r"python:3\.11[.\d]*-slim-[a-z]+( AS [a-z]+)?", base), base
+
+
+def test_helm_is_built_from_modules_that_are_pinned() -> None:
+    (build,) = (run for run in words("hub", "RUN") if "go build" in run)
+    assert "-mod=readonly" in build
+    assert f"COPY {HELM} /src" in (ROOT / "deploy/hub/Dockerfile").read_text()
+    version = HELM.rpartition("-")[2]
+    assert version == binaries.HELM
+    assert f"version=v{version}" in build
+    module = (ROOT / HELM / "go.mod").read_text()
+    assert f"helm.sh/helm/v4 v{version}" in module
+    assert f"helm.sh/helm/v4 v{version} h1:" in (ROOT / HELM / "go.sum").read_text()
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -96,17 +90,21 @@ def test_the_lists_of_apt_are_not_left_in_a_layer(program: str) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_only_the_programs_own_packages_are_copied(program: str) -> None:
-    assert packages_copied(program) == CARRIED[program] | {"requirements"}
+    others = {"tests"} if program == "hub" else set()
+    assert packages_copied(program) == CARRIED[program] | {"requirements"} | others
     copied = " ".join(words(program, "COPY"))
-    assert f"requirements/{program}.txt" in copied
+    for name in LOCKED[program]:
+        assert f"requirements/{name}.txt" in copied
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_what_is_copied_is_not_ignored(program: str) -> None:
     ignored = (ROOT / "deploy" / program / "Dockerfile.dockerignore").read_text().split()
     assert ignored[0] == "*"
-    assert set(ignored[1:]) == {f"!{name}" for name in CARRIED[program]} | {
-        f"!requirements/{program}.txt",
+    assert set(ignored[1:]) == {
+        *(f"!{name}" for name in CARRIED[program]),
+        *(f"!requirements/{name}.txt" for name in LOCKED[program]),
+        *([f"!{HELM}"] if program == "hub" else []),
         "**/__pycache__",
     }
 

@@ -29,8 +29,6 @@ _HEALTH = struct(
     },
     description="How well the objects are, the worst of them first.",
 )
-_SOURCE = _convert.schema(fields.SOURCE, "source")
-_SOURCES = {"source": _SOURCE, "sources": many(_SOURCE)}
 _DIFFERENCE = struct(
     {
         "field": shapes.described(TEXT, "Its path."),
