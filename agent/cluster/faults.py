@@ -9,6 +9,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.cluster import answers
+from argosy import errors
+from argosy.machinery import failure
+
 Effect = Literal[
     "latency",
     "unavailable",
@@ -97,3 +101,28 @@ def _concerns(fault: Fault, verb: str, kind: str, name: str) -> bool:
     if fault.verb not in ("any", verb):
         return False
     return (not fault.kind or fault.kind == kind) and (not fault.name or fault.name == name)
+
+
+def broken(lost: Fault | None) -> None:
+    """Raises what a caller sees whose answer got lost."""
+    if lost is not None:
+        raise errors.Unavailable("the connection broke before the answer (injected)")
+
+
+def error_of(fault: Fault, kind: str, name: str) -> errors.ArgosyError:
+    """What a caller sees of a fault that strikes at once."""
+    if fault.effect == "unavailable":
+        return errors.Unavailable("the server did not answer (injected)")
+    seconds = int(fault.seconds)
+    made = {
+        "error": lambda: failure.internal("injected"),
+        "busy": lambda: failure.ApiFailure(503, "ServiceUnavailable", "injected", retry_after=seconds),
+        "throttled": lambda: failure.too_many_requests("injected", seconds or 1),
+        "conflict": lambda: failure.conflict(kind.lower() + "s", "", name),
+        "forbidden": lambda: failure.forbidden(kind.lower() + "s", "", name, "injected"),
+        "expired": lambda: failure.expired("injected"),
+        "refused": lambda: failure.invalid(
+            kind, "", name, [failure.invalid_value("spec", "injected", "injected")]
+        ),
+    }[fault.effect]()
+    return answers.from_status(made.to_status())

@@ -176,7 +176,7 @@ async def test_a_running_sync_is_ended_and_a_deletion_approved(
         repo.commit({"a/hook.yaml": HOOK, "a/a.yaml": config_map("a"), "b/b.yaml": kept})
         async with spokes.system(tmp_path, monkeypatch) as system:
             spoke = await system.join("one")
-            spoke.cluster._settled = False  # nobody runs Jobs there
+            spoke.cluster.inside.settled = False  # nobody runs Jobs there
             await hubs.add(system.hub, table.APPLICATION, app(repo, "a", automated={}))
             await ends(system, "Running")
             await hubs.until(lambda: any(key[1] == "Job" for key in spoke.cluster.objects()), "the hook runs")
@@ -221,7 +221,7 @@ async def test_a_removal_runs_its_hooks(tmp_path: Path, monkeypatch: pytest.Monk
             assert "pre-delete-finalizer.argocd.argoproj.io" in live["metadata"]["finalizers"]
             assert "post-delete-finalizer.argocd.argoproj.io" not in live["metadata"]["finalizers"]
 
-            spoke.cluster._settled = False  # nobody runs Jobs there
+            spoke.cluster.inside.settled = False  # nobody runs Jobs there
             await hubs.delete(system.hub, table.APPLICATION, "web")
 
             def hooks() -> list[str]:
