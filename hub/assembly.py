@@ -225,7 +225,7 @@ class Hub:
         parts = self._planning()
         self.planner = Planner(parts)
         self.executor = Executor(parts, self.planner, self._moved)
-        self.statistics = Statistics(self.store, self.resources)
+        self.statistics = Statistics(self.store, self.resources, self.settings.groups)
         self.locator = Locator(self.store, self.trees, self.mirrors)
         known = Holding(objects)
         rolling = Wake()

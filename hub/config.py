@@ -32,6 +32,8 @@ class HubConfig:
     grace: float = 20.0
     git_list: float = 30.0
     git_fetch: float = 600.0
+    groups: tuple[str, ...] = ()
+    """Labels of clusters by which `/metrics` groups delivery figures."""
     in_cluster: bool = False
     """Whether the hub runs an agent for its own API, the cluster `in-cluster`."""
 

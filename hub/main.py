@@ -89,6 +89,13 @@ def _parser() -> argparse.ArgumentParser:
         help="of agents' certificates, at least 60",
     )
     serve.add_argument(
+        "--metrics-group",
+        action="append",
+        default=[],
+        metavar="LABEL",
+        help="label of clusters by which /metrics groups delivery figures; may be repeated",
+    )
+    serve.add_argument(
         "--in-cluster",
         action="store_true",
         help="run an agent for this hub's own API, so that destination in-cluster is the hub itself and Applications "
@@ -137,6 +144,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         lifetime=arguments.certificate_lifetime,
         beat=arguments.beat,
         grace=arguments.grace,
+        groups=tuple(arguments.metrics_group),
         in_cluster=arguments.in_cluster,
     )
 
