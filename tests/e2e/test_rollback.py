@@ -133,11 +133,14 @@ def _caught(fleet: Fleet, repo: Repo, canary: ControlPlane, main: ControlPlane) 
     fleet.kubectl(
         "annotate", "appset", "fleet", "-n", "argocd", "argocd.argoproj.io/application-set-refresh=true"
     )
-    wait(
-        lambda: fleet.get("application", "web-canary")["status"]["health"]["status"] == "Healthy",
-        f"the canary is healthy; at first {fleet.get('application', 'web-canary')['status']}",
-        seconds=200,
-    )
+    try:
+        wait(
+            lambda: fleet.get("application", "web-canary")["status"]["health"]["status"] == "Healthy",
+            "the canary is healthy",
+            seconds=200,
+        )
+    except AssertionError as error:
+        raise AssertionError(f"{error}; its cluster has {deployment(canary)}") from None
     assert deployment(main)["metadata"]["uid"] == untouched["uid"]
     assert deployment(main)["metadata"]["generation"] == untouched["generation"]
     assert image(main) == "web:1"
