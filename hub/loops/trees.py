@@ -39,6 +39,10 @@ T = TypeVar("T")
 log = structlog.get_logger("trees")
 
 
+class _Late(Unavailable):
+    """There is no answer yet."""
+
+
 class Mirrors(Protocol):
     """What this needs of `hub.git`. Every call raises `Unavailable` or `Invalid` in our words."""
 
@@ -130,7 +134,7 @@ class Trees:
             async with repo.lock:
                 return False if repo.looked > began else await self._list(repo)
 
-        with contextlib.suppress(Unavailable):
+        with contextlib.suppress(_Late):
             return await self._awaited(repo, self._begun(listed()))
         return False
 
@@ -205,7 +209,7 @@ class Trees:
         return task
 
     async def _awaited(self, repo: Repo, task: asyncio.Task[T]) -> T:
-        """What a question's answer is. Raises `Unavailable` where that takes long: it goes on being waited for aside."""
+        """What a question's answer is. Raises `_Late` where that takes long: it goes on being waited for aside."""
         if not task.done() and task not in repo.silent:
             await asyncio.wait({task}, timeout=FAILING_PATIENCE if repo.failed else PATIENCE)
         if task.done():
@@ -215,7 +219,7 @@ class Trees:
             log.warning("repository says nothing", repo=repos.redacted(repo.url))
             repo.silent.add(task)
             task.add_done_callback(functools.partial(self._silence_ended, repo))
-        raise Unavailable(repo.error)
+        raise _Late(repo.error)
 
     def _waits(self, repo: Repo) -> None:
         if not repo.failed:
