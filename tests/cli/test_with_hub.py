@@ -82,7 +82,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         ]
         agent = Program("agent", run, folder / "agent.log")
         client.apply(APPSETS.path("argocd", content.SET), content.appset(git.url("fleet")))
-        waited = process("wait", f"cluster/{NAME}", f"appset/{content.SET}", "--timeout", "40", *environ)
+        waited = process("wait", f"cluster/{NAME}", f"appset/{content.SET}", "--timeout", "100", *environ)
         assert waited.code == 0, waited.err + hub.tail() + agent.tail()
         yield Fleet(folder, client, commit)
     finally:
@@ -95,7 +95,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 def process(*arguments: str) -> Said:
     """The command as users run it."""
     argosy = str(Path(sys.executable).parent / "argosy")
-    done = subprocess.run([argosy, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([argosy, *arguments], capture_output=True, text=True, timeout=150, check=False)
     return Said(done.returncode, done.stdout, done.stderr)
 
 
@@ -176,7 +176,7 @@ def test_where_knows_the_commit_and_refuses_another(argosy: Run, fleet: Fleet) -
 
 
 def test_wait_blocks_on_a_commit(argosy: Run, fleet: Fleet) -> None:
-    said = argosy("wait", fleet.commit[:10], "--timeout", "20s")
+    said = argosy("wait", fleet.commit[:10], "--timeout", "100")
     assert said.code == 0, said.err
     assert "1 running it" in said.out
     late = argosy("wait", "0123456789", "--timeout", "1s")
@@ -196,7 +196,7 @@ def test_labels_are_set_and_removed(argosy: Run, fleet: Fleet) -> None:
 
 
 def test_wait_has_four_ends(argosy: Run) -> None:
-    assert argosy("wait", f"app/web-{NAME}", "--timeout", "10s").code == 0
+    assert argosy("wait", f"app/web-{NAME}", "--timeout", "100").code == 0
     late = argosy("wait", "cluster/nowhere", "--timeout", "1s")
     assert late.code == 3
     assert "does not exist" in late.err
@@ -221,7 +221,7 @@ def test_wait_fails_on_what_cannot_get_done_and_says_why(
     }
     fleet.client.create(APPS.path("argocd"), broken)
     try:
-        said = argosy("wait", "app/broken", "--timeout", "30s")
+        said = argosy("wait", "app/broken", "--timeout", "100")
         assert said.code == 1
         assert "app/broken failed: ComparisonError" in said.err
         assert "no/such/folder" in said.err
@@ -278,11 +278,11 @@ def test_a_revoked_cluster_is_told_as_such(argosy: Run) -> None:
 
 def test_a_sync_is_asked_for_and_seen_through(fleet: Fleet, argosy: Run) -> None:
     name = fleet.client.items(APPS.path("argocd"))[0]["metadata"]["name"]
-    said = argosy("app", "sync", name, "--dry-run", "--timeout", "30")
+    said = argosy("app", "sync", name, "--dry-run", "--timeout", "100")
     assert (said.code, said.out) == (0, f"{name}: Succeeded: dry run: nothing was written\n")
-    said = argosy("app", "sync", name, "--timeout", "30")
+    said = argosy("app", "sync", name, "--timeout", "100")
     assert said.code == 0, said.err
-    said = argosy("app", "sync", name, "--revision", "v9.9.9", "--timeout", "30")
+    said = argosy("app", "sync", name, "--revision", "v9.9.9", "--timeout", "100")
     assert said.code == 1
     assert "Cannot sync to v9.9.9: auto-sync currently set to main" in said.out
     said = argosy("app", "sync", name, "--resource", "nonsense")

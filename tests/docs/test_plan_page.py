@@ -67,7 +67,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         run = ["argosy-agent", "run", "--memory", "--state", str(tmp_path / "agent"), "--join", token]
         agent = Program("agent", run, tmp_path / "agent.log")
         client.apply(APPSETS.path("argocd", content.SET), content.appset(git.url("fleet")))
-        wait = [*argosy, "wait", "cluster/alpha", f"appset/{content.SET}", "--timeout", "40"]
+        wait = [*argosy, "wait", "cluster/alpha", f"appset/{content.SET}", "--timeout", "100"]
         subprocess.run(wait, check=True, capture_output=True)
         clone = tmp_path / "clone"
         subprocess.run(["git", "clone", "--quiet", git.url("fleet"), str(clone)], check=True)
