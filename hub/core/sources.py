@@ -170,7 +170,8 @@ def environment(application: Manifest, source: Source, commit: str) -> dict[str,
 
 def substituted(source: Source, variables: Mapping[str, str], refs: Collection[str] = ()) -> Source:
     """The source with the build environment put in where Argo CD does: kustomize's images and common labels,
-    its common annotations where `commonAnnotationsEnvsubst` says so, Helm's parameters and names of files.
+    its common annotations where `commonAnnotationsEnvsubst` says so, Helm's parameters and names of files, variables of
+    Jsonnet.
     Done before the recipe, so that a recipe depends only on what is used. `refs` are the names that `$name/…`
     may begin with.
     """
@@ -186,6 +187,8 @@ def substituted(source: Source, variables: Mapping[str, str], refs: Collection[s
             options["images"] = [expand(str(image), variables) for image in options["images"]]
     elif source.tool == HELM:
         _substitute_helm(options, variables, refs)
+    elif isinstance(options.get("jsonnet"), dict):
+        options["jsonnet"] = _substituted_jsonnet(options["jsonnet"], variables)
     else:
         return source
     return replace(source, options=options)
@@ -202,6 +205,16 @@ def _substitute_helm(options: dict[str, Any], variables: Mapping[str, str], refs
             text = str(entry.get(key) or "")
             entry[key] = _expanded_path(text, variables, refs) if key == "path" else expand(text, variables)
         options[name] = entries
+
+
+def _substituted_jsonnet(given: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Values of external variables and top-level arguments."""
+    out = dict(given)
+    for name in ("extVars", "tlas"):
+        if isinstance(out.get(name), list):
+            entries = [dict(entry) for entry in out[name] if isinstance(entry, dict)]
+            out[name] = [{**one, "value": expand(str(one.get("value") or ""), variables)} for one in entries]
+    return out
 
 
 def _expanded_path(path: str, variables: Mapping[str, str], refs: Collection[str]) -> str:

@@ -49,6 +49,8 @@ def of(dish: Dish, app: Manifest, keys: Sequence[SourceKey], trees: Mapping[Sour
             or prepared.source.ref
         ):
             return None
+        if part.tool == sources.DIRECTORY and any(path != part.path for path, _ in part.trees):
+            return None
         if any(tree.tree_id(path) != then for path, then in part.trees):
             return None
         seen += [(key, path, then) for path, then in part.trees]

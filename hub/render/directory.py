@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from argosy import yamlio
@@ -18,7 +18,7 @@ from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core.sources import Source
 from hub.core.tree import Tree
-from hub.render import files
+from hub.render import files, jsonnet
 from hub.render.base import Renderer
 from hub.render.sandbox import Sandbox
 
@@ -31,28 +31,39 @@ _OWN = re.compile(r"\.argocd-source(-.+)?\.yaml\Z")
 
 
 def inputs(source: Source, tree: Tree) -> Collection[str]:
-    """The folder itself. Raises `Invalid` where it is not there, or for Jsonnet options."""
-    if source.options.get("jsonnet"):
-        raise Invalid(
-            f"{source.where}.directory.jsonnet: Jsonnet is not supported: let CI write its output to Git and give "
-            "that folder as the source"
-        )
-    folder = files.real(tree, source.path, f"{source.where}.path")
-    if not files.is_folder(tree, folder):
-        raise Invalid(f"{source.where}.path: {source.path}: no such folder at {tree.commit}")
-    return {folder}
+    """The folder itself; where it has Jsonnet, also its libraries and what it imports. Raises `Invalid`."""
+    folder = _folder(source, tree)
+    if not (paths := _programs(source, tree, folder)):
+        return {folder}
+    return {folder, *jsonnet.libraries(source, tree), *jsonnet.imported(source, tree, folder, paths)}
 
 
 async def render(source: Source, tree: Tree, sandbox: Sandbox) -> list[Manifest]:
-    """In a thread of the pool: parsing is work, and reading waits for Git."""
-    return await sandbox.call(functools.partial(read, source, tree))
+    """In a thread of the pool: parsing is work, and reading waits for Git. Jsonnet runs in a process."""
+    folder = _folder(source, tree)
+    paths = await sandbox.call(functools.partial(_programs, source, tree, folder))
+    made = await jsonnet.evaluate(source, tree, folder, paths, sandbox) if paths else {}
+    return await sandbox.call(functools.partial(read, source, tree, made))
 
 
-def read(source: Source, tree: Tree) -> list[Manifest]:
-    """All objects of the selected files, by path and then by document. Raises `Invalid` naming file and
-    document.
+def _folder(source: Source, tree: Tree) -> str:
+    folder = files.real(tree, source.path, f"{source.where}.path")
+    if not files.is_folder(tree, folder):
+        raise Invalid(f"{source.where}.path: {source.path}: no such folder at {tree.commit}")
+    return folder
+
+
+def _programs(source: Source, tree: Tree, folder: str) -> list[str]:
+    """The Jsonnet files among those that are selected."""
+    found = (path for path in selected(source, tree, folder) if path.endswith(jsonnet.SUFFIX))
+    return [path for path in found if _SKIP not in files.content(tree, path)]
+
+
+def read(source: Source, tree: Tree, made: Mapping[str, list[Any]]) -> list[Manifest]:
+    """All objects of the selected files, by path and then by document; `made` are the values of Jsonnet files. Raises
+    `Invalid` naming file and document.
     """
-    (folder,) = inputs(source, tree)
+    folder = _folder(source, tree)
     found: list[Manifest] = []
     left = MAX_BYTES
     for path in selected(source, tree, folder):
@@ -64,12 +75,9 @@ def read(source: Source, tree: Tree) -> list[Manifest]:
             raise Invalid(
                 f"{path}: the manifests of {source.path or '.'} are larger than {MAX_BYTES} bytes in all"
             )
-        if path.endswith(".jsonnet"):
-            raise Invalid(
-                f"{path}: Jsonnet is not supported; leave it out with {source.where}.directory.exclude, or let CI write "
-                "its output to Git"
-            )
-        documents = _json(data, path) if path.endswith(".json") else _yaml(data, path)
+        documents = made.get(path)
+        if documents is None:
+            documents = _json(data, path) if path.endswith(".json") else _yaml(data, path)
         found.extend(_flat(documents, path))
     return found
 
@@ -229,7 +237,7 @@ def _pattern(given: Any, where: str) -> Callable[[str], bool] | None:
 
 async def version(sandbox: Sandbox) -> str:
     """Our own reader's: counted up when it reads the same files differently."""
-    return "1"
+    return "2"
 
 
 DIRECTORY = Renderer("directory", inputs, render, version)

@@ -93,7 +93,6 @@ async def test_files_that_are_no_manifests_are_passed_over(rendering: Rendering)
         ("a.json", "{} {}", r"a\.json:1: "),
         ("a.json", "[" * 100_000, r"a\.json: nested too deeply|a\.json:1: "),
         ("a.json", '{"apiVersion": "v1", "kind": "A", "x": NaN}', r"a\.json: NaN is no JSON"),
-        ("a.jsonnet", "{}", r"a\.jsonnet: Jsonnet is not supported"),
     ],
 )
 async def test_mistakes_name_the_file_and_the_place(
@@ -170,7 +169,5 @@ async def test_what_is_not_supported_is_refused_by_name(rendering: Rendering) ->
     chart = tree({"a.yaml": config_map()})
     with pytest.raises(Invalid, match=r"spec\.source\.plugin: config management plugins are not supported"):
         await rendered(rendering, chart, plugin={"name": "p"})
-    with pytest.raises(Invalid, match=r"spec\.source\.directory\.jsonnet"):
-        await rendered(rendering, chart, directory={"jsonnet": {"libs": ["x"]}})
     with pytest.raises(Invalid, match=r"(helm and kustomize|kustomize and helm) exclude each other"):
         await rendered(rendering, chart, helm={"releaseName": "x"}, kustomize={"namePrefix": "x"})

@@ -323,7 +323,7 @@ async def test_directory(rendering: Rendering, case: Case) -> None:
     ],
 )
 def test_every_field_has_a_case(block: str, table: list[Case], elsewhere: set[str]) -> None:
-    """`elsewhere` are those that are refused by name."""
+    """`elsewhere` are those that are refused by name, or tried in a module of their own."""
     shape = {"helm": kinds.HELM, "kustomize": kinds.KUSTOMIZE, "directory": kinds.DIRECTORY}[block]
     assert {case.field for case in table} | elsewhere == set(shape.fields)
     for name in elsewhere:
