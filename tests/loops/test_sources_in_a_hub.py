@@ -189,3 +189,25 @@ def test_namespace_metadata_counts_only_with_a_created_namespace(
     sync_policy: dict[str, Any], options: tuple[str, ...]
 ) -> None:
     assert policy.of({"syncPolicy": sync_policy}, policy.Asked(), {}).sync_options == options
+
+
+async def test_a_commit_to_a_jsonnet_library_renders_who_imports_it_and_no_other_commit_does(
+    hub: Hub, repo: Repo
+) -> None:
+    program = (
+        "{apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: 'j'}, data: import '../lib/v.libsonnet'}"
+    )
+    repo.commit({"j/a.jsonnet": program, "lib/v.libsonnet": "{v: '1'}"})
+    made = await hubs.add(hub, table.APPLICATION, app("j", repoURL=repo.url, path="j"))
+    await look(hub)
+    (found,) = (await rendered(hub, made))[1]
+    assert found["data"] == {"v": "1"}
+    before = hub.rendering.renders
+    repo.commit({"README": "x", "lib/other.libsonnet": "{}"})
+    await look(hub)
+    assert hub.rendering.renders == before
+    repo.commit({"lib/v.libsonnet": "{v: '2'}"})
+    await look(hub)
+    (found,) = (await rendered(hub, made))[1]
+    assert found["data"] == {"v": "2"}
+    assert hub.rendering.renders == before + 1
