@@ -44,7 +44,7 @@ from hub.charts import keyring as chart_keys
 from hub.charts.charts import Charts
 from hub.charts.depots import Depots
 from hub.config import HubConfig
-from hub.core import access, charts, integrity, kubeconfig, pulls, rbac, semver, webhook
+from hub.core import access, charts, integrity, kubeconfig, oidc, pulls, rbac, semver, webhook
 from hub.core import settings as argocd
 from hub.core.generators.base import ProviderRequest
 from hub.core.served import table
@@ -73,6 +73,7 @@ from hub.loops.roller import Roller
 from hub.loops.sweeper import Sweeper
 from hub.loops.trees import Trees
 from hub.loops.world import World
+from hub.oidc import Identity
 from hub.planning.dishes import Dishes
 from hub.planning.execution import Executor
 from hub.planning.live import Live
@@ -198,6 +199,7 @@ class Hub:
         self._cache = Cache()
         self._push_secrets: Mapping[str, str] = {}
         self._policy = rbac.NOTHING
+        self.identity = Identity(self._clock)
         self._keys = Loop("keyring", self._read_keys, every=3600)
         looking = Wake()
         self.poller = Poller(self.trees, self._moved, looking)
@@ -310,6 +312,7 @@ class Hub:
                 self.store,
                 self.resources,
                 clock=self._clock,
+                identity=self.identity,
                 version=version("argosy"),
                 on_push=self._on_push,
                 records=lambda: [loop.record for loop in self.loops],
@@ -451,6 +454,7 @@ class Hub:
         await self._read_settings(maps)
         await self._read_policy(maps)
         self._read_signers(maps)
+        self._read_identity(maps)
         own = next((item for item in secrets if item["metadata"]["name"] == PUSH_SECRETS), {})
         self._push_secrets = credentials.texts(own)
         failed = {repo.url for repo in self.trees.in_use() if repo.failed}
@@ -463,6 +467,13 @@ class Hub:
             self._policy = rbac.of_config(_data(maps, rbac.CONFIG_MAP), projects)
         except Invalid as error:
             log.warning("policy not understood", config_map=rbac.CONFIG_MAP, problem=error.message)
+
+    def _read_identity(self, maps: Sequence[Manifest]) -> None:
+        """Takes up who else vouches for users; what cannot be read leaves the one before."""
+        try:
+            self.identity.use(oidc.of(_data(maps, argocd.CONFIG_MAP), _data(maps, rbac.CONFIG_MAP)))
+        except Invalid as error:
+            log.warning("identity provider not understood", problem=error.message)
 
     def _read_signers(self, maps: Sequence[Manifest]) -> None:
         """Takes up whose signatures count at all; everything that was refused or let through is looked at again."""

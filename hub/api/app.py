@@ -38,6 +38,7 @@ from hub.api.webhook import OnPush, Webhook
 from hub.core.access import Attributes, User
 from hub.core.rbac import NOTHING, Policy
 from hub.core.served import table
+from hub.oidc import Identity
 from hub.store.base import Store
 from hub.store.resources import Resources
 
@@ -109,6 +110,8 @@ class Hub:
     clock: Callable[[], float] = time.time
     policy: Callable[[], Policy] = lambda: NOTHING
     """What users may beside the two built-in groups."""
+    identity: Identity | None = None
+    """Who else vouches for users."""
     callers: Mapping[str, Handler] = field(default_factory=dict)
     """POST pages by path, for callers who are no users: each checks by itself who calls."""
     extra: Mapping[str, Handler] = field(default_factory=dict)
@@ -126,7 +129,7 @@ class Api:
         watcher = Watcher(hub.store, viewer, self._rings, hub.clock)
         self._objects = Objects(hub.store, hub.resources, viewer, lister, watcher)
         self._guard = Guard(hub.policy)
-        self._authenticator = Authenticator(hub.store, hub.clock)
+        self._authenticator = Authenticator(hub.store, hub.clock, hub.identity)
         self._discovery = Discovery([action.offer for action in hub.actions])
         self._actions = {(action.offer.resource, action.offer.name): action for action in hub.actions}
         started = email.utils.formatdate(hub.clock(), usegmt=True)

@@ -1,4 +1,5 @@
-"""Who is asking: a client certificate of the hub's CA, or a bearer token; and whom they speak for.
+"""Who is asking: a client certificate of the hub's CA, or a bearer token, the hub's own or an identity provider's; and
+whom they speak for.
 
 TLS has checked the certificate's chain before a request is seen; an agent's certificate (it has a SPIFFE
 name) is no identity here.
@@ -10,17 +11,24 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from starlette.requests import Request
 
+from argosy import token
+from argosy.errors import Forbidden, Unavailable
 from argosy.machinery import failure
+from hub import oidc
 from hub.core import access
 from hub.core.access import User
+from hub.oidc import Identity
 from hub.store import accounts, issuing
 from hub.store.base import Store, Tx
 
 CACHE_SECONDS = 5.0
 """How long a token is believed without looking it up again: the bound on how long a revoked one works."""
 _CACHED = 1024
+log = structlog.get_logger("api")
+
 PEER = "argosy.peer"
 """Where the connection's certificate is kept in an ASGI scope's extensions."""
 
@@ -28,8 +36,11 @@ PEER = "argosy.peer"
 class Authenticator:
     """Finds the user of a request. `clock` gives Unix seconds."""
 
-    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], float] = time.time, identity: Identity | None = None
+    ) -> None:
         self._store = store
+        self._identity = identity or Identity(clock)
         self._clock = clock
         self._known: dict[str, tuple[User, float]] = {}
 
@@ -47,19 +58,34 @@ class Authenticator:
         if scheme.lower() != "bearer" or not secret.strip():
             return None
         secret, now = secret.strip(), self._clock()
-        cached = self._known.get(secret)
+        name = token.secret_hash(secret)
+        cached = self._known.get(name)
         if cached is not None and cached[1] > now:
             return cached[0]
-        account = await self._store.read(lambda tx: _holder(tx, secret, now))
-        if account is None:
-            self._known.pop(secret, None)
-            raise failure.unauthorized()
-        found = access.user(account.username, account.groups)
+        found, expires = await (self._provided(secret) if oidc.is_jwt(secret) else self._held(secret, now))
         if len(self._known) >= _CACHED:
             self._known.clear()
         until = now + CACHE_SECONDS
-        self._known[secret] = (found, min(until, account.expires) if account.expires else until)
+        self._known[name] = (found, min(until, expires) if expires else until)
         return found
+
+    async def _provided(self, secret: str) -> tuple[User, float]:
+        """By an identity provider's token: (the user, until when)."""
+        try:
+            return await self._identity.user(secret)
+        except Forbidden as error:
+            log.info("token refused", reason=error.message)
+            raise failure.unauthorized() from None
+        except Unavailable as error:
+            log.warning("token not verified", reason=error.message)
+            raise failure.unavailable("the identity provider does not answer") from None
+
+    async def _held(self, secret: str, now: float) -> tuple[User, float]:
+        """By a token of the hub's own: (the user, until when; 0 for ever)."""
+        account = await self._store.read(lambda tx: _holder(tx, secret, now))
+        if account is None:
+            raise failure.unauthorized()
+        return access.user(account.username, account.groups), account.expires
 
 
 def _holder(tx: Tx, secret: str, now: float) -> accounts.Account | None:
