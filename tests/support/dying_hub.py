@@ -24,7 +24,7 @@ from hub.core.served import table
 from hub.store.base import Params
 from hub.store.sqlite import SqliteTx
 
-LONGEST = 60.0
+LONGEST = 300.0
 
 
 class Death:
