@@ -26,7 +26,7 @@ async def test_bad_lines_for_some_commits(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", range(100, 103))
 async def test_bad_lines_for_hundreds_of_commits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int

@@ -32,7 +32,7 @@ async def test_whatever_the_step_at_which_it_dies_nothing_is_lost(
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", range(100, 104))
 async def test_thousands_of_deaths_lose_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int

@@ -107,7 +107,7 @@ async def test_a_store_whose_statements_fail_now_and_then_loses_nothing(
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", range(100, 104))
 async def test_a_store_that_fails_for_long_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int

@@ -67,7 +67,7 @@ async def test_git_in_trouble_again_and_again(
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", range(100, 104))
 async def test_git_in_trouble_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     await _again_and_again(tmp_path, monkeypatch, seed, rounds=200)

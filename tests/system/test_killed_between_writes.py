@@ -146,6 +146,6 @@ async def test_killed_at_some_of_the_commits(tmp_path: Path, repo: Repo) -> None
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 async def test_killed_at_every_commit(tmp_path: Path, repo: Repo) -> None:
     await _killed(tmp_path, repo, None)

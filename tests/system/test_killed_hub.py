@@ -69,7 +69,7 @@ async def test_killed_in_the_middle_of_rollouts(
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", [100, 101])
 async def test_killed_very_often(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fleet: Fleet, seed: int
