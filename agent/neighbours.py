@@ -9,6 +9,7 @@ from agent.core import prepare
 from agent.memory import Memory
 from agent.preparing import Bundles
 from argosy.bundle import Assignment
+from argosy.errors import Unavailable
 from argosy.objects import ObjectKey
 
 
@@ -58,7 +59,8 @@ class Neighbours:
 
     async def heirs(self, owner: str, keys: Iterable[ObjectKey]) -> dict[ObjectKey, str]:
         """Which of an assignment's objects others of this cluster want, and the name of the app that does. These are
-        asked to look at once: what they have waited for is theirs now.
+        asked to look at once: what they have waited for is theirs now. Raises `Unavailable` where it is not known yet what
+        one of them wants, since its bundle is still to be fetched.
         """
         asked, found = frozenset(keys), {}
         for other in self._assigned.values():
@@ -68,7 +70,9 @@ class Neighbours:
             if memory is not None and memory.prepared is not None and memory.prepared_for[0] == other.bundle:
                 wanted = memory.prepared.wanted
             else:
-                manifests = self._bundles.load(other.bundle) or []
+                manifests = self._bundles.load(other.bundle)
+                if manifests is None:
+                    raise Unavailable(f"what {other.namespace}/{other.app} wants is not fetched yet")
                 wanted = prepare.prepare(manifests, other, await self._api.kinds()).wanted
             if theirs := asked & wanted.keys():
                 found.update(dict.fromkeys(theirs, f"{other.namespace}/{other.app}"))

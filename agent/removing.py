@@ -20,7 +20,7 @@ from agent.core.marks import Seen
 from agent.core.plan import Reason, Why
 from agent.memory import Memory
 from argosy.bundle import Assignment, Removal
-from argosy.errors import ArgosyError, Forbidden
+from argosy.errors import ArgosyError, Forbidden, Unavailable
 from argosy.kinds import served
 from argosy.objects import ObjectKey
 
@@ -147,7 +147,12 @@ async def _delete(
     site: Site, out: Removed, entries: Mapping[ObjectKey, Entry], option: Option, options: Iterable[str]
 ) -> None:
     api = site.api
-    inherited = await site.heirs(entries)
+    try:
+        inherited = await site.heirs(entries)
+    except Unavailable as error:
+        out.reasons.update(dict.fromkeys(entries, Reason(Why.WAITS, error.message)))
+        out.waiting = True
+        return
     kinds = await api.kinds()
     gone: set[ObjectKey] = set()
     doomed: dict[object, Seen] = {}

@@ -147,14 +147,14 @@ def judge(
         return Verdict()
     pending = Pending(removal_id(missing), tuple(missing), before.since if before else now)
     allow_empty = approved or deleting or annotations.get(ALLOW_EMPTY_ANNOTATION) == "true"
+    if before is None or not set(missing) <= set(before.names):
+        return Verdict(pending=pending, recheck=True)
     if not wanted and not allow_empty:
         return Verdict(
             pending=pending,
             blocked="the set generates no application at all, and an empty result removes nothing; to allow it, "
             f"annotate the set with {ALLOW_EMPTY_ANNOTATION}=true",
         )
-    if before is None or not set(missing) <= set(before.names):
-        return Verdict(pending=pending, recheck=True)
     losing = [member for member in existing if member.name not in wanted]
     blocked = over_cap(losing, existing, annotations, limits, absent) or elsewhere
     if blocked and not approved and annotations.get(APPROVE_ANNOTATION) != pending.id:

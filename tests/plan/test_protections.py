@@ -250,6 +250,29 @@ async def test_an_app_that_goes_leaves_what_another_app_wants(world: World, auto
     assert world.live()["moves"]["metadata"]["uid"] == uid
 
 
+async def test_an_app_that_goes_waits_for_what_an_heir_wants_to_be_known(world: World) -> None:
+    """The heir is assigned, and its bundle is still on its way: nothing is deleted on a guess."""
+    mine = world.assignment(config_map("a"), config_map("moves"))
+    await world.sync(mine)
+    uid = world.live()["moves"]["metadata"]["uid"]
+    heir = world.assignment(config_map("moves", k="1"), id="id-2", app="cart")
+    bundle = world.bundles.pop(heir.bundle)
+    world.syncer.know([heir])
+
+    done = await world.syncer.remove(world.removal(""))
+    assert not done.status.gone
+    assert done.again is not None
+    assert set(world.live()) == {"a", "moves"}
+
+    world.bundles[heir.bundle] = bundle
+    done = await world.syncer.remove(world.removal(""))
+    await world.quiet()
+    await world.syncer.sync(heir)
+    assert done.status.gone
+    assert set(world.live()) == {"moves"}
+    assert world.live()["moves"]["metadata"]["uid"] == uid
+
+
 async def test_a_hook_does_not_delete_somebody_elses_object_of_its_name(world: World) -> None:
     world.cluster.put(config_map("migrate", k="theirs"))
     hook = annotated(config_map("migrate"), **{"argocd.argoproj.io/hook": "PreSync"})

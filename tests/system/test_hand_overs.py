@@ -189,7 +189,8 @@ async def test_a_label_that_moves_between_sets_of_equal_names_needs_no_approval(
         await hubs.until(lambda: have(system, {"v2"}), "all of them did")
         await hubs.settled(system.hub)
         assert await state(system) == before
-        assert await hubs.listed(system.hub, table.REMOVAL) == {}
+        found = (await hubs.listed(system.hub, table.REMOVAL)).values()
+        assert {one["status"]["phase"] for one in found} <= {removals.WITHDRAWN}
 
 
 async def have(system: System, wanted: set[str]) -> bool:
