@@ -55,6 +55,18 @@ metadata: {name: left}
 """
 
 
+TOLD = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: told}
+data:
+  value: {{ .Capabilities.KubeVersion.Version | quote }}
+  deployments: {{ .Capabilities.APIVersions.Has "apps/v1/Deployment" | quote }}
+  oars: {{ .Capabilities.APIVersions.Has "harbour.test/v1/Oar" | quote }}
+  none: {{ .Capabilities.APIVersions.Has "harbour.test/v2" | quote }}
+"""
+
+
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repo]:
     with hubs.repository(tmp_path_factory.mktemp("git")) as repo:
@@ -64,13 +76,15 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repo]:
                 "apps/rights/powerful.yaml": POWERFUL,
                 "apps/rights/oars.yaml": DEFINITION,
                 "apps/seen/cm.yaml": config_map("seen", "right"),
+                "apps/chart/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\nkubeVersion: '>=1.30.0-0'\n",
+                "apps/chart/templates/cm.yaml": TOLD,
             }
         )
         yield repo
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(tmp_path_factory: pytest.TempPathFactory, helm: Path) -> Iterator[Fleet]:
     fleet = Fleet(tmp_path_factory.mktemp("fleet"))
     with contextlib.closing(fleet):
         fleet.start_hub()
@@ -160,6 +174,16 @@ def test_the_full_variant_installs_whatever_it_is_given(fleet: Fleet, repo: Repo
         "/apis/harbour.test/v1/namespaces/rights/oars/left",
     ):
         assert full.plane.request("GET", path).status == 200, path
+    fleet.apply(application(repo, "told", "full", "apps/chart", "rights"))
+    told = "/api/v1/namespaces/rights/configmaps/told"
+    version = full.plane.request("GET", "/version").json()["gitVersion"]
+    served = {"value": version, "deployments": "true", "oars": "true", "none": "false"}
+
+    def data() -> Any:
+        answer = full.plane.request("GET", told)
+        return answer.json()["data"] if answer.status == 200 else None
+
+    wait(lambda: data() == served, "the chart is told what is served, the new kind among it", seconds=90)
     fleet.kubectl("delete", "application", "rights", "-n", "argocd", "--timeout=60s")
     wait(
         lambda: (
