@@ -19,7 +19,7 @@ from hub.core import generated, hooks, policy, releases, rollingsync
 from hub.core.served import cells, table
 from hub.loops import inheriting
 from hub.loops.holding import Holding
-from hub.store import agents, apps, departures, desired, holds, plans, reports
+from hub.store import agents, apps, audit, departures, desired, holds, plans, reports
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
@@ -194,7 +194,7 @@ class Remover:
                 uid,
                 cascade=hooks.cascades(finalizers),
                 reason="the Application was deleted",
-                by="delete",
+                by=self._by(tx, app),
                 now=self._now(),
             )
             if phases:
@@ -212,6 +212,15 @@ class Remover:
         of_app = [one.id for one in desired.removals(tx, cluster) if one.assignment == uid]
         desired.change(tx, cluster, close=of_app)
         return True
+
+    def _by(self, tx: Tx, app: Manifest) -> str:
+        """Who made it go: of a removal that was planned, or whoever deleted it; "delete" where nobody knows."""
+        metadata = app["metadata"]
+        planned = plans.of_app(tx, self._resources, metadata["uid"])
+        if planned:
+            return planned
+        place = (table.APPLICATION.resource, metadata["namespace"], metadata["name"])
+        return audit.newest_of(tx, *place, verbs=("delete", "deletecollection")) or "delete"
 
     def _let_go(self, tx: Tx, app: Manifest) -> None:
         metadata = dict(app["metadata"])

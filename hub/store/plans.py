@@ -239,6 +239,15 @@ def _keep(tx: Tx, resources: Resources, uid: str, removal: Manifest, now: float)
     resources.update(tx, table.APPLICATION, {**app, "metadata": metadata}, manager=MANAGER, now=now)
 
 
+def of_app(tx: Tx, resources: Resources, app: str) -> str:
+    """Who made an app go by the removal that carries it out, "" where there is none."""
+    for (uid,) in tx.all("SELECT removal FROM removal_apps WHERE app = ?", (app,)):
+        found = resources.by_uid(tx, uid)
+        if found is not None and (found.get("status") or {}).get("phase") == removals.REMOVING:
+            return str(found["spec"].get("by") or "")
+    return ""
+
+
 def _members(tx: Tx, removal: str) -> list[str]:
     return [row[0] for row in tx.all("SELECT app FROM removal_apps WHERE removal = ?", (removal,))]
 

@@ -265,3 +265,7 @@ EVENT_TABLES = [
     # The Event that says the same already, so that it is counted there.
     "CREATE TABLE event_names (said TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID",
 ]
+
+DEPARTURE_TABLES = [
+    "CREATE INDEX removal_apps_app ON removal_apps (app)",
+]

@@ -20,10 +20,12 @@ from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.cli import kubeconfig
 from hub.cli.client import Client
-from hub.cli.resources import APPSETS, REMOVALS
+from hub.cli.resources import APPS, APPSETS, REMOVALS
 from hub.cli.resources import CLUSTERS as CLUSTER_PATHS
 from hub.core import removals
 from hub.core.served import table
+from hub.store import desired, objects
+from hub.store.base import Tx
 
 CLUSTERS = ("one", "two", "three")
 
@@ -217,6 +219,30 @@ async def test_a_removal_names_the_author_of_the_commit_that_made_it(hub: Hub, r
     repo.commit({"apps/web/cm.yaml": None}, author="Ada <ada@example.com>")
     await look(hub)
     assert (await waits(hub))["spec"]["by"] == "Ada <ada@example.com>"
+
+
+async def written_by(hub: Hub) -> set[str]:
+    """Who made go what clusters are told to remove as a whole."""
+
+    def read(tx: Tx) -> set[str]:
+        clusters = [row.uid for row in objects.page(tx, table.CLUSTER.resource, None)]
+        return {one.by for uid in clusters for one in desired.removals(tx, uid) if not one.key}
+
+    found: set[str] = await hub.store.read(read)
+    return found
+
+
+async def test_what_clusters_are_told_to_remove_names_who_made_it_go(hub: Hub, repo: Repo) -> None:
+    repo.commit({"apps/web/cm.yaml": None}, author="Ada <ada@example.com>")
+    await look(hub)
+    plan = await waits(hub)
+    await ask(hub, plan["metadata"]["name"], "approve", digest=plan["spec"]["digest"])
+    await hubs.until(lambda: count(hub, 3), "the approved removal")
+    await hubs.settled(hub)
+    assert await written_by(hub) == {"Ada <ada@example.com>"}
+    await users.asks(hub, lambda client: client.delete(APPS.path("argocd", "queue-one")))
+    await hubs.settled(hub)
+    assert "admin: delete" in await written_by(hub)
 
 
 async def test_a_removal_names_who_edited_the_set(hub: Hub) -> None:
