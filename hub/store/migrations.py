@@ -28,7 +28,7 @@ TABLES = {
     "0012_detours": schema.DETOUR_TABLES,
     "0013_tokens": schema.TOKEN_TABLES,
     "0014_events": schema.EVENT_TABLES,
-    "0015_departures": schema.DEPARTURE_TABLES,
+    "0015_losses": schema.LOSS_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

@@ -266,6 +266,7 @@ EVENT_TABLES = [
     "CREATE TABLE event_names (said TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID",
 ]
 
-DEPARTURE_TABLES = [
+LOSS_TABLES = [
+    # Which Removal an Application goes by.
     "CREATE INDEX removal_apps_app ON removal_apps (app)",
 ]
