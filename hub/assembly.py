@@ -412,6 +412,9 @@ class Hub:
         if gone or table.REMOVAL.resource in changed:
             # Or something was decided.
             self._remove.wake.set()
+        if changed & {table.REMOVAL.resource, table.CONFIG_MAP.resource}:
+            # Perhaps about a release that prunes much.
+            self._held_otherwise()
 
     def _heard(self) -> None:
         self._poll.wake.set()

@@ -46,14 +46,18 @@ def parse_cap(
         cap = Cap(0, float(text[:-1])) if text.endswith("%") else Cap(int(text), 0.0)
     except ValueError:
         cap = Cap(-1)
+    counted = "objects" if of == "Application" else "clusters"
     if cap.clusters < 0 or not 0 <= cap.percent <= 100:
         raise Invalid(
-            f'{place}: found "{text}", expected a number of clusters such as "3" or a share of the {of} such as "10%"'
+            f'{place}: found "{text}", expected a number of {counted} such as "3" or a share of the {of} such as "10%"'
         )
     return cap
 
 
-SET_KEY, FLEET_KEY = "argosy.removalCap", "argosy.fleetRemovalCap"
+SET_KEY, FLEET_KEY, PRUNE_KEY = "argosy.removalCap", "argosy.fleetRemovalCap", "argosy.pruneCap"
+PRUNE_ANNOTATION = "argosy.dev/prune-cap"
+OF_PRUNE = Cap(10, 20.0)
+"""How many of its objects an Application may lose by one release: the larger of ten and a fifth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Caps:
 
     of_set: Cap = DEFAULT
     of_fleet: Cap = DEFAULT
+    of_prune: Cap = OF_PRUNE
     wrong: str = ""
 
     @property
@@ -77,13 +82,17 @@ NO_CAPS = Caps()
 def caps(data: Mapping[str, Any]) -> Caps:
     """The caps that `data` of the ConfigMap `argocd-cm` says."""
     found, wrong = [], []
-    for key, of in ((SET_KEY, "set"), (FLEET_KEY, "fleet")):
+    for key, default, of in (
+        (SET_KEY, DEFAULT, "set"),
+        (FLEET_KEY, DEFAULT, "fleet"),
+        (PRUNE_KEY, OF_PRUNE, "Application"),
+    ):
         try:
-            found.append(parse_cap(str(data.get(key) or ""), place=f"argocd-cm data[{key}]", of=of))
+            found.append(parse_cap(str(data.get(key) or ""), default, f"argocd-cm data[{key}]", of))
         except Invalid as error:
             found.append(Cap(0, 0.0))
             wrong.append(error.message)
-    return Caps(found[0], found[1], "; ".join(wrong))
+    return Caps(found[0], found[1], found[2], "; ".join(wrong))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +173,21 @@ def judge(
     return Verdict(remove=tuple(missing))
 
 
+def over_prune(gone: int, total: int, annotations: Mapping[str, str], limits: Caps = NO_CAPS) -> str:
+    """Why a release may not prune so many of an Application's objects unasked, "" where it may."""
+    own = annotations.get(PRUNE_ANNOTATION, "")
+    place = f"metadata.annotations[{PRUNE_ANNOTATION}]"
+    try:
+        limit = parse_cap(own, limits.of_prune, place, "Application").limit(total)
+    except Invalid as error:
+        return error.message if gone else ""
+    if gone <= limit:
+        return ""
+    return (
+        f"{gone} of {total} objects would be pruned, more than the cap of {limit}{'' if own else limits.said}"
+    )
+
+
 def over_cap(
     losing: Sequence[Member],
     existing: Sequence[Member],
@@ -233,14 +257,13 @@ class Plan:
     name: str
     uid: str
     losses: tuple[Loss, ...]
+    of: str = ""
+    """What an Application would have after a release, and had before, where it loses objects by that."""
 
     @property
     def digest(self) -> str:
-        return objects.digest(
-            objects.canonical(
-                [[one.name, one.uid, one.cluster, one.cascade, dict(one.kinds)] for one in self.losses]
-            )
-        )
+        losses = [[one.name, one.uid, one.cluster, one.cascade, dict(one.kinds)] for one in self.losses]
+        return objects.digest(objects.canonical([self.of, losses] if self.of else losses))
 
     @property
     def called(self) -> str:

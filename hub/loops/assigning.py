@@ -138,9 +138,21 @@ def _prune(tx: Tx, cluster: str, change: _Change, now: float) -> None:
     change.close += [one.id for one in open_ones if (one.key in kept if one.key else one.assignment in back)]
 
 
-def keys_of(tx: Tx, digest: str) -> set[str]:
+_KEPT = 512
+"""Bundles whose keys stay known: those of one change are asked for more than once."""
+_keys: dict[str, frozenset[str]] = {}
+
+
+def keys_of(tx: Tx, digest: str) -> frozenset[str]:
     """The keys of a bundle's objects; none where the bundle is not there any more."""
+    known = _keys.get(digest)
+    if known is not None:
+        return known
     blob = bundles.get(tx, digest)
     if blob is None:
-        return set()
-    return {str(manifests.key_of(item)) for item in bundles_format.unpack(blob, digest)}
+        return frozenset()
+    found = frozenset(str(manifests.key_of(item)) for item in bundles_format.unpack(blob, digest))
+    while len(_keys) >= _KEPT:
+        _keys.pop(next(iter(_keys)), None)
+    _keys[digest] = found
+    return found

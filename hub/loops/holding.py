@@ -18,6 +18,7 @@ from hub.core.rollout.model import Rollout
 from hub.core.served import table
 from hub.core.types import ClusterFacts
 from hub.core.windows import Window
+from hub.loops import pruning
 from hub.store import apps, desired, rollouts
 from hub.store import holds as store
 from hub.store.apps import AppState
@@ -52,7 +53,8 @@ class Holding:
         """`HoldsOf`. What is found is shown at the Applications, so it is to be asked in a transaction that writes."""
         orders, projects = self._orders(tx, now), self._windows(tx)
         policy = windows.parse_policy(rollout.strategy.windows) if rollout else ()
-        if not (orders or projects or policy):
+        pruned = pruning.holds(tx, self._resources, asked, now)
+        if not (orders or projects or policy or pruned):
             store.end(tx, asked)
             return Holds()
         row = rollouts.get(tx, rollout.id) if rollout else None
@@ -61,6 +63,7 @@ class Holding:
             states = [state for state in states if (state.project or "default") in projects]
         subjects = self._subjects(tx, states, projects, every=bool(policy), rollout=row.name if row else "")
         found = holds.of(subjects, orders, projects, now, policy)
+        found = Holds({**pruned, **found.by_app}, found.wake)
         store.put(tx, {app: (hold.reason, hold.until) for app, hold in found.by_app.items()}, now)
         store.end(tx, (app for app in asked if app not in found.by_app))
         return found

@@ -25,7 +25,7 @@ class Coming:
     unseen: str = ""
     """The name of one that was never rendered, "" where there is none."""
     by_cluster: Mapping[str, Sequence[apps.Unassigned]] = field(default_factory=dict)
-    _keys: dict[str, set[str]] = field(default_factory=dict)
+    _keys: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def heir(self, tx: Tx, cluster: str, bundle: str, deleted: float, now: float) -> str:
         """What the objects of a bundle wait for on a cluster before they may go, "" for nothing. `deleted` is when their
@@ -38,7 +38,7 @@ class Coming:
                 return f"its objects go to {one.name}, which is not assigned to the cluster yet"
         return ""
 
-    def _of(self, tx: Tx, bundle: str) -> set[str]:
+    def _of(self, tx: Tx, bundle: str) -> frozenset[str]:
         if bundle not in self._keys:
             self._keys[bundle] = keys_of(tx, bundle)
         return self._keys[bundle]

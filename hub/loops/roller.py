@@ -22,7 +22,7 @@ from hub.core.releases import Changed
 from hub.core.rollout import acting
 from hub.core.rollout.model import FINAL, OUTSIDE, Decision, Member, OnNewRelease, State, Version
 from hub.core.rollout.naming import Source
-from hub.loops import announcer, detours, launching, moving
+from hub.loops import announcer, detours, launching, moving, pruning
 from hub.loops.announcer import News
 from hub.loops.assigning import Assigning
 from hub.loops.holding import HoldsOf, no_holds
@@ -191,6 +191,8 @@ class Roller:
         if source is not None and self._gathers(batch, news):
             batch.refresh(news)
             return {state.app for state in news}
+        for state in news:
+            pruning.note(batch.tx, self._resources, state, batch.current(state), batch.now)
         held = source is None and self._holds(batch.tx, [s.app for s in news], None, batch.now).by_app
         if source is None and row is None and not held:
             self._at_once(batch, owner, news)

@@ -198,7 +198,7 @@ class Dishes:
             pair.live["metadata"]["uid"] if pair.live is not None else f"planned:{pair.namespace}/{pair.name}"
         )
         self.made[pair.namespace, pair.name] = Made(uid, cluster.id, rendered.account, app, rendered.objects)
-        return replace(plan, objects=objects)
+        return replace(plan, objects=objects, had=len(old))
 
     async def _render(
         self, app: Manifest, cluster: ClusterFacts, entry: Entry | None, scene: _Scene

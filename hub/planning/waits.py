@@ -20,6 +20,7 @@ from hub.core.types import ClusterFacts
 from hub.loops import launching
 from hub.loops.launching import PolicyMissing
 from hub.store.base import Tx
+from hub.store.plans import limits
 from hub.store.resources import NAMESPACE, Resources
 
 
@@ -51,7 +52,12 @@ def rules(
         except Invalid as error:
             unreadable[name] = error.message
     return Rules(
-        orders, {name: found for name, found in windowed.items() if found}, strategies, unreadable, now
+        orders,
+        {name: found for name, found in windowed.items() if found},
+        strategies,
+        unreadable,
+        now,
+        limits(tx, resources),
     )
 
 
@@ -81,6 +87,10 @@ def held(
         elif plan.before != plan.after or plan.moved_from:
             coming.append(subject)
     found = {**holds.of_apps(coming, given), **holds.of_removals(going, given)}
+    for plan in plans:
+        if plan.change == differences.CHANGED and (plan.namespace, plan.name) in manifests:
+            manifest = manifests[plan.namespace, plan.name]
+            found[_key(plan)] = (*found.get(_key(plan), ()), *holds.of_prune(plan, manifest, given))
     return [replace(plan, holds=found.get(_key(plan), ())) for plan in plans]
 
 

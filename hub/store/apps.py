@@ -168,4 +168,5 @@ def confirmed(tx: Tx) -> dict[tuple[str, str], str]:
 def forget(tx: Tx, app: str) -> None:
     tx.run("DELETE FROM app_states WHERE app = ?", (app,))
     tx.run("DELETE FROM refused WHERE app = ?", (app,))
+    tx.run("DELETE FROM prunes WHERE app = ?", (app,))
     tx.run("DELETE FROM synced WHERE app = ?", (app,))

@@ -29,6 +29,7 @@ TABLES = {
     "0013_tokens": schema.TOKEN_TABLES,
     "0014_events": schema.EVENT_TABLES,
     "0015_losses": schema.LOSS_TABLES,
+    "0016_prunes": schema.PRUNE_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

@@ -94,6 +94,31 @@ def decided(tx: Tx, resources: Resources, found: Plan, now: float) -> bool:
     return end is not None and end > now
 
 
+def approved(tx: Tx, resources: Resources, found: Plan) -> bool:
+    """Whether a person approved exactly this plan, be it carried out or not."""
+    phase, person = state(tx, resources, found.called)
+    return bool(person) and phase in (removals.APPROVED, removals.REMOVING, removals.DONE)
+
+
+def rejected(tx: Tx, resources: Resources, found: Plan) -> bool:
+    return state(tx, resources, found.called)[0] == removals.REJECTED
+
+
+def state(tx: Tx, resources: Resources, name: str) -> tuple[str, str]:
+    """(phase of a Removal, who decided about it)."""
+    status = (resources.get(tx, table.REMOVAL, "", name) or {}).get("status") or {}
+    return str(status.get("phase") or ""), str(status.get("decidedBy") or "")
+
+
+def close(tx: Tx, resources: Resources, name: str, said: str, now: float) -> None:
+    """Notes that what was approved is in others' hands."""
+    live = resources.get(tx, table.REMOVAL, "", name)
+    if live is not None:
+        status = live.get("status") or {}
+        message = f"approved by {status.get('decidedBy')}; {said}"
+        _status(tx, resources, live, {**status, "phase": removals.DONE, "message": message, "left": 0}, now)
+
+
 def wait(tx: Tx, resources: Resources, found: Plan, why: str, cause: Cause, now: float) -> None:
     """Shows a plan that waits for an approval; other plans of the same owner are withdrawn."""
     live = _put(tx, resources, found, cause, now)
@@ -170,8 +195,17 @@ _TAKE = (table.APPLICATION_SET.kind.kind, table.CLUSTER.kind.kind)
 
 def unfinished(tx: Tx, resources: Resources) -> bool:
     """Whether there is anything to `follow`."""
-    found = [(item.get("status") or {}).get("phase") for item in resources.list(tx, table.REMOVAL)]
-    return removals.REMOVING in found or sum(phase not in removals.OPEN for phase in found) > KEPT
+    items = resources.list(tx, table.REMOVAL)
+    found = [(item.get("status") or {}).get("phase") for item in items]
+    over = sum(phase not in removals.OPEN for phase in found) > KEPT
+    return removals.REMOVING in found or over or any(_ownerless(tx, resources, item) for item in items)
+
+
+def _ownerless(tx: Tx, resources: Resources, item: Manifest) -> bool:
+    """Whether it waits for what becomes of an Application that is gone."""
+    owner, phase = item["spec"]["owner"], (item.get("status") or {}).get("phase")
+    waits = owner["kind"] == table.APPLICATION.kind.kind and phase in (removals.WAITING, removals.APPROVED)
+    return waits and resources.by_uid(tx, owner["uid"]) is None
 
 
 def follow(tx: Tx, resources: Resources, now: float) -> None:
@@ -185,6 +219,8 @@ def follow(tx: Tx, resources: Resources, now: float) -> None:
             _status(tx, resources, item, {**status, **change}, now)
         elif status.get("phase") not in removals.OPEN:
             over.append(item)
+        elif _ownerless(tx, resources, item):
+            withdraw(tx, resources, item["spec"]["owner"]["uid"], now)
     over.sort(key=lambda item: str(item["metadata"]["creationTimestamp"]))
     for item in over[: max(0, len(over) - KEPT)]:
         tx.run("DELETE FROM removal_apps WHERE removal = ?", (item["metadata"]["uid"],))

@@ -250,6 +250,14 @@ CAUSE_TABLES = [
     "ALTER TABLE bundles ADD COLUMN shape TEXT NOT NULL DEFAULT ''",
 ]
 
+PRUNE_TABLES = [
+    # Releases that would prune more of an Application's objects than its cap permits: `bundle` is what it would have,
+    # `removal` the name of the Removal that decides, `reason` why it waits.
+    """CREATE TABLE prunes (
+        app TEXT PRIMARY KEY, bundle TEXT NOT NULL, removal TEXT NOT NULL, reason TEXT NOT NULL
+    ) WITHOUT ROWID""",
+]
+
 API_TABLES = [
     # The APIs that clusters serve, each list once, whoever serves it: see argosy.apis.
     "CREATE TABLE served_apis (digest TEXT PRIMARY KEY, apis TEXT NOT NULL) WITHOUT ROWID",

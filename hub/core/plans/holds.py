@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from argosy import differences
 from argosy.objects import Manifest
-from hub.core import holds, windows
+from hub.core import holds, removals, windows
 from hub.core.freezes import Orders, Subject
-from hub.core.plans.model import Hold
+from hub.core.plans.model import AppPlan, Hold
+from hub.core.removals import NO_CAPS, Caps
 from hub.core.rollout import placing, showing
 from hub.core.rollout.model import OUTSIDE, Gate, Strategy
 from hub.core.windows import Window
@@ -26,6 +28,7 @@ class Rules:
     strategies: Mapping[str, Strategy]
     unreadable: Mapping[str, str]
     now: float
+    limits: Caps = NO_CAPS
 
 
 def of_apps(subjects: Iterable[Subject], rules: Rules) -> dict[str, tuple[Hold, ...]]:
@@ -53,6 +56,14 @@ def of_apps(subjects: Iterable[Subject], rules: Rules) -> dict[str, tuple[Hold, 
             elif strategy is not None and (stage := _stage(subject, strategy)):
                 mine.append(Hold("Rollout", stage))
     return {app: tuple(mine) for app, mine in found.items()}
+
+
+def of_prune(plan: AppPlan, manifest: Manifest, rules: Rules) -> tuple[Hold, ...]:
+    """Whether what an application would lose by it has to be approved first."""
+    gone = sum(each.change == differences.REMOVED and not each.kept for each in plan.objects)
+    notes = manifest["metadata"].get("annotations") or {}
+    why = removals.over_prune(gone, plan.had, notes, rules.limits) if gone else ""
+    return (Hold("Prune", f"waits for an approval: {why}"),) if why else ()
 
 
 def of_removals(subjects: Iterable[Subject], rules: Rules) -> dict[str, tuple[Hold, ...]]:

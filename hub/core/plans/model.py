@@ -72,6 +72,8 @@ class AppPlan:
     """What is wrong now and would not be any more."""
     holds: tuple[Hold, ...] = ()
     impact: Impact | None = None
+    had: int = 0
+    """Objects that it deploys now."""
 
     def document(self) -> dict[str, Any]:
         out: dict[str, Any] = {
