@@ -85,7 +85,7 @@ from hub.providers import table as providers
 from hub.providers.base import Cache
 from hub.render.rendering import Rendering
 from hub.render.sandbox import Sandbox
-from hub.store import backup, grants, resources, seal, sqlite
+from hub.store import backup, departures, grants, resources, seal, sqlite
 from hub.store.base import Change, Tx
 from hub.store.resources import Resources
 
@@ -148,7 +148,8 @@ class Hub:
         self.ca = authority.open_authority(
             settings.authority, self._clock(), trust_domain=settings.trust_domain
         )
-        self.resources = Resources(seal.open_sealer(settings.data / "seal.key"), self._mint)
+        sealer = seal.open_sealer(settings.data / "seal.key")
+        self.resources = Resources(sealer, self._mint, departures.DELETIONS)
         await self.store.write(lambda tx: resources.bootstrap(tx, self.resources, self._clock()))
         self._build()
         # How objects are marked must be known before anything is rendered.

@@ -12,7 +12,6 @@ import base64
 import binascii
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from argosy.errors import Invalid
 from argosy.machinery import write
@@ -23,9 +22,7 @@ from hub.core.served import cells, table
 from hub.core.served.base import Served
 from hub.store import agents, desired, plans, reports
 from hub.store.base import Tx
-
-if TYPE_CHECKING:
-    from hub.store.resources import Resources
+from hub.store.resources import Deletions, Resources
 
 MANAGER = "argosy-removals"
 KINDS = (table.CLUSTER, table.APP_PROJECT, table.SECRET)
@@ -48,7 +45,7 @@ def ask(
 
     `by` is who that is, "" where it is not known.
     """
-    if live["metadata"].get("deletionTimestamp"):
+    if served not in KINDS or live["metadata"].get("deletionTimestamp"):
         return "", ()
     plan = _plan(tx, resources, served, live)
     if not plan.losses:
@@ -62,13 +59,24 @@ def ask(
     return finalizer, () if finalizer else (f"{_count(plan)} on it: {_LEFT[plan.kind]}",)
 
 
-def kept(live: Manifest, finalizer: str) -> Manifest:
-    """The object with a finalizer, "" for none."""
-    if not finalizer:
-        return live
-    metadata = dict(live["metadata"])
-    metadata["finalizers"] = [*(metadata.get("finalizers") or ()), finalizer]
-    return {**live, "metadata": metadata}
+def held_up(
+    tx: Tx, resources: Resources, served: Served, live: Manifest, now: float, by: str
+) -> tuple[str, ...]:
+    """Why a set under deletion stays: it would take applications from more clusters than its cap permits."""
+    if served is not table.APPLICATION_SET:
+        return ()
+    owned = resources.owned(tx, table.APPLICATION, live["metadata"]["uid"])
+    members = [removals.member(app) for app in owned]
+    annotations = live["metadata"].get("annotations") or {}
+    plan = plans.plan(tx, resources, live, (app["metadata"]["uid"] for app in owned))
+    limits = plans.limits(tx, resources)
+    absent = {loss.name for loss in plan.losses if not loss.there}
+    why = removals.over_cap(members, members, annotations, limits, absent)
+    why = why or plans.elsewhere(tx, resources, plan, limits, now)
+    if not why:
+        return ()
+    plans.wait(tx, resources, plan, why, plans.Cause(plans.SET_DELETED, by), now)
+    return (f"the set stays until its removals are approved: {removals.undecided(plan, why)}",)
 
 
 def unfinished(tx: Tx, resources: Resources) -> bool:
@@ -293,3 +301,6 @@ def _count(plan: Plan) -> str:
 
 def _waits(plan: Plan) -> str:
     return f"{_count(plan)} on it, on {len(plan.clusters)} clusters, more than the cap"
+
+
+DELETIONS = Deletions(ask, held_up)

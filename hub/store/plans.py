@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from argosy import bundle as bundles_format
 from argosy.objects import Manifest, split_api_version
 from hub.core import clusters, expand, removals, settings
 from hub.core.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
-from hub.store import apps, bundles, desired, objects, renaming
+from hub.store import apps, bundles, desired, naming, objects
 from hub.store.base import Tx
-
-if TYPE_CHECKING:
-    from hub.store.resources import Resources
+from hub.store.resources import Resources
 
 MANAGER = "argosy-removals"
 NAMESPACE = "argocd"
@@ -185,7 +182,7 @@ def _lost_elsewhere(tx: Tx, resources: Resources, owner: str, now: float) -> set
         going = going and spec["owner"]["kind"] in _TAKE
         if going and spec["owner"]["uid"] != owner and begun > now - removals.TOGETHER:
             found.update(spec.get("clusters") or ())
-    return {renaming.today(tx, name) for name in found}
+    return {naming.today(tx, name) for name in found}
 
 
 _WITHOUT_ANNOTATION = (table.CLUSTER.kind.kind, table.APP_PROJECT.kind.kind, table.SECRET.kind.kind)

@@ -19,11 +19,10 @@ from argosy.machinery import failure, names, write
 from argosy.machinery.siblings import Siblings
 from argosy.machinery.write import Options, Outcome, Place
 from argosy.objects import Manifest
-from hub.core import removals
 from hub.core.served import cells, table
 from hub.core.served.base import Served
 from hub.core.types import LOCAL_CLUSTER, LOCAL_SERVER
-from hub.store import accounts, agents, departures, issuing, objects, plans, renaming
+from hub.store import accounts, agents, issuing, naming, objects
 from hub.store.base import Tx
 from hub.store.objects import Row
 from hub.store.seal import Sealer
@@ -51,15 +50,40 @@ class Written:
     """The object as it was; None where there was none."""
 
 
+def _nothing_before(*_: object) -> tuple[str, tuple[str, ...]]:
+    return "", ()
+
+
+def _nothing_after(*_: object) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """What a deletion means for what depends on the object. Both are given (tx, resources, served, the object, Unix seconds,
+    by whom, "" where that is not known).
+
+    `before` answers with the finalizer that keeps the object for now, "" for none, and what to tell who asks; `after` with
+    what else to tell of an object that stays under deletion.
+    """
+
+    before: Callable[[Tx, Resources, Served, Manifest, float, str], tuple[str, tuple[str, ...]]] = (
+        _nothing_before
+    )
+    after: Callable[[Tx, Resources, Served, Manifest, float, str], tuple[str, ...]] = _nothing_after
+
+
 class Resources:
     """Reads and writes API objects within a transaction. Raises `machinery.failure.ApiFailure`.
 
-    `mint` makes join tokens; without one, JoinTokens cannot be created. Times are Unix seconds.
+    `mint` makes join tokens; without one, JoinTokens cannot be created. `deletions` says what is asked of a deletion.
+    Times are Unix seconds.
     """
 
-    def __init__(self, sealer: Sealer, mint: Mint | None = None) -> None:
+    def __init__(self, sealer: Sealer, mint: Mint | None = None, deletions: Deletions | None = None) -> None:
         self._sealer = sealer
         self._mint = mint
+        self._deletions = deletions or Deletions()
         self._siblings = Siblings()
 
     # --- reading ---
@@ -196,12 +220,12 @@ class Resources:
         if row is None:
             return None
         deletion = write.Deletion(cells.stamp(now), uid or "")
-        finalizer, _ = self._asked(tx, served, row, now, "")
+        finalizer, _ = self._deletions.before(tx, self, served, self.read(row), now, "")
         return self.commit(
             tx,
             served,
             place,
-            lambda live: write.delete(place, live and departures.kept(live, finalizer), deletion),
+            lambda live: write.delete(place, live and _held(live, finalizer), deletion),
             now=now,
         ).object
 
@@ -229,41 +253,18 @@ class Resources:
         plain = replace(deletion, propagation="")
         finalizer, said = "", tuple[str, ...]()
         if row is not None and not dry_run:
-            finalizer, said = self._asked(tx, served, row, now, by)
+            finalizer, said = self._deletions.before(tx, self, served, self.read(row), now, by)
         written = self.commit(
             tx,
             served,
             place,
-            lambda live: write.delete(place, live and departures.kept(live, finalizer), plain),
+            lambda live: write.delete(place, live and _held(live, finalizer), plain),
             now=now,
             dry_run=dry_run,
         )
-        if served is table.APPLICATION_SET and written.action != write.DELETED and not dry_run:
-            said = (*said, *self._held_up(tx, written.object, by, now))
+        if written.action != write.DELETED and not dry_run:
+            said = (*said, *self._deletions.after(tx, self, served, written.object, now, by))
         return replace(written, warnings=(*written.warnings, *said))
-
-    def _asked(self, tx: Tx, served: Served, row: Row, now: float, by: str) -> tuple[str, tuple[str, ...]]:
-        """What depends on an object that is to be deleted; see `departures.ask`."""
-        return (
-            departures.ask(tx, self, served, self.read(row), now, by)
-            if served in departures.KINDS
-            else ("", ())
-        )
-
-    def _held_up(self, tx: Tx, appset: Manifest, by: str, now: float) -> tuple[str, ...]:
-        """Why a set under deletion stays: it would take applications from more clusters than its cap permits."""
-        owned = self.owned(tx, table.APPLICATION, appset["metadata"]["uid"])
-        members = [removals.member(app) for app in owned]
-        annotations = appset["metadata"].get("annotations") or {}
-        plan = plans.plan(tx, self, appset, (app["metadata"]["uid"] for app in owned))
-        limits = plans.limits(tx, self)
-        absent = {loss.name for loss in plan.losses if not loss.there}
-        why = removals.over_cap(members, members, annotations, limits, absent)
-        why = why or plans.elsewhere(tx, self, plan, limits, now)
-        if not why:
-            return ()
-        plans.wait(tx, self, plan, why, plans.Cause(plans.SET_DELETED, by), now)
-        return (f"the set stays until its removals are approved: {removals.undecided(plan, why)}",)
 
     def _orphan(self, tx: Tx, uid: str, now: float) -> None:
         for row in objects.owned_by(tx, uid):
@@ -318,7 +319,7 @@ class Resources:
     ) -> Written:
         manifest = served.complete(outcome.object)
         if served is table.CLUSTER:
-            manifest = renaming.placed(tx, manifest)
+            manifest = naming.placed(tx, manifest)
         metadata = manifest["metadata"]
         name = metadata["name"]
         kind = served.kind
@@ -497,6 +498,15 @@ def options(manager: str, now: float) -> Options:
 
 def _options(manager: str, now: float, validation: str) -> Options:
     return replace(options(manager, now), validation=validation)
+
+
+def _held(live: Manifest, finalizer: str) -> Manifest:
+    """The object with a finalizer, "" for none."""
+    if not finalizer:
+        return live
+    metadata = dict(live["metadata"])
+    metadata["finalizers"] = [*(metadata.get("finalizers") or ()), finalizer]
+    return {**live, "metadata": metadata}
 
 
 def _place_of(served: Served, manifest: Manifest) -> Place:

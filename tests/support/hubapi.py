@@ -25,7 +25,7 @@ from hub.api import server
 from hub.api.app import Action, Api, Hub
 from hub.ca import authority
 from hub.core import access
-from hub.store import accounts, resources, seal, sqlite
+from hub.store import accounts, departures, resources, seal, sqlite
 from hub.store.base import Tx
 
 T = TypeVar("T")
@@ -128,7 +128,9 @@ class ApiThread:
         folder, now = self._folder, time.time()
         store = sqlite.open_store(folder / "hub.db")
         kept = resources.Resources(
-            seal.open_sealer(folder / "seal.key"), lambda tx, cluster, life: token.new_secret()
+            seal.open_sealer(folder / "seal.key"),
+            lambda tx, cluster, life: token.new_secret(),
+            departures.DELETIONS,
         )
         ca = authority.open_authority(folder / "ca", now)
         certificate = ca.server(["127.0.0.1", "localhost"], now)
