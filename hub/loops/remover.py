@@ -60,7 +60,8 @@ class Remover:
         self._now = now
         self._coming = inheriting.Coming()
         self.waiting = False
-        """Whether one waits for another to be assigned, which takes over what it has."""
+        """Whether one waits, or is about to be found to wait, for another to be assigned, which takes over what it has."""
+        self._held_by_heirs = False
         self._turns: dict[str, str | None] = {}
         """Of sets that let their applications go one by one, the name of the one that goes in this run."""
         self._awaited: dict[str, _Awaited] = {}
@@ -84,8 +85,10 @@ class Remover:
         done, leaving = await self._store.read(lambda tx: (reports.finished(tx), apps.leaving(tx)))
         if done:
             await self._store.write(self._close_done)
-        self.waiting = False
         due = self._due(leaving, told)
+        self._held_by_heirs = False
+        # An heir that is assigned between the look at who is to come and the one at who goes must wake the next run.
+        self.waiting = bool(due)
         while due:
             self._turns = {}
             self.looked_at += len(due)
@@ -94,6 +97,7 @@ class Remover:
             # Where they go one by one, the end of one is the next one's turn.
             next_ones = any(self._turns.values()) and any(ended)
             due = await self._store.read(apps.leaving) if next_ones else {}
+        self.waiting = self._held_by_heirs
         if await self._store.read(lambda tx: departures.unfinished(tx, self._resources)):
             await self._store.write(lambda tx: departures.see_off(tx, self._resources, self._now()))
         if await self._store.read(lambda tx: plans.unfinished(tx, self._resources)):
@@ -132,7 +136,7 @@ class Remover:
             return False
         state = apps.get(tx, uid)
         heir = self._heir(tx, app)
-        self.waiting = self.waiting or bool(heir)
+        self._held_by_heirs = self._held_by_heirs or bool(heir)
         if state is not None and self._holding.stays(tx, state, self._now(), heir):
             return False
         clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())

@@ -12,6 +12,7 @@ from hubs import config_map
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.core.served import table
+from hub.loops import inheriting
 from hub.store.base import Tx
 
 AWAY = ("one", "two", "three")
@@ -75,6 +76,25 @@ async def test_a_word_of_one_agent_concerns_its_own_cluster(hub: Hub) -> None:
     await hubs.until(lambda: hub.remover.looked_at > before, "the remover looked")
     assert await looks(hub) == 0
     assert hub.remover.looked_at == before + 1
+
+
+async def test_an_heir_assigned_while_it_is_looked_for_is_not_missed(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at who is to come and the one at who goes, an assignment has to wake the remover again."""
+    waiting = []
+    real = inheriting.coming
+
+    def coming(tx: Tx) -> inheriting.Coming:
+        waiting.append(hub.remover.waiting)
+        return real(tx)
+
+    monkeypatch.setattr(inheriting, "coming", coming)
+    hub.remover.again()
+    await hubs.settled(hub)
+    assert waiting
+    assert all(waiting)
+    assert not hub.remover.waiting, "nobody has an heir here"
 
 
 async def test_everybody_is_looked_at_now_and_then_and_when_holds_change(hub: Hub) -> None:
