@@ -52,10 +52,25 @@ def server_only(address: str, ca: bytes) -> grpc.aio.Channel:
 
 
 @contextlib.contextmanager
+def heeding() -> Iterator[None]:
+    """Ends a task that was told to end, whatever is raised inside. Where a call ends at the moment of its cancellation, gRPC
+    raises the call's own error in place of `CancelledError`; who then tries again would never end.
+    """
+    try:
+        yield
+    except Exception:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise
+
+
+@contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Raises a failed call inside as one of our errors, also one that ended because its channel was closed."""
     try:
-        yield
+        with heeding():
+            yield
     except grpc.aio.AioRpcError as error:
         raise error_of(error) from None
     except grpc.aio.UsageError as error:

@@ -122,7 +122,8 @@ class Link:
         while True:
             began, wait = time.monotonic(), 0.0
             try:
-                wait = await self._connected(attempt)
+                with channels.heeding():
+                    wait = await self._connected(attempt)
             except ArgosyError as error:
                 self._note(error)
                 self.standing.undecided()
@@ -241,7 +242,8 @@ class Link:
         """Opens a stream up to its Welcome and makes it the current one."""
         stream = Stream(self._desk, self._dial(self._identity, self._key))
         try:
-            await stream.open()
+            with channels.heeding():
+                await stream.open()
         except BaseException:
             await stream.close()
             raise

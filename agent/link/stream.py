@@ -150,8 +150,9 @@ class Stream:
             task.add_done_callback(self._ended)
 
     async def leave(self, reason: str) -> None:
-        """Says Goodbye and closes."""
-        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError, TimeoutError):
+        """Says Goodbye, if the line still takes it, and closes."""
+        broken = grpc.aio.AioRpcError, grpc.aio.BaseError, asyncio.InvalidStateError, TimeoutError
+        with contextlib.suppress(*broken):
             async with asyncio.timeout(1.0):
                 if self._call is not None:
                     await self._call.write(pb.ConnectRequest(goodbye=pb.Goodbye(reason=reason)))
