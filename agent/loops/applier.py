@@ -43,7 +43,8 @@ Fetch = Callable[[str, Base | None], Awaitable[bytes]]
 @dataclass
 class App:
     """What is known of one app's turn. `timer` wakes it; `failures` counts bundles that could not be
-    fetched; `given` is the last assignment whose bundle was here.
+    fetched; `given` is the last assignment whose bundle was here; `over` is the removal of the whole app that came to
+    its end: until the hub takes it back it is not run again, for its hooks would be, too.
     """
 
     running: bool = False
@@ -51,6 +52,7 @@ class App:
     timer: asyncio.TimerHandle | None = None
     failures: int = 0
     given: Assignment | None = None
+    over: str = ""
 
 
 @dataclass
@@ -222,7 +224,7 @@ class Applier:
             return min(waits, default=None)
         again: float | None = None
         for removal in removals:
-            if not removal.key:
+            if not removal.key and removal.id != app.over:
                 if removal.hooks and removal.bundle:
                     wait = await self._provide(name, removal.bundle, app)
                     if wait is not None:
@@ -230,6 +232,7 @@ class Applier:
                 done = await self._syncer.remove(removal, holding=wants.holding)
                 self._tell(name, done)
                 again = done.again
+                app.over = removal.id if done.status.gone else ""
         return again
 
     async def _use_checks(self, name: str, app: App, digest: str) -> float | None:

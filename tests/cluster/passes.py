@@ -10,11 +10,12 @@ from typing import Any
 
 from agent.cluster.memory import MemoryCluster
 from agent.core import localpolicy
+from agent.core.epoch import Held
 from agent.notes import Notes
 from agent.sops.keys import KeyRing
 from agent.sync import Pass, Syncer
 from argosy import bundle
-from argosy.bundle import Assignment, Policy, Removal, Restraint
+from argosy.bundle import Assignment, Desired, Policy, Removal, Restraint
 from argosy.kinds import Gvk
 from argosy.objects import Manifest
 
@@ -40,6 +41,15 @@ def annotated(manifest: Manifest, **notes: str) -> Manifest:
         "annotations": {**manifest["metadata"].get("annotations", {}), **found},
     }
     return {**manifest, "metadata": metadata}
+
+
+class NoKeeper:
+    """What a ledger holds, kept nowhere."""
+
+    def load(self) -> tuple[Held, Desired | None]:
+        return Held(), None
+
+    def save(self, held: Held, desired: Desired | None) -> None: ...
 
 
 class Crash(BaseException):

@@ -116,6 +116,7 @@ def test_one_commit_that_gives_a_set_another_name_replaces_nothing(fleet: Fleet,
     fleet.push(repo)
     wait(lambda: names(fleet, "applicationsets") == {"leaves"}, "and its old one again")
     fleet.settled("root", commit)
+    fleet.settled("leaf-one", commit)
 
 
 def test_the_hub_and_its_own_agent_come_back_together(fleet: Fleet, repo: Repo) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from passes import CONFIG_MAP, World, config_map
+from passes import CONFIG_MAP, NoKeeper, World, config_map
 
 from agent.cache import Cache
 from agent.core.epoch import Held
@@ -12,13 +12,6 @@ from agent.link.outbox import Outbox
 from agent.loops.applier import Applier
 from argosy.bundle import Assignment, Desired
 from argosy.errors import Unavailable
-
-
-class NoKeeper:
-    def load(self) -> tuple[Held, Desired | None]:
-        return Held(), None
-
-    def save(self, held: Held, desired: Desired | None) -> None: ...
 
 
 async def unreachable(digest: str, before: object) -> bytes:

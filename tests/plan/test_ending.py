@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from passes import AUTO, Crash, World, annotated, config_map
+from passes import AUTO, Crash, NoKeeper, World, annotated, config_map
 
+from agent.cache import Cache
+from agent.core.epoch import Held
+from agent.link.ledger import Ledger
+from agent.link.outbox import Outbox
+from agent.loops.applier import Applier
 from agent.sync import Pass
-from argosy import stages
-from argosy.bundle import Removal
+from argosy import bundle, stages
+from argosy.bundle import Desired, Removal
 from argosy.kinds import Gvk
 from argosy.objects import Manifest
 from argosy.stages import Phase
@@ -194,3 +199,31 @@ async def test_an_app_that_was_only_adopted_runs_no_hooks(world: World) -> None:
     removal = world.removal("", bundle=wanted.bundle, namespace="default", hooks="PreDelete")
     assert (await remove(world, removal)).status.gone
     assert (jobs(world), set(world.live())) == ({}, {"a"})
+
+
+SUCCEEDED = {"argocd.argoproj.io/hook-delete-policy": "HookSucceeded"}
+
+
+async def test_a_removal_that_is_over_runs_no_hook_again(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The agent is woken by the end of the last object, before the hub has heard of it and takes the removal back."""
+    removal = await started(world, annotated(BEFORE, **SUCCEEDED), config_map("a"), hooks="PreDelete")
+    desired = Desired("epoch", 2, (), (removal,))
+
+    async def fetch(digest: str, before: object) -> bytes:
+        return bundle.pack(world.bundles[digest])[1]
+
+    cache = Cache(tmp_path_factory.mktemp("cache"))
+    applier = Applier(world.syncer, cache, Ledger(NoKeeper(), Held(), desired), Outbox(), fetch)
+    applier.adopt(desired)
+    app = applier._apps[removal.assignment]
+    while not jobs(world):
+        await applier._pass(removal.assignment, app)
+        await world.quiet()
+    end(world, "before")
+    while app.over != removal.id:
+        await world.quiet()
+        await applier._pass(removal.assignment, app)
+    await applier._pass(removal.assignment, app)
+    assert (jobs(world), world.live()) == ({}, {})

@@ -239,4 +239,5 @@ async def test_a_removal_runs_its_hooks(tmp_path: Path, monkeypatch: pytest.Monk
                 return "web" not in await hubs.listed(system.hub, table.APPLICATION)
 
             await hubs.until(let_go, "the Application is let go")
+            assert len(hooks()) == 1, "a removal that is over runs no hook again"
             spoke.unharmed()
