@@ -111,12 +111,6 @@ def test_one_commit_that_gives_a_set_another_name_replaces_nothing(fleet: Fleet,
     fleet.settled("root", commit)
     assert uids(fleet, "applications", "leaf-one", "leaf-two") == apps
     assert uids(fleet, "configmaps", "one", "two") == objects
-    # Back, for the tests that follow.
-    commit = repo.commit({"root/all.yaml": leaves(repo, "one")})
-    fleet.push(repo)
-    wait(lambda: names(fleet, "applicationsets") == {"leaves"}, "and its old one again")
-    fleet.settled("root", commit)
-    fleet.settled("leaf-one", commit)
 
 
 def test_the_hub_and_its_own_agent_come_back_together(fleet: Fleet, repo: Repo) -> None:
