@@ -126,16 +126,19 @@ async def _failing_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: 
         async with spokes.system(tmp_path, monkeypatch) as system:
             await _fleet(system, story, repo)
             connection: sqlite3.Connection = system.hub.store._tx._connection
+            failing = False
+            # About one write in three meets it; each is some thousand steps of SQLite's machine. Set once, while there is none:
+            # taking one away would wait for the writer, which may be waiting for this thread to run it.
+            connection.set_progress_handler(lambda: failing and roll.random() < 0.1, 200)
             for _ in range(rounds):
-                # About one write in three meets it; each is some thousand steps of SQLite's machine.
-                connection.set_progress_handler(lambda: roll.random() < 0.1, 200)
+                failing = True
                 story.step()
                 spokes.commit(repo, story.apps)
                 for spoke in system.spokes.values():
                     spoke.drift("keep-queue")
                 system.pull()
                 await hubs.settled(system.hub)
-                connection.set_progress_handler(None, 0)
+                failing = False
             await hubs.settled(system.hub)
             system.pull()
             await system.settles(dict.fromkeys(NAMES, story.wanted))
