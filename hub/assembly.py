@@ -44,7 +44,7 @@ from hub.charts import keyring as chart_keys
 from hub.charts.charts import Charts
 from hub.charts.depots import Depots
 from hub.config import HubConfig
-from hub.core import access, charts, integrity, kubeconfig, oidc, pulls, rbac, semver, webhook
+from hub.core import access, charts, integrity, kubeconfig, oidc, pulls, rbac, secret, semver, webhook
 from hub.core import settings as argocd
 from hub.core.generators.base import ProviderRequest
 from hub.core.served import table
@@ -460,7 +460,7 @@ class Hub:
         self._read_signers(maps)
         self._read_identity(maps)
         own = next((item for item in secrets if item["metadata"]["name"] == PUSH_SECRETS), {})
-        self._push_secrets = credentials.texts(own)
+        self._push_secrets = secret.texts(own)
         failed = {repo.url for repo in self.trees.in_use() if repo.failed}
         self.poller.ask(failed.__contains__)
 
@@ -492,9 +492,9 @@ class Hub:
 
     def _read_chart_keys(self, secrets: Sequence[Manifest], maps: Sequence[Manifest]) -> None:
         found = [
-            {**credentials.texts(secret), chart_keys.SECRET_TYPE: kind}
-            for secret in secrets
-            if (kind := chart_keys.kind_of(secret))
+            {**secret.texts(one), secret.SECRET_TYPE: kind}
+            for one in secrets
+            if (kind := chart_keys.kind_of(one))
         ]
         self.charts.keys = chart_keys.keyring(found, _data(maps, chart_keys.TLS_CERTIFICATES))
 

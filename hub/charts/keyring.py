@@ -9,8 +9,8 @@ from typing import Any
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
+from hub.core.secret import SECRET_TYPE
 
-SECRET_TYPE = "argocd.argoproj.io/secret-type"  # noqa: S105 - a label
 TLS_CERTIFICATES = "argocd-tls-certs-cm"
 KINDS = ("helm", "oci")
 _REFUSED = ("proxy", "useAzureWorkloadIdentity", "gcpServiceAccountKey")

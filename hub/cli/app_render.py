@@ -165,11 +165,11 @@ class _Kitchen:
     def _archives(self) -> Charts:
         from hub.charts import keyring
         from hub.charts.charts import Charts
-        from hub.git import credentials
+        from hub.core import secret
 
         if self._charts is None:
             secrets = [
-                {**credentials.texts(each), keyring.SECRET_TYPE: kind}
+                {**secret.texts(each), secret.SECRET_TYPE: kind}
                 for each in self._held
                 if each.get("kind") == "Secret" and (kind := keyring.kind_of(each))
             ]

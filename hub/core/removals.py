@@ -339,12 +339,24 @@ WAITING, APPROVED, REJECTED, REMOVING, DONE, WITHDRAWN = (
 )
 """The phases of a Removal. The last two, and a rejection, are final."""
 OPEN = frozenset({WAITING, APPROVED, REMOVING})
+UNDECIDED = frozenset({WAITING, APPROVED})
+"""Of a Removal that nobody carries out yet."""
 FINALIZER = "argosy.dev/removals"
 """Keeps what was deleted in force until its removal is decided."""
 FAREWELLS = "argosy.dev/farewells"
 """Keeps the record of a deleted cluster until its agent has let go of what it was assigned."""
 KEPT_ANNOTATION = "argosy.dev/orphaned-kept"
 """On an Application that stays although its set wants it no more: the name of the Removal that was rejected."""
+
+
+def phase(removal: Manifest) -> str:
+    """The phase of a Removal, "" before it has one."""
+    return str((removal.get("status") or {}).get("phase") or "")
+
+
+def counted_as(kind: str, group: str) -> str:
+    """What a plan calls objects of a kind: `Deployment.apps`, `ConfigMap`."""
+    return f"{kind}.{group}" if group else kind
 
 
 def member(app: Manifest) -> Member:

@@ -8,20 +8,17 @@ knows nothing of where they are stored.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core import repos
+from hub.core.secret import SECRET_TYPE, texts
 
-SECRET_TYPE = "argocd.argoproj.io/secret-type"  # noqa: S105 - a label
 KNOWN_HOSTS = "argocd-ssh-known-hosts-cm"
 TLS_CERTIFICATES = "argocd-tls-certs-cm"
 
@@ -204,25 +201,6 @@ def keyring(secrets: Iterable[Manifest], config_maps: Iterable[Manifest] = ()) -
         str(data.get(KNOWN_HOSTS, {}).get("ssh_known_hosts", "")),
         {str(host).lower(): str(pem) for host, pem in data.get(TLS_CERTIFICATES, {}).items()},
     )
-
-
-def texts(secret: Manifest) -> dict[str, str]:
-    """The fields of a Secret as text: `data` decoded, `stringData` over it. What is no text is left out."""
-    found: dict[str, str] = {}
-    for key, value in (secret.get("data") or {}).items():
-        try:
-            found[key] = base64.b64decode(value or "", validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError, TypeError):
-            continue
-    for key, value in (secret.get("stringData") or {}).items():
-        found[key] = value if isinstance(value, str) else _plain(value)
-    return found
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
 
 
 def _credentials(fields: Mapping[str, str]) -> Credentials:

@@ -10,12 +10,12 @@ from typing import Any
 
 from argosy import questions
 from argosy.errors import ArgosyError, Invalid
+from hub.core import secret
 from hub.core.rollout.acting import Act
 from hub.core.rollout.model import Gate, GateKind
 from hub.core.served import table
 from hub.gates.base import TOKEN, Answer, Ask, Question, Sight
 from hub.gates.table import GATES
-from hub.git import credentials
 from hub.store import agents, audit, rollouts
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
@@ -140,4 +140,4 @@ def secret_of(tx: Tx, resources: Resources, namespace: str, name: str) -> Mappin
     found = resources.get(tx, table.SECRET, namespace, name)
     if found is None or (found["metadata"].get("labels") or {}).get(SECRET_TYPE) != "gate":
         raise Invalid(f"secretRef: expected a Secret {name} with the label {SECRET_TYPE}=gate, found none")
-    return credentials.texts(found)
+    return secret.texts(found)

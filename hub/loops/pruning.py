@@ -85,4 +85,4 @@ def _over(
 
 def _kind(key: str) -> str:
     parsed = parse_key(key)
-    return f"{parsed.kind}.{parsed.group}" if parsed.group else parsed.kind
+    return removals.counted_as(parsed.kind, parsed.group)

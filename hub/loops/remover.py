@@ -98,10 +98,19 @@ class Remover:
             next_ones = any(self._turns.values()) and any(ended)
             due = await self._store.read(apps.leaving) if next_ones else {}
         self.waiting = self._held_by_heirs
-        if await self._store.read(lambda tx: departures.unfinished(tx, self._resources)):
+        departing, planned = await self._store.read(self._unfinished)
+        if departing:
             await self._store.write(lambda tx: departures.see_off(tx, self._resources, self._now()))
-        if await self._store.read(lambda tx: plans.unfinished(tx, self._resources)):
+        if departing or planned:
             await self._store.write(lambda tx: plans.follow(tx, self._resources, self._now()))
+
+    def _unfinished(self, tx: Tx) -> tuple[bool, bool]:
+        """Whether departures, and plans, have something left to do."""
+        listed = self._resources.list(tx, table.REMOVAL)
+        return (
+            departures.unfinished(tx, self._resources, listed),
+            plans.unfinished(tx, self._resources, listed),
+        )
 
     def _due(self, leaving: Mapping[str, int], told: set[str]) -> dict[str, int]:
         """Those who may get further than they did."""

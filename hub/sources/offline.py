@@ -14,11 +14,9 @@ from argosy.objects import Manifest, split_api_version
 from hub.core import schema
 from hub.core.fleet import Fleet
 from hub.core.generators.base import GeneratorFailed, ProviderRequest, Request, TreeRequest, secret_texts
+from hub.core.secret import SECRET_TYPE
 from hub.core.tree import MemoryTree, Tree
 from hub.core.types import Answer, ClusterFacts, Complete, Failed
-
-_KIND_LABEL = "argocd.argoproj.io/secret-type"
-
 
 CONTROL_NAMESPACE = "argocd"
 
@@ -170,7 +168,7 @@ def cluster_facts(manifest: Any) -> ClusterFacts | None:
             name, server, labels, annotations, spec.get("project", ""), metadata.get("uid", "")
         )
     here = metadata.get("namespace", CONTROL_NAMESPACE) == CONTROL_NAMESPACE
-    if manifest.get("kind") != "Secret" or labels.get(_KIND_LABEL) != "cluster" or not here:
+    if manifest.get("kind") != "Secret" or labels.get(SECRET_TYPE) != "cluster" or not here:
         return None
     try:
         data = secret_texts(manifest)

@@ -8,8 +8,6 @@ told, it keeps that, in nobody's hands.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -18,16 +16,15 @@ from argosy.machinery import write
 from argosy.objects import Manifest
 from hub.core import cause, clusters, hooks, releases, removals, repos
 from hub.core.removals import Plan
+from hub.core.secret import SECRET_TYPE, texts
 from hub.core.served import cells, table
 from hub.core.served.base import Served
 from hub.store import agents, desired, plans, reports
 from hub.store.base import Tx
 from hub.store.resources import Deletions, Resources
 
-MANAGER = "argosy-removals"
 KINDS = (table.CLUSTER, table.APP_PROJECT, table.SECRET)
 _BY_KIND = {served.kind.kind: served for served in KINDS}
-SECRET_TYPE = "argocd.argoproj.io/secret-type"  # noqa: S105  # a label
 PATIENCE = 600.0
 """Seconds for which the record of a deleted cluster waits for an agent that is there and does not let go."""
 _LEFT = {
@@ -35,7 +32,6 @@ _LEFT = {
     "AppProject": "nothing is removed: the Applications keep their last good release until there is a project of that name",
     "Secret": "nothing is removed: what cannot be read without it keeps its last good release",
 }
-_UNDECIDED = (removals.WAITING, removals.APPROVED)
 
 
 def ask(
@@ -79,15 +75,15 @@ def held_up(
     return (f"the set stays until its removals are approved: {removals.undecided(plan, why)}",)
 
 
-def unfinished(tx: Tx, resources: Resources) -> bool:
-    """Whether there may be anything to `see_off`."""
-    listed = (one for one in resources.list(tx, table.REMOVAL) if one["spec"]["owner"]["kind"] in _BY_KIND)
-    return bool(_finishing(tx)) or any(_concerns(tx, resources, one) for one in listed)
+def unfinished(tx: Tx, resources: Resources, listed: Iterable[Manifest]) -> bool:
+    """Whether there may be anything to `see_off`; `listed` are all Removals."""
+    mine = (one for one in listed if one["spec"]["owner"]["kind"] in _BY_KIND)
+    return bool(_finishing(tx)) or any(_concerns(tx, resources, one) for one in mine)
 
 
 def _concerns(tx: Tx, resources: Resources, removal: Manifest) -> bool:
-    if _phase(removal) != removals.REJECTED:
-        return _phase(removal) in removals.OPEN
+    if removals.phase(removal) != removals.REJECTED:
+        return removals.phase(removal) in removals.OPEN
     live = resources.by_uid(tx, removal["spec"]["owner"]["uid"])
     return live is not None and bool(live["metadata"].get("deletionTimestamp"))
 
@@ -95,14 +91,14 @@ def _concerns(tx: Tx, resources: Resources, removal: Manifest) -> bool:
 def see_off(tx: Tx, resources: Resources, now: float) -> None:
     """Carries on with what is under deletion, as far as that may go on."""
     listed = [one for one in resources.list(tx, table.REMOVAL) if one["spec"]["owner"]["kind"] in _BY_KIND]
-    undecided = {one["spec"]["owner"]["uid"] for one in listed if _phase(one) in _UNDECIDED}
+    undecided = {one["spec"]["owner"]["uid"] for one in listed if removals.phase(one) in removals.UNDECIDED}
     for item in listed:
-        owner, phase = item["spec"]["owner"]["uid"], _phase(item)
+        owner, phase = item["spec"]["owner"]["uid"], removals.phase(item)
         live = resources.by_uid(tx, owner)
         if live is None or not live["metadata"].get("deletionTimestamp"):
-            if phase in _UNDECIDED:
+            if phase in removals.UNDECIDED:
                 plans.withdraw(tx, resources, owner, now)
-        elif phase in _UNDECIDED:
+        elif phase in removals.UNDECIDED:
             _decided(tx, resources, live, item["spec"].get("by") or "", now)
         elif phase == removals.REJECTED and owner not in undecided:
             _stay(tx, resources, live, now)
@@ -262,15 +258,7 @@ def _repository(secret: Manifest) -> str:
     labels = secret["metadata"].get("labels") or {}
     if labels.get(SECRET_TYPE) != "repository":
         return ""
-    text = (secret.get("stringData") or {}).get("url") or _decoded((secret.get("data") or {}).get("url"))
-    return _identity(str(text).strip())
-
-
-def _decoded(text: object) -> str:
-    try:
-        return base64.b64decode(str(text or ""), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
+    return _identity(texts(secret).get("url", "").strip())
 
 
 def _identity(url: str) -> str:
@@ -284,10 +272,6 @@ _DEPENDENT = {"Cluster": _on_cluster, "AppProject": _in_project, "Secret": _read
 
 
 # --- words --------------------------------------------------------------------------------------------------------
-
-
-def _phase(removal: Manifest) -> str:
-    return str((removal.get("status") or {}).get("phase") or "")
 
 
 def _cause(plan: Plan, by: str) -> plans.Cause:

@@ -12,10 +12,9 @@ from argosy.objects import Manifest
 from hub.core import holders, settings
 from hub.core.served import cells, table
 from hub.core.served.base import Served
+from hub.core.sources import CONTROL_NAMESPACE
 from hub.store import accounts, objects
 from hub.store.base import Tx
-
-_NAMESPACE = "argocd"
 
 
 def problem(tx: Tx, holder: str) -> str:
@@ -45,6 +44,6 @@ def issue(
 
 
 def _stored(tx: Tx, served: Served, name: str) -> Manifest | None:
-    row = objects.get(tx, served.resource, _NAMESPACE, name)
+    row = objects.get(tx, served.resource, CONTROL_NAMESPACE, name)
     found: Manifest | None = orjson.loads(row.body) if row is not None else None
     return found

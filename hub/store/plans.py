@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from argosy import bundle as bundles_format
@@ -13,10 +13,9 @@ from hub.core.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
 from hub.store import apps, bundles, desired, naming, objects
 from hub.store.base import Tx
-from hub.store.resources import Resources
+from hub.store.resources import NAMESPACE, Resources
 
 MANAGER = "argosy-removals"
-NAMESPACE = "argocd"
 SET_DELETED = "the ApplicationSet was deleted"
 NOT_GENERATED = "the ApplicationSet generates them no more"
 KEPT = 100
@@ -85,7 +84,7 @@ def _present(cluster: Manifest | None) -> str:
 def decided(tx: Tx, resources: Resources, found: Plan, now: float) -> bool:
     """Whether a person approved exactly this plan, and not too long ago."""
     live = resources.get(tx, table.REMOVAL, "", found.called)
-    if live is None or (live.get("status") or {}).get("phase") != removals.APPROVED:
+    if live is None or removals.phase(live) != removals.APPROVED:
         return False
     end = cells.seconds(str(live["spec"].get("expiresAt") or ""))
     return end is not None and end > now
@@ -120,7 +119,7 @@ def wait(tx: Tx, resources: Resources, found: Plan, why: str, cause: Cause, now:
     """Shows a plan that waits for an approval; other plans of the same owner are withdrawn."""
     live = _put(tx, resources, found, cause, now)
     _withdraw(tx, resources, found.uid, "the plan changed", now, but=found.called)
-    if (live.get("status") or {}).get("phase") not in (removals.APPROVED, removals.REMOVING):
+    if removals.phase(live) not in (removals.APPROVED, removals.REMOVING):
         _status(tx, resources, live, {"phase": removals.WAITING, "message": why}, now)
 
 
@@ -153,13 +152,13 @@ def decide(
     """
     live = resources.get(tx, table.REMOVAL, "", name)
     assert live is not None
-    phase = (live.get("status") or {}).get("phase")
+    phase = removals.phase(live)
     if digest and digest != live["spec"]["digest"]:
         return f"its digest is {live['spec']['digest']}, not {digest}: look at it again"
     wanted = removals.APPROVED if yes else removals.REJECTED
     if phase == wanted:
         return ""
-    if phase not in (removals.WAITING, removals.APPROVED):
+    if phase not in removals.UNDECIDED:
         return f"it is {phase}: only one that waits can be decided"
     of_set = live["spec"]["owner"]["kind"] == table.APPLICATION_SET.kind.kind
     left = "the applications stay, in nobody's hands" if of_set else "it stays as it was"
@@ -190,18 +189,17 @@ _TAKE = (table.APPLICATION_SET.kind.kind, table.CLUSTER.kind.kind)
 """Kinds whose removals take Applications from clusters."""
 
 
-def unfinished(tx: Tx, resources: Resources) -> bool:
-    """Whether there is anything to `follow`."""
-    items = resources.list(tx, table.REMOVAL)
-    found = [(item.get("status") or {}).get("phase") for item in items]
+def unfinished(tx: Tx, resources: Resources, items: Sequence[Manifest]) -> bool:
+    """Whether there is anything to `follow`; `items` are all Removals."""
+    found = [removals.phase(item) for item in items]
     over = sum(phase not in removals.OPEN for phase in found) > KEPT
     return removals.REMOVING in found or over or any(_ownerless(tx, resources, item) for item in items)
 
 
 def _ownerless(tx: Tx, resources: Resources, item: Manifest) -> bool:
     """Whether it waits for what becomes of an Application that is gone."""
-    owner, phase = item["spec"]["owner"], (item.get("status") or {}).get("phase")
-    waits = owner["kind"] == table.APPLICATION.kind.kind and phase in (removals.WAITING, removals.APPROVED)
+    owner = item["spec"]["owner"]
+    waits = owner["kind"] == table.APPLICATION.kind.kind and removals.phase(item) in removals.UNDECIDED
     return waits and resources.by_uid(tx, owner["uid"]) is None
 
 
@@ -227,7 +225,7 @@ def follow(tx: Tx, resources: Resources, now: float) -> None:
 def _put(tx: Tx, resources: Resources, found: Plan, cause: Cause, now: float) -> Manifest:
     live = resources.get(tx, table.REMOVAL, "", found.called)
     expires = cells.stamp(now + removals.PLAN_LIFE)
-    if live is not None and (live.get("status") or {}).get("phase") in removals.OPEN:
+    if live is not None and removals.phase(live) in removals.OPEN:
         return live
     if live is not None:
         # The same would go once more: that is a new plan, to be decided anew.
@@ -249,7 +247,7 @@ def _withdraw(tx: Tx, resources: Resources, owner: str, why: str, now: float, bu
     for item in resources.list(tx, table.REMOVAL):
         status = item.get("status") or {}
         mine = item["spec"]["owner"]["uid"] == owner and item["metadata"]["name"] != but
-        if mine and status.get("phase") in (removals.WAITING, removals.APPROVED):
+        if mine and status.get("phase") in removals.UNDECIDED:
             _status(tx, resources, item, {**status, "phase": removals.WITHDRAWN, "message": why}, now)
 
 
@@ -276,7 +274,7 @@ def of_app(tx: Tx, resources: Resources, app: str) -> str:
     """Who made an app go by the removal that carries it out, "" where there is none."""
     for (uid,) in tx.all("SELECT removal FROM removal_apps WHERE app = ?", (app,)):
         found = resources.by_uid(tx, uid)
-        if found is not None and (found.get("status") or {}).get("phase") == removals.REMOVING:
+        if found is not None and removals.phase(found) == removals.REMOVING:
             return str(found["spec"].get("by") or "")
     return ""
 
@@ -306,5 +304,4 @@ def _kinds(tx: Tx, digest: str) -> Mapping[str, int]:
 
 
 def _kind(item: Manifest) -> str:
-    group = split_api_version(item["apiVersion"])[0]
-    return f"{item['kind']}.{group}" if group else str(item["kind"])
+    return removals.counted_as(str(item["kind"]), split_api_version(item["apiVersion"])[0])

@@ -13,6 +13,7 @@ from typing import Any
 import hubs
 import issuer as issuers
 import pytest
+from hubs import Clock
 from issuer import Issuer, key, pem, token
 
 from argosy.errors import ArgosyError, Forbidden, Invalid, Unavailable
@@ -24,19 +25,6 @@ from hub.core import access, oidc
 from hub.core.oidc import Provider
 from hub.core.served import table
 from hub.oidc import Identity
-
-
-@dataclasses.dataclass
-class Clock:
-    ahead: float = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import sys
-import time
 from asyncio import create_subprocess_exec, to_thread
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 import hubs
 import pytest
+from hubs import Clock
 
 from argosy.errors import ArgosyError, Forbidden, Invalid
 from argosy.objects import Manifest
@@ -72,21 +72,6 @@ def app(name: str, of: str) -> Manifest:
             "destination": {"name": "nowhere", "namespace": "default"},
         },
     }
-
-
-@dataclasses.dataclass
-class Clock:
-    """The hub's time, which a test moves on."""
-
-    ahead: float = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

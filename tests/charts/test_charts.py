@@ -16,6 +16,7 @@ from hub.charts import archive as archives
 from hub.charts import keyring
 from hub.charts.charts import Charts
 from hub.core import charts as addresses
+from hub.core.secret import SECRET_TYPE
 from hub.core.tree import Tree
 
 
@@ -33,7 +34,7 @@ def kept(folder: Path) -> dict[str, int]:
 
 
 def keys(*secrets: dict[str, str]) -> keyring.Keyring:
-    return keyring.keyring([{keyring.SECRET_TYPE: "repository", "type": "helm", **one} for one in secrets])
+    return keyring.keyring([{SECRET_TYPE: "repository", "type": "helm", **one} for one in secrets])
 
 
 def opened(registry: OciRegistry, **more: str) -> keyring.Keyring:
@@ -258,31 +259,31 @@ class TestKeyring:
         found = keyring.keyring(
             [
                 {
-                    keyring.SECRET_TYPE: "repo-creds",
+                    SECRET_TYPE: "repo-creds",
                     "type": "helm",
                     "url": "https://x.io",
                     "username": "short",
                 },
                 {
-                    keyring.SECRET_TYPE: "repo-creds",
+                    SECRET_TYPE: "repo-creds",
                     "type": "helm",
                     "url": "https://x.io/team",
                     "username": "long",
                 },
                 {
-                    keyring.SECRET_TYPE: "repository",
+                    SECRET_TYPE: "repository",
                     "type": "helm",
                     "url": "https://x.io/team/own",
                     "username": "own",
                 },
                 {
-                    keyring.SECRET_TYPE: "repository",
+                    SECRET_TYPE: "repository",
                     "type": "git",
                     "url": "https://x.io/team/git",
                     "username": "git",
                 },
                 {
-                    keyring.SECRET_TYPE: "repository",
+                    SECRET_TYPE: "repository",
                     "type": "oci",
                     "url": "oci://x.io/team",
                     "username": "oci",

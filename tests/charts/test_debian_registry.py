@@ -22,6 +22,7 @@ from chartserver import CHART_LAYER, MANIFEST
 from hub.charts import keyring
 from hub.charts.charts import Charts
 from hub.core import charts as addresses
+from hub.core.secret import SECRET_TYPE
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ async def test_charts_and_artifacts(registry: str, tmp_path: Path) -> None:
     layer = "application/vnd.oci.image.layer.v1.tar+gzip"
     push(registry, "team/files", "latest", archive({"a.yaml": "one"}), layer)
     fields = {
-        keyring.SECRET_TYPE: "repo-creds",
+        SECRET_TYPE: "repo-creds",
         "type": "helm",
         "url": registry,
         "insecureOCIForceHttp": "true",

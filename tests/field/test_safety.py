@@ -12,7 +12,7 @@ from typing import Any
 import hubs
 import pytest
 import spokes
-from hubs import Repo
+from hubs import Clock, Repo
 from spokes import Spoke, System, merged
 
 from argosy.objects import Manifest
@@ -21,15 +21,6 @@ from hub.core.served import table
 from hub.store import agents, desired, reports
 
 FIRST = {"web": {"web-a": "1", "web-b": "1"}, "queue": {"queue-a": "1"}}
-
-
-class Clock:
-    """The real time, put forward."""
-
-    ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
 
 
 def pinned(repo: Repo, name: str, pattern: str, label: str) -> Manifest:

@@ -9,7 +9,7 @@ from typing import Any
 
 import hubs
 import pytest
-from hubs import Repo, config_map
+from hubs import Clock, Repo, config_map
 from obedient import Obedient
 
 from argosy import bundle
@@ -18,15 +18,6 @@ from hub.api.show import Viewer
 from hub.assembly import Hub
 from hub.core.served import cells, table
 from hub.store import desired, objects
-
-
-class Clock:
-    """The real time, put forward by `ahead` seconds."""
-
-    ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
 
 
 @pytest.fixture

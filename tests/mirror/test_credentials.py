@@ -17,7 +17,7 @@ from githttp import FaultyGitServer, commit, create
 
 from argosy.errors import Invalid, Unavailable
 from hub.core import semver
-from hub.git import credentials
+from hub.core.secret import texts
 from hub.git.command import Settings, environment
 from hub.git.credentials import Access, Credentials, Keyring, keyring
 from hub.git.mirror import Mirrors
@@ -186,7 +186,7 @@ def test_secrets_are_hidden_in_what_git_says_and_in_their_own_text() -> None:
 
 
 def test_string_data_wins_and_what_is_no_text_is_left_out() -> None:
-    found = credentials.texts(
+    found = texts(
         {
             "data": {"a": base64.b64encode(b"old").decode(), "b": "%%%", "c": "/w=="},
             "stringData": {"a": "new", "d": True},

@@ -24,6 +24,15 @@ from hub.store.base import Tx
 USER = "tester"
 
 
+class Clock:
+    """The real time, put forward by `ahead` seconds."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
 @contextlib.asynccontextmanager
 async def running(
     folder: Path, *, clock: Callable[[], float] = time.time, **settings: Any

@@ -9,10 +9,9 @@ from argosy.objects import canonical
 from hub.core import fleet, labels
 from hub.core.generators.base import Context, GeneratorFailed
 from hub.core.params import Params
+from hub.core.secret import SECRET_TYPE
 from hub.core.template import render
 from hub.core.types import ClusterFacts
-
-SECRET_TYPE = "argocd.argoproj.io/secret-type"  # noqa: S105 - a label
 
 
 def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
