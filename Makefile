@@ -28,8 +28,9 @@ demo: $(READY) ## hub, Git server, three clusters: watch a commit arrive (ARGS=-
 testbed: $(READY) ## real API servers, built once into the user cache where Go is present
 	PYTHONPATH=tests/support $(BIN)/python -m testbed --versions $(VERSIONS)
 
+# A file's tests share what its module made and tell one story in its order: one worker runs them all.
 test: $(READY) testbed ## all tests (ARGOSY_E2E=required: none may be skipped for want of a real API server)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak" $(ARGS)
 
 e2e: $(READY) testbed ## only the tests on real control planes
 	ARGOSY_E2E=required $(BIN)/python -m pytest -m "e2e and not soak" $(ARGS)

@@ -1,4 +1,7 @@
-"""One Application brings everything else: from Git through the hub's own API, served by an agent like any other."""
+"""One Application brings everything else: from Git through the hub's own API, served by an agent like any other.
+
+The tests tell one story on one hub, in this order.
+"""
 
 from __future__ import annotations
 
@@ -111,6 +114,19 @@ def test_one_commit_that_gives_a_set_another_name_replaces_nothing(fleet: Fleet,
     fleet.settled("root", commit)
     assert uids(fleet, "applications", "leaf-one", "leaf-two") == apps
     assert uids(fleet, "configmaps", "one", "two") == objects
+
+
+def test_one_commit_renames_a_set_and_drops_a_member(fleet: Fleet, repo: Repo) -> None:
+    """The member that stays keeps its Application and its objects."""
+    stays = uids(fleet, "applications", "leaf-one"), uids(fleet, "configmaps", "one")
+    commit = repo.commit({"root/all.yaml": leaves(repo, "one")})
+    fleet.push(repo)
+    wait(lambda: names(fleet, "applicationsets") == {"leaves"}, "the set has its former name")
+    fleet.settled("root", commit)
+    fleet.settled("leaf-one", commit)
+    wait(lambda: "leaf-two" not in names(fleet, "applications"), "what the set no longer makes is gone")
+    wait(lambda: "two" not in names(fleet, "configmaps"), "and so is what it had brought")
+    assert (uids(fleet, "applications", "leaf-one"), uids(fleet, "configmaps", "one")) == stays
 
 
 def test_the_hub_and_its_own_agent_come_back_together(fleet: Fleet, repo: Repo) -> None:

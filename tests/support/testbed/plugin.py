@@ -1,9 +1,9 @@
 """The fixtures that give tests real control planes, for any folder of tests.
 
-Whatever uses one of them carries the marker `e2e` and runs in one xdist worker, for there is one testbed
-per worker process. When a required program is missing, such tests are skipped with the reason, or fail with
-it where `ARGOSY_E2E=required`; so do tests that need helm or living workloads. Other programs from `binaries.OPTIONAL` are never
-demanded.
+Whatever uses one of them carries the marker `e2e`; every worker process has a testbed of its own. When a
+required program is missing, such tests are skipped with the reason, or fail with it where
+`ARGOSY_E2E=required`; so do tests that need helm or living workloads. Other programs from
+`binaries.OPTIONAL` are never demanded.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from testbed import binaries, controlplane
 GIVERS = frozenset({"testbed_clusters", "control_planes", "managed_control_plane", "living_control_plane"})
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+@pytest.hookimpl(tryfirst=True)  # `-m` reads the markers in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "e2e" in item.path.parent.parts or GIVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("e2e"))
 
 
 def pytest_report_header() -> str:
