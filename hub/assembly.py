@@ -225,7 +225,7 @@ class Hub:
             store, objects, self.world, self.trees, self.kitchen, self._rendered, self._clock, signed
         )
         self._render = Loop("renderer", self.renderer.run, every=60)
-        parts = self._planning()
+        parts = self._planning(signed)
         self.planner = Planner(parts)
         self.executor = Executor(parts, self.planner, self._moved)
         self.statistics = Statistics(self.store, self.resources, self.settings.groups)
@@ -289,9 +289,9 @@ class Hub:
         self.renderer.told(topic)
         self._render.wake.set()
 
-    def _planning(self) -> Parts:
+    def _planning(self, signed: Integrity) -> Parts:
         bounds = Bounds(self.store, self.world)
-        dishes = functools.partial(Dishes, self.store, self.kitchen, self.renderer, bounds)
+        dishes = functools.partial(Dishes, self.store, self.kitchen, self.renderer, bounds, signed)
         return Parts(
             self.store,
             self.resources,
@@ -301,6 +301,7 @@ class Hub:
             self._provide,
             self.expander,
             self.renderer,
+            signed,
             dishes,
             lambda: self.kitchen.settings,
             self._ask,

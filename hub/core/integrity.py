@@ -93,6 +93,14 @@ def policies(project: Manifest, repo: str) -> list[Policy]:
     return found
 
 
+def wanted(project: Manifest, repo: str) -> bool:
+    """Whether the project wants a repository signed; one that cannot be understood wants everything so."""
+    try:
+        return bool(policies(project, repo))
+    except Invalid:
+        return True
+
+
 def problems(policy: Policy, found: Sequence[Signature]) -> list[str]:
     """Why the signatures are not enough, at most ten reasons and one for each key; nothing where they are."""
     told: list[str] = []

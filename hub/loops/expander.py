@@ -21,7 +21,6 @@ from hub.core import expand, increment, parse, settings
 from hub.core.expand import Evaluation, Evaluator
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.served import table
-from hub.core.tree import Tree
 from hub.core.types import VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
 from hub.loops import asking
 from hub.loops.asking import Asked, Provide
@@ -411,7 +410,7 @@ class Expander:
         if known.evaluator is None:
             known.evaluator = evaluator_of(manifest)
         asked = Asked(await self._world.clusters(), answers=dict(known.kept))
-        known.project = _project_of(manifest)
+        known.project = project_of(manifest)
         fetcher = await self._fetching(known.project)
         for _ in range(asking.ROUNDS):
             before = dict(self._world.versions)
@@ -434,13 +433,7 @@ class Expander:
         """
         projects = await self._world.listed(table.APP_PROJECT, NAMESPACE)
         project = next((one for one in projects if one["metadata"]["name"] == name), None)
-        if project is None or not self._integrity.asks(project):
-            return self._fetcher
-
-        async def tree(url: str, revision: str) -> Answer[Tree]:
-            return await self._integrity.tree(project, url, revision, await self._trees.tree(url, revision))
-
-        return replace(self._fetcher, tree=tree)
+        return replace(self._fetcher, tree=self._integrity.guarded(project, self._trees.tree))
 
     async def _quickly(self, known: _Known, evaluator: Evaluator, asked: Asked) -> Evaluation:
         """In a thread, but for what is done before a thread would begin."""
@@ -482,7 +475,8 @@ def sources_of(app: Manifest) -> list[dict[str, Any]]:
     return list(spec.get("sources") or ([spec["source"]] if spec.get("source") else []))
 
 
-def _project_of(manifest: Manifest) -> str:
+def project_of(manifest: Manifest) -> str:
+    """The project that a set's template names."""
     spec = ((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}
     return str(spec.get("project") or "default")
 

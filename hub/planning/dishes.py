@@ -12,22 +12,23 @@ from argosy import bundle, differences
 from argosy.differences import ObjectChange
 from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.objects import Manifest, ObjectKey
-from hub.core import destinations, expand, sources
+from hub.core import destinations, expand, repos, sources
 from hub.core.destinations import Directory
 from hub.core.fleet import Fleet
 from hub.core.plans import compare
 from hub.core.plans.compare import Pair
-from hub.core.plans.model import AppPlan
+from hub.core.plans.model import AppPlan, Hold
 from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.core.types import ClusterFacts, Failed
 from hub.loops import kitchen
-from hub.loops.asking import TreeOf
-from hub.loops.bounds import Bounds
+from hub.loops.bounds import Bounds, project_of
 from hub.loops.entries import Entry
+from hub.loops.integrity import Integrity
 from hub.loops.kitchen import Dish, Kitchen
 from hub.loops.renderer import Renderer
 from hub.planning.governing import NOTHING, Governed
+from hub.planning.trees import PlannedTrees
 from hub.store import bundles, recipes
 from hub.store.base import Store, Tx
 
@@ -46,6 +47,8 @@ class _Rendered:
     objects: Sequence[Manifest] | None = None
     problem: str = ""
     account: str = ""
+    holds: tuple[Hold, ...] = ()
+    """What it would wait for that its sources alone tell."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Made:
 
 
 class Dishes:
-    """For one plan. `tree` answers for its repositories as they would be, `governed` says which projects and settings would
+    """For one plan. `trees` answers for its repositories as they would be, `governed` says which projects and settings would
     be others; `rendered` counts renders.
     """
 
@@ -80,15 +83,17 @@ class Dishes:
         kitchen: Kitchen,
         renderer: Renderer,
         bounds: Bounds,
-        tree: TreeOf,
+        integrity: Integrity,
+        trees: PlannedTrees,
         governed: Governed = NOTHING,
     ) -> None:
         self._store = store
         self._kitchen = kitchen.under(governed.settings)
         self._renderer = renderer
         self._bounds = bounds.under(governed.projects)
+        self._integrity = integrity
         self._governed = governed.anything
-        self._tree = tree
+        self._trees = trees
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._left = 0
         self.rendered = 0
@@ -117,18 +122,23 @@ class Dishes:
         return _handed_over([app for app in found if app is not None])
 
     async def _touched(self, pairs: Sequence[Pair]) -> list[Pair]:
-        """Without those that read nothing of what moved."""
+        """Without those that read nothing of what moved, and whose project does not ask who made it."""
         entries = [(pair, self._entry(pair)) for pair in pairs]
         keys = {key for _, entry in entries if entry for key in _keys(entry.sources)}
-        answers = {key: await self._tree(*key) for key in keys}
+        answers = {key: await self._trees.tree(*key) for key in keys}
         trees = {key: answer.value for key, answer in answers.items() if not isinstance(answer, Failed)}
+        of_project = {project_of(pair.manifest): pair.manifest for pair in pairs}
+        signed = {
+            name for name, app in of_project.items() if self._integrity.asks(await self._bounds.project(app))
+        }
         ids: dict[tuple[SourceKey, str], str | None] = {}
 
-        def same(entry: Entry) -> bool:
-            return entry.sound and entry.reads is not None and entry.reads.same(trees, ids)
+        def same(pair: Pair, entry: Entry) -> bool:
+            read = entry.sound and entry.reads is not None and project_of(pair.manifest) not in signed
+            return read and entry.reads is not None and entry.reads.same(trees, ids)
 
         return await asyncio.to_thread(
-            lambda: [pair for pair, entry in entries if entry is None or not same(entry)]
+            lambda: [pair for pair, entry in entries if entry is None or not same(pair, entry)]
         )
 
     def _entry(self, pair: Pair) -> Entry | None:
@@ -181,6 +191,7 @@ class Dishes:
             plan,
             after=rendered.recipe,
             revision=rendered.revision,
+            holds=rendered.holds,
         )
         if moved and pair.live is not None:
             plan = replace(plan, moved_from=_cluster_name(pair.live, scene.directory))
@@ -212,10 +223,13 @@ class Dishes:
             return _Rendered(problem=wrong)
         trees: dict[SourceKey, Tree] = {}
         for key in dict.fromkeys(_keys(found)):
-            answer = await self._tree(*key)
+            answer = await self._trees.tree(*key)
             if isinstance(answer, Failed):
                 raise Unavailable(answer.reason)
             trees[key] = answer.value
+        refused, holds = await self._signed(app, found, trees)
+        if refused:
+            return _Rendered(problem=refused)
         parts = [(source, trees[key]) for source, key in zip(found, _keys(found), strict=True)]
         dish = await self._kitchen.prepare(app, parts, functools.partial(self._renderer.kubes.of, cluster.id))
         revision = trees[_keys(found)[0]].commit
@@ -226,14 +240,33 @@ class Dishes:
             ):
                 return _Rendered(problem=refused)
             old = await self._bundle(state.bundle) if state.cluster != cluster.id else ()
-            return _Rendered(dish.digest, revision, old, account=account)
+            return _Rendered(dish.digest, revision, old, account=account, holds=holds)
         objects = await self._cooked(dish, scene)
         if objects is not None:
             fresh = await kitchen.pack(list(objects))
             refused = await self._bounds.of_objects(app, cluster, fresh.digest, fresh)
             if refused:
                 return _Rendered(problem=refused)
-        return _Rendered(dish.digest, revision, objects, account=account)
+        return _Rendered(dish.digest, revision, objects, account=account, holds=holds)
+
+    async def _signed(
+        self, app: Manifest, found: Sequence[Source], trees: dict[SourceKey, Tree]
+    ) -> tuple[str, tuple[Hold, ...]]:
+        """(why the project does not take the sources as they would be, what would have to be signed yet)."""
+        project = await self._bounds.project(app)
+        if project is None or not self._integrity.asks(project):
+            return "", ()
+        unmade = self._trees.unmade
+        refused = await self._integrity.of(project, found, trees, unmade)
+        awaited = dict.fromkeys(self._integrity.awaited(project, found, unmade))
+        return refused, tuple(
+            Hold(
+                "Signature",
+                f"{repos.redacted(repo)}: project {project_of(app)} wants it signed, and this is no commit yet: the one "
+                "that brings it has to be",
+            )
+            for repo in awaited
+        )
 
     async def _cooked(self, dish: Dish, scene: _Scene) -> Sequence[Manifest] | None:
         """The objects of a recipe; None where there are too many renders already. Raises `Invalid`, `Unavailable`."""

@@ -28,7 +28,8 @@ from hub.core.served import table
 from hub.core.settings import Settings
 from hub.core.types import ClusterFacts
 from hub.loops.asking import Fetcher, Provide, TreeOf
-from hub.loops.expander import Expander, evaluator_of
+from hub.loops.expander import Expander, evaluator_of, project_of
+from hub.loops.integrity import ALL_MADE, Integrity
 from hub.loops.renderer import Renderer
 from hub.loops.trees import Trees
 from hub.loops.world import World
@@ -61,7 +62,8 @@ class Parts:
     provide: Provide
     expander: Expander
     renderer: Renderer
-    dishes: Callable[[TreeOf, Governed], Dishes]
+    integrity: Integrity
+    dishes: Callable[[PlannedTrees, Governed], Dishes]
     """Makes what renders with the trees of one plan, under what would govern it."""
     settings: Callable[[], Settings]
     """Those of `argocd-cm` as they are."""
@@ -135,7 +137,7 @@ class _Work:
         governed = self._governed
         outcomes = await asyncio.gather(*(self._evaluated(one) for one in asked))
         pairs = [*lone, *(pair for outcome, _ in outcomes for pair in outcome.pairs)]
-        dishes = parts.dishes(self._trees.tree, governed)
+        dishes = parts.dishes(self._trees, governed)
         displaced = self._displaced(pairs)
         subjects = self._subjects(governed, _uids(pair for pair in (*pairs, *displaced) if pair.changed))
         displaced = [
@@ -208,20 +210,23 @@ class _Work:
                 rules.append((live, wanted))
             else:
                 lone.append(Pair("", live, wanted))
+        if rules:
+            projects = await parts.world.listed(table.APP_PROJECT, NAMESPACE)
+            self._governed = governing.of(rules, parts.settings(), projects)
         for appset in await self._parts.world.listed(table.APPLICATION_SET, NAMESPACE):
             name = appset["metadata"]["name"]
             if _place(appset) not in sets and (name == self._only if self._only else self._concerned(appset)):
                 sets[_place(appset)] = _Asked(appset, appset)
         if self._only and not any(name == self._only for _, name in sets):
             raise NotFound(f'applicationsets.argoproj.io "{self._only}" not found')
-        if rules:
-            projects = await parts.world.listed(table.APP_PROJECT, NAMESPACE)
-            self._governed = governing.of(rules, parts.settings(), projects)
         return [sets[place] for place in sorted(sets)], lone, written
 
     def _concerned(self, appset: Manifest) -> bool:
         if appset["metadata"].get("deletionTimestamp"):
             return False
+        if project_of(appset) in self._governed.projects:
+            # Its generators may have to read signed repositories alone, or need not any more.
+            return True
         if not self._moves and not self._change.repositories:
             return False
         inputs = self._parts.expander.looked_at(appset["metadata"]["uid"])
@@ -283,9 +288,7 @@ class _Work:
         deleting = one.wanted is None
         async with self._limit:
             evaluation = (
-                Evaluation()
-                if deleting
-                else await self._evaluate(one.manifest, self._fleet, self._trees.tree)
+                Evaluation() if deleting else await self._evaluate(one.manifest, self._fleet, planned=True)
             )
             existing, foreign, limits = await self._parts.store.read(
                 lambda tx: (
@@ -298,15 +301,20 @@ class _Work:
             )
             standing: frozenset[str] = frozenset()
             if outcome.problems and one.live is not None:
-                before = await self._evaluate(
-                    one.live, await self._parts.world.clusters(), self._parts.trees.tree
-                )
+                before = await self._evaluate(one.live, await self._parts.world.clusters(), planned=False)
                 standing = frozenset(compare.of_set(one.live, before, existing, foreign).problems)
         return outcome, standing
 
-    async def _evaluate(self, appset: Manifest, fleet: Fleet, tree: TreeOf) -> Evaluation:
-        parts = self._parts
-        fetcher = Fetcher(parts.world, tree, parts.provide)
+    async def _evaluate(self, appset: Manifest, fleet: Fleet, *, planned: bool) -> Evaluation:
+        """`planned`: with repositories and projects as they would be."""
+        parts, name = self._parts, project_of(appset)
+        projects = {
+            item["metadata"]["name"]: item for item in await parts.world.listed(table.APP_PROJECT, NAMESPACE)
+        }
+        tree: TreeOf = self._trees.tree if planned else parts.trees.tree
+        project = self._governed.projects.get(name, projects.get(name)) if planned else projects.get(name)
+        unmade = self._trees.unmade if planned else ALL_MADE
+        fetcher = Fetcher(parts.world, parts.integrity.guarded(project, tree, unmade), parts.provide)
         return await fetcher.evaluated(evaluator_of(appset), fleet)
 
     def _existing(

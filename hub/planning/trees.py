@@ -83,6 +83,8 @@ class PlannedTrees:
         self._answers: dict[tuple[str, str], asyncio.Task[Answer[Tree]]] = {}
         self.commits: dict[tuple[str, str], str] = {}
         """(repository, revision) -> what it was looked at instead of what it is."""
+        self.unmade: dict[tuple[str, str], str] = {}
+        """(repository, revision) of what is not a commit yet -> the commit that would be merged, "" for a folder."""
 
     def concerns(self, url: str) -> bool:
         """Whether anything of the repository is as it is not."""
@@ -109,6 +111,10 @@ class PlannedTrees:
         except ArgosyError as error:
             return Failed(f"{repos.redacted(url)} at {revision or 'HEAD'}: {error.message}")
         self.commits[url, revision] = found.commit
+        if isinstance(instead, Folder):
+            self.unmade[url, revision] = ""
+        elif instead.merged and found.commit != ours:
+            self.unmade[url, revision] = found.commit
         return Complete(found, found.commit)
 
     async def _followed(self, url: str, revision: str, instead: Revision | Folder) -> str | None:

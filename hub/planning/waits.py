@@ -91,7 +91,7 @@ def held(
         if plan.change == differences.CHANGED and (plan.namespace, plan.name) in manifests:
             manifest = manifests[plan.namespace, plan.name]
             found[_key(plan)] = (*found.get(_key(plan), ()), *holds.of_prune(plan, manifest, given))
-    return [replace(plan, holds=found.get(_key(plan), ())) for plan in plans]
+    return [replace(plan, holds=(*plan.holds, *found.get(_key(plan), ()))) for plan in plans]
 
 
 def _key(plan: AppPlan) -> str:

@@ -14,6 +14,8 @@ from signers import Key, Signers, signers
 
 from argosy.objects import Manifest
 from hub.assembly import Hub
+from hub.core.plans import text
+from hub.core.plans.model import Plan
 from hub.core.served import table
 from hub.store import apps
 
@@ -246,3 +248,138 @@ async def test_without_gpg_such_a_project_deploys_nothing_and_says_why(
     await hubs.settled(hub)
     assert await rendered(hub, "web") == ""
     assert await said(hub, "web") == "signatures cannot be verified: gpg-is-not-here is not installed"
+
+
+def branch(repo: Repo, name: str, value: str, key: Key | None = None) -> str:
+    """A branch with one commit beyond main, which stays where it is."""
+    repo.git("checkout", "--quiet", "-B", name, "main")
+    repo.git("config", "commit.gpgsign", "true" if key else "false")
+    repo.git("config", "user.signingkey", key.fingerprint if key else "none")
+    (repo.work / "apps/web/a.yaml").write_text(hubs.config_map("a", value))
+    repo.git("commit", "--quiet", "--all", "--message", name)
+    repo.git(
+        "push", "--quiet", "--force", str(repo.server.root / "fleet.git"), name, f"{name}:refs/pull/7/head"
+    )
+    found = repo.git("rev-parse", "HEAD").strip()
+    repo.git("checkout", "--quiet", "main")
+    return found
+
+
+async def test_a_plan_says_of_each_application_that_its_project_does_not_take_the_commit(
+    hub: Hub, repo: Repo, people: Signers
+) -> None:
+    ann, bob = people.key("ann"), people.key("bob")
+    await add_keys(hub, people, ann, bob)
+    await add_project(hub, signatureKeys=[{"keyID": ann.id}])
+    commit(repo, "1", ann)
+    elsewhere = app(repo, "free")
+    elsewhere["spec"]["project"] = "default"
+    for one in (app(repo), elsewhere):
+        await hubs.add(hub, table.APPLICATION, one)
+    await hubs.settled(hub)
+
+    async def planned(name: str, **how: bool) -> Plan:
+        return await hub.planner.plan({"revisions": [{"repo": repo.url, "revision": name, **how}]})
+
+    # Another's key, as it is with no key at all: the one application keeps what it has, the other one changes.
+    bobs = branch(repo, "bobs", "2", bob)
+    plan = await planned("bobs")
+    refused, changed = sorted(plan.apps, key=lambda one: one.problem, reverse=True)
+    assert (refused.name, refused.objects, changed.name) == ("web", (), "free")
+    assert refused.problem == (
+        f"GIT/GPG: Failed verifying revision {bobs} by 'Test <test@example.com>': "
+        f"signed with unallowed key (key_id={bob.id})"
+    )
+    assert [each.change for each in changed.objects] == ["changed"]
+    assert plan.summary()["applications"] == {"added": 0, "changed": 1, "removed": 0}
+    assert plan.summary()["objects"]["changed"] == 1
+    assert (plan.failed, plan.changes, plan.summary()["problems"]) == (True, True, 1)
+    # What is planned is what happens.
+    repo.git("merge", "--quiet", "--ff-only", "bobs")
+    repo.git("push", "--quiet", str(repo.server.root / "fleet.git"), "main")
+    await refreshed(hub)
+    assert await said(hub, "web") == refused.problem
+    # Nobody may know better than the project, and whoever may is believed.
+    branch(repo, "anns", "3", ann)
+    plan = await planned("anns")
+    assert {one.name: [each.change for each in one.objects] for one in plan.apps} == {
+        "web": ["changed"],
+        "free": ["changed"],
+    }
+    assert (plan.failed, any(one.holds for one in plan.apps)) == (False, False)
+
+
+async def test_a_plan_refuses_commits_that_touch_nothing_and_changes_nothing_by_them(
+    hub: Hub, repo: Repo, people: Signers
+) -> None:
+    ann = people.key("ann")
+    await add_keys(hub, people, ann)
+    await add_project(hub, signatureKeys=[{"keyID": ann.id}])
+    commit(repo, "1", ann)
+    await hubs.add(hub, table.APPLICATION, app(repo))
+    await hubs.settled(hub)
+    repo.git("checkout", "--quiet", "-B", "words", "main")
+    (repo.work / "README").write_text("words")
+    repo.git("add", "--all")
+    repo.git("-c", "commit.gpgsign=false", "commit", "--quiet", "--message", "words")
+    repo.git("push", "--quiet", str(repo.server.root / "fleet.git"), "words")
+    plan = await hub.planner.plan({"revisions": [{"repo": repo.url, "revision": "words"}]})
+    assert [one.problem.partition(": ")[0] for one in plan.apps] == ["GIT/GPG"]
+    assert (plan.failed, plan.changes) == (True, False)
+    assert "no application changes; 1 problem" in "\n".join(text.lines(plan.document()))
+    assert "GIT/GPG" in text.markdown(plan.document())
+
+
+async def test_a_plan_of_a_merge_asks_for_its_signature_and_for_that_of_the_history(
+    hub: Hub, repo: Repo, people: Signers
+) -> None:
+    ann = people.key("ann")
+    await add_keys(hub, people, ann)
+    await add_project(hub, signatureKeys=[{"keyID": ann.id}])
+    commit(repo, "1", ann)
+    await hubs.add(hub, table.APPLICATION, app(repo))
+    await hubs.settled(hub)
+    theirs = branch(repo, "theirs", "2")
+    merge = {"revisions": [{"repo": repo.url, "revision": "pull/7", "merged": True}]}
+    # The merge itself is not made yet: nobody could sign it, and of the head that is all that is asked.
+    (planned,) = (await hub.planner.plan(merge)).apps
+    assert (planned.problem, [hold.kind for hold in planned.holds]) == ("", ["Signature"])
+    # Who wants all of the history signed is told of the commit that will be part of it.
+    strict = {"repos": [{"url": "*"}], "gpg": {"mode": "strict", "keys": [ann.id]}}
+    spec = {"signatureKeys": None, "sourceIntegrity": {"git": {"policies": [strict]}}}
+    await hubs.patch(hub, table.APP_PROJECT, "shop", {"spec": spec})
+    await hubs.settled(hub)
+    plan = await hub.planner.plan(merge)
+    assert [f"revision {theirs}" in one.problem for one in plan.apps] == [True]
+    assert plan.failed
+
+
+async def test_a_plan_reads_generators_and_edited_projects_as_the_hub_does(
+    hub: Hub, repo: Repo, people: Signers
+) -> None:
+    ann = people.key("ann")
+    await add_keys(hub, people, ann)
+    await add_project(hub, signatureKeys=[{"keyID": ann.id}])
+    commit(repo, "1", ann)
+    appset = hubs.appset(repo)
+    appset["spec"]["template"]["spec"]["project"] = "shop"
+    await hubs.add(hub, table.APPLICATION_SET, appset)
+    await hubs.settled(hub)
+    repo.git("checkout", "--quiet", "-B", "evil", "main")
+    (repo.work / "apps/evil").mkdir()
+    (repo.work / "apps/evil/a.yaml").write_text(hubs.config_map("evil"))
+    repo.git("add", "--all")
+    repo.git("-c", "commit.gpgsign=false", "commit", "--quiet", "--message", "evil")
+    repo.git("push", "--quiet", str(repo.server.root / "fleet.git"), "evil")
+    plan = await hub.planner.plan({"revisions": [{"repo": repo.url, "revision": "evil"}]})
+    assert {one.name: one.problem.partition(": ")[0] for one in plan.apps} == {"web-red": "GIT/GPG"}
+    assert any("unsigned" in problem for problem in plan.problems)
+    assert not plan.changes
+    # A project that would want other keys.
+    project = (await hubs.listed(hub, table.APP_PROJECT))["shop"]
+    edited = {key: project[key] for key in ("apiVersion", "kind", "spec")}
+    edited["metadata"] = {"name": "shop", "namespace": "argocd"}
+    edited["spec"] = {**project["spec"], "signatureKeys": [{"keyID": "A" * 16}]}
+    plan = await hub.planner.plan({"objects": [edited]})
+    assert ["unallowed key" in one.problem for one in plan.apps] == [True]
+    assert any("unallowed key" in problem for problem in plan.problems)

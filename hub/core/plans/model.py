@@ -166,6 +166,12 @@ class Plan:
         return not self.apps and not written and not self.problems
 
     @property
+    def changes(self) -> bool:
+        """True where something would change: an application that keeps what it has does not."""
+        written = any(one.kind not in GOVERNING for one in self.written)
+        return written or any(not app.problem for app in self.apps)
+
+    @property
     def failed(self) -> bool:
         """True where something would not work."""
         return bool(self.problems) or any(app.problem for app in self.apps)
@@ -190,11 +196,12 @@ class Plan:
         return objects.digest(objects.canonical(value))
 
     def summary(self) -> dict[str, Any]:
-        """Counts of all that would change."""
-        changed = Counter(app.change for app in self.apps)
-        parts = Counter(each.change for app in self.apps for each in app.objects)
+        """Counts of all that would change; what keeps what it has is a problem and no change."""
+        doing = [app for app in self.apps if not app.problem]
+        changed = Counter(app.change for app in doing)
+        parts = Counter(each.change for app in doing for each in app.objects)
         words = (ADDED, CHANGED, REMOVED)
-        clusters = {place for app in self.apps for place in (app.cluster, app.moved_from) if place}
+        clusters = {place for app in doing for place in (app.cluster, app.moved_from) if place}
         return {
             "applications": {word: changed[word] for word in words},
             "objects": {word: parts[word] for word in words},
@@ -221,7 +228,7 @@ class Plan:
         return {
             "impact": self.impact(),
             "digest": self.digest,
-            "changes": not self.empty,
+            "changes": self.changes,
             "failed": self.failed,
             "summary": self.summary(),
             "written": [each.document() for each in self.written],

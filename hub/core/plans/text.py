@@ -61,8 +61,10 @@ def summary(status: Json) -> str:
     """`4 applications on 2 clusters: 2 added, 2 changed; objects: 3 added, 1 removed`."""
     counts = status["summary"]
     total = sum(counts["applications"].values())
+    wrong = counts.get("problems") or 0
+    refused = f"; {wrong} problem{_s(wrong)}" if wrong else ""
     if not total:
-        return "no application changes"
+        return f"no application changes{refused}"
     parts = [f"{total} application{_s(total)} on {counts['clusters']} cluster{_s(counts['clusters'])}: "]
     parts.append(_counted(counts["applications"]))
     if found := _counted(counts["objects"]):
@@ -80,12 +82,12 @@ def summary(status: Json) -> str:
             )
     if counts["notShown"]:
         parts.append(f"; the objects of {counts['notShown']} are not shown (--renders)")
-    return "".join(parts)
+    return "".join([*parts, refused])
 
 
 def lines(status: Json, *, everything: bool = False) -> Iterator[str]:
     """For a terminal."""
-    if not status["changes"]:
+    if not (status["changes"] or status["failed"]):
         yield NOTHING
         yield from _remarks(status)
         yield from _standing(status)
@@ -122,7 +124,12 @@ def objects(found: Iterable[Json], *, everything: bool = False) -> Iterator[str]
 
 def markdown(status: Json) -> str:
     """For a comment on a pull request, cut where it is longer than one may be."""
-    out = ["### Argosy plan", "", f"**{summary(status)}**" if status["changes"] else NOTHING, ""]
+    out = [
+        "### Argosy plan",
+        "",
+        f"**{summary(status)}**" if status["changes"] or status["failed"] else NOTHING,
+        "",
+    ]
     out += [f"- :warning: {problem}" for problem in status["problems"]]
     out += [f"- :octagonal_sign: {line}" for line in _removals(status)]
     for written in status["written"]:
