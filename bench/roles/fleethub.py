@@ -60,8 +60,7 @@ class Estate:
 
     async def evaluate(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Has every set evaluated though nothing changed."""
-        for known in self._hub.expander._known.values():
-            known.stale = True
+        self._hub.expander.again()
         return await self._timed(self._wake)
 
     async def counts(self, asked: dict[str, Any]) -> dict[str, Any]:

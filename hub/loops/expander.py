@@ -1,15 +1,14 @@
 """ApplicationSets x clusters x trees -> Applications (hop 2 of a change).
 
 A set is evaluated again only when something it looked at may answer differently. What its evaluation means for the
-applications that exist is decided in `hub.core`; this file asks and fetches, `members` writes.
+applications that exist is decided in `hub.core`. Here is which sets are due; `evaluating` asks and fetches, `members` writes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -17,16 +16,18 @@ import structlog
 from argosy.errors import Internal, Invalid
 from argosy.loop import Wake
 from argosy.objects import Manifest
-from hub.core import expand, increment, parse, settings
-from hub.core.expand import Evaluation, Evaluator
+from hub.core import increment, settings
+from hub.core.expand import Evaluation
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.served import table
 from hub.core.types import VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
-from hub.loops import asking
-from hub.loops.asking import Asked, Provide
+from hub.loops import sets
+from hub.loops.asking import Provide
 from hub.loops.causing import Trigger
+from hub.loops.evaluating import Evaluating
 from hub.loops.integrity import Integrity
-from hub.loops.members import REFRESH, Claim, ClaimsOf, Members, Writer, refresh_asked
+from hub.loops.members import ClaimsOf, Members, Writer, refresh_asked
+from hub.loops.sets import Known, Sets
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.store import objects
@@ -43,41 +44,8 @@ RETRY_AFTER = 60.0
 """Seconds after which a provider that failed is asked again, where the set does not ask sooner."""
 AT_ONCE = 8
 """Sets under evaluation at one time; what they write shares a commit."""
-QUICK = 0.003
-"""Seconds below which an evaluation is not worth a thread of its own."""
 
 log = structlog.get_logger("expander")
-
-
-@dataclass
-class _Known:
-    """A set as its last evaluation left it."""
-
-    own: object
-    """What of the set itself the evaluation depended on."""
-    project: str = ""
-    """What its applications' project is called, which may want its sources signed."""
-    seen: Manifest | None = None
-    """The set as it was last looked at in vain: the same object again has nothing new to say."""
-    evaluator: Evaluator | None = None
-    """None where the set cannot be evaluated as it is."""
-    members: Members = field(default_factory=Members)
-    inputs: Inputs = field(default_factory=Inputs)
-    versions: object = ()
-    states: dict[TreeRequest, tuple[str, bool]] = field(default_factory=dict)
-    kept: dict[ProviderRequest, Any] = field(default_factory=dict)
-    """Answers of providers and registries, good until `again`."""
-    again: float = 0.0
-    confirm: bool = False
-    """True where the next evaluation decides about removals, and shall read its inputs again."""
-    stale: bool = True
-    """Something that the last evaluation looked at may answer differently, or there was none."""
-    cost: float = float("inf")
-    """Seconds that the last evaluation took."""
-    busy: bool = False
-    """True while an evaluation is under way."""
-    patience: float = 0.0
-    """Until when the confirmation of removals waits for other sets."""
 
 
 class Expander:
@@ -99,13 +67,11 @@ class Expander:
         self._resources = resources
         self._world = world
         self._trees = trees
-        self._integrity = integrity or Integrity(trees.refs)
-        self._fetcher = asking.Fetcher(world, trees.tree, provide)
+        self._evaluating = Evaluating(world, trees, provide, integrity or Integrity(trees.refs))
         self._wake = wake
         self._settled = settled
         self._now = now
-        self._known: dict[str, _Known] = {}
-        self._sets: frozenset[str] = frozenset()
+        self._sets = Sets()
         self._written: set[int] = set()
         self._touched: dict[str, str] = {}
         """Uid -> name of the Applications that somebody else wrote or deleted."""
@@ -124,53 +90,40 @@ class Expander:
         }
         self._written.difference_update(change.rv for change in changes)
         self._touched |= found
-        projects = {change.name for change in changes if change.resource == table.APP_PROJECT.resource}
-        for known in self._known.values() if projects else ():
-            known.stale = known.stale or known.project in projects
-        decided = any(map(_decides, changes))
-        for known in self._known.values() if decided else ():
-            known.stale = known.stale or known.members.held
+        self._sets.governed({one.name for one in changes if one.resource == table.APP_PROJECT.resource})
+        if decided := any(map(_decides, changes)):
+            self._sets.decided()
         return bool(found) or decided
 
     def ask(self, concerns: Callable[[ProviderRequest], bool]) -> int:
         """Asks anew what sets ask of hosting services that it `concerns`; returns the number of these sets."""
-        found = [known for known in self._known.values() if any(map(concerns, known.inputs.providers))]
-        for known in found:
-            known.kept.clear()
-            known.stale = True
-        if found:
+        if found := self._sets.asking(concerns):
             self._wake.set()
-        return len(found)
+        return found
 
     def again(self) -> None:
         """Evaluates every set again: what all of them depend on has changed."""
-        for known in self._known.values():
-            known.stale = True
+        self._sets.again()
 
     def told(self, request: ProviderRequest, answer: Answer[Sequence[Mapping[str, Any]]]) -> None:
         """Takes up an answer that came when nobody waited for it any more."""
-        found = [known for known in self._known.values() if request in known.inputs.providers]
-        for known in found:
-            known.kept[request] = answer
-            known.stale = True
-        if found:
+        if self._sets.told(request, answer):
             self._wake.set()
 
     def looked_at(self, uid: str) -> Inputs | None:
         """What a set's last evaluation looked at; None where there was none in this run of the hub."""
-        known = self._known.get(uid)
+        known = self._sets.get(uid)
         return known.inputs if known is not None and not known.stale else None
 
     async def run(self) -> None:
-        sets = await self._world.listed(table.APPLICATION_SET, NAMESPACE)
-        by_uid = {item["metadata"]["uid"]: item for item in sets}
-        self._sets = frozenset(by_uid)
-        self._known = {uid: known for uid, known in self._known.items() if uid in by_uid}
+        listed = await self._world.listed(table.APPLICATION_SET, NAMESPACE)
+        by_uid = {item["metadata"]["uid"]: item for item in listed}
+        self._sets.keep(by_uid)
         await self._look_at_touched(by_uid)
         await self._world.clusters()
-        self._spread()
+        self._sets.moved(self._world.moved())
         broken: list[str] = []
-        await asyncio.gather(*(self._guarded(item, broken) for item in sets if not self._rests(item)))
+        await asyncio.gather(*(self._guarded(item, broken) for item in listed if not self._rests(item)))
         if broken:
             raise Internal("; ".join(broken))
 
@@ -185,7 +138,7 @@ class Expander:
 
     # --- what is due ----------------------------------------------------------------------------------------------
 
-    async def _look_at_touched(self, sets: Mapping[str, Manifest]) -> None:
+    async def _look_at_touched(self, listed: Mapping[str, Manifest]) -> None:
         """Finds the sets whose applications others wrote so that there is something to set right."""
         touched, self._touched = self._touched, {}
         if not touched:
@@ -197,37 +150,22 @@ class Expander:
             raise
         for uid, row in rows:
             name = touched[uid]
-            for owner in self._owners(uid, name, row.owner if row else ""):
-                known = self._known[owner]
-                if not known.members.unmoved(row, name, sets[owner], self._resources):
+            for owner in self._sets.owners(uid, name, row.owner if row else ""):
+                known = self._sets[owner]
+                if not known.members.unmoved(row, name, listed[owner], self._resources):
                     known.stale = True
-            for known in self._known.values():
-                # What it waited for may be free, or somebody else's.
-                known.stale = known.stale or name in known.members.claims
-
-    def _owners(self, uid: str, name: str, said: str) -> Iterable[str]:
-        """The sets that have, or had, an Application."""
-        if said in self._known and self._known[said].members.may_hold(name, uid):
-            return (said,)
-        had = [owner for owner, known in self._known.items() if known.members.may_hold(name, uid)]
-        return {*had, said} if said in self._known else had
-
-    def _spread(self) -> None:
-        """Finds the sets that clusters concern which joined, changed or left."""
-        moves = self._world.moved()
-        for known in self._known.values() if moves else ():
-            known.stale = known.stale or any(increment.concerns(known.inputs, move) for move in moves)
+            self._sets.wanting(name)
 
     def _rests(self, manifest: Manifest) -> bool:
         """True where `_one` would find nothing to do: told at once, since of many sets a change concerns few."""
-        known = self._known.get(manifest["metadata"]["uid"])
+        known = self._sets.get(manifest["metadata"]["uid"])
         return (
             known is not None
             and known.seen is manifest
             and not known.stale
             and not known.confirm
             and time.monotonic() < known.again
-            and known.versions == self._versions(known.inputs)
+            and known.versions == self._evaluating.versions(known.inputs)
             and all(
                 self._trees.state(request.repo_url, request.revision) == before
                 for request, before in known.states.items()
@@ -235,7 +173,7 @@ class Expander:
         )
 
     async def _one(self, manifest: Manifest) -> None:
-        known, now = self._known.get(manifest["metadata"]["uid"]), time.monotonic()
+        known, now = self._sets.get(manifest["metadata"]["uid"]), time.monotonic()
         reread = True
         if refresh_asked(manifest):
             await self._look_again(manifest, known, whole=True)
@@ -243,7 +181,7 @@ class Expander:
             # A removal is confirmed by inputs that were read again, and by nothing sooner.
             if now < known.again:
                 return
-            if now < known.patience and self._others_unsettled(known):
+            if now < known.patience and self._sets.unsettled_beside(known):
                 self._soon(known, now)
                 return
             await self._look_again(manifest, known, whole=False)
@@ -257,18 +195,11 @@ class Expander:
         async with self._limit:
             await self._expand(manifest, reread=reread)
 
-    def _others_unsettled(self, mine: _Known) -> bool:
-        """Whether another set may want what this one lets go, and has not said so yet."""
-        unknown = self._sets - self._known.keys()
-        return bool(unknown) or any(
-            known.stale or known.busy for known in self._known.values() if known is not mine
-        )
-
-    def _soon(self, known: _Known, now: float) -> None:
+    def _soon(self, known: Known, now: float) -> None:
         known.again = now + CONFIRM_AFTER
         asyncio.get_running_loop().call_later(CONFIRM_AFTER, self._wake.set)
 
-    async def _in_turn(self, known: _Known, now: float) -> None:
+    async def _in_turn(self, known: Known, now: float) -> None:
         """What a set asks for to be looked at every so often, looked at."""
         every = float(known.inputs.requeue)
         urls = {request.repo_url for request in known.inputs.trees}
@@ -278,8 +209,12 @@ class Expander:
             known.stale = True
         known.again = now + every if every else float("inf")
 
-    async def _due(self, manifest: Manifest, known: _Known) -> bool:
-        if known.stale or known.own != _own(manifest) or known.versions != self._versions(known.inputs):
+    async def _due(self, manifest: Manifest, known: Known) -> bool:
+        if (
+            known.stale
+            or known.own != sets.own(manifest)
+            or known.versions != self._evaluating.versions(known.inputs)
+        ):
             return True
         for request, before in tuple(known.states.items()):
             state = self._trees.state(request.repo_url, request.revision)
@@ -294,11 +229,7 @@ class Expander:
             known.states[request] = (tree.commit, True)
         return False
 
-    def _versions(self, inputs: Inputs) -> object:
-        found = {f"{group}/{kind}" for group, kind, _ in inputs.objects}
-        return tuple((resource, self._world.versions.get(resource, 0)) for resource in sorted(found))
-
-    async def _look_again(self, manifest: Manifest, known: _Known | None, *, whole: bool) -> None:
+    async def _look_again(self, manifest: Manifest, known: Known | None, *, whole: bool) -> None:
         """Reads the set's inputs again; `whole`: the repositories of its applications too, as a user asked for."""
         urls = {request.repo_url for request in known.inputs.trees} if known else set()
         if known is not None:
@@ -315,23 +246,22 @@ class Expander:
     # --- the evaluation -------------------------------------------------------------------------------------------
 
     async def _expand(self, manifest: Manifest, *, reread: bool) -> None:
-        uid, own = manifest["metadata"]["uid"], _own(manifest)
-        known = self._known.get(uid)
-        before = known.states if known is not None else {}
-        edited = known is not None and known.own != own
-        if known is None or known.own != own:
-            known = self._known[uid] = _Known(own, kept=known.kept if known else {})
+        uid, own = manifest["metadata"]["uid"], sets.own(manifest)
+        last = self._sets.get(uid)
+        before = last.states if last is not None else {}
+        edited = last is not None and last.own != own
+        known = self._sets.begin(uid, own)
         claimed = known.members.claims
         known.stale, known.busy = False, True
         versions: object = ()
         try:
             try:
-                versions, evaluation = await self._evaluate(manifest, known)
+                versions, evaluation = await self._evaluating.of(manifest, known)
             except Invalid as error:
                 evaluation = _refused(error)
             self.evaluated += 1
-            trigger = Trigger(edited, await self._authors(evaluation, before))
-            claims = self._claims_of(known.members)
+            trigger = Trigger(edited, await self._evaluating.authors(evaluation, before))
+            claims = self._sets.claims_beside(known.members)
             recheck, wrote, moved = await self._store.write(
                 lambda tx: self._write(tx, manifest, evaluation, known.members, claims, reread, trigger)
             )
@@ -351,46 +281,15 @@ class Expander:
             known.patience = time.monotonic() + PATIENCE
         deleting = bool(manifest["metadata"].get("deletionTimestamp"))
         known.again, known.confirm = self._again(evaluation, recheck, deleting=deleting), recheck
-        self._tell_of(known.members, claimed)
-        for other in moved & self._known.keys():
-            self._known[other].members.forget()
-            self._known[other].stale = True
+        if self._sets.claimed(known.members, claimed) + self._sets.forgotten(moved):
             self._wake.set()
         if wrote:
             self._settled()
-
-    async def _authors(
-        self, evaluation: Evaluation, before: Mapping[TreeRequest, tuple[str, bool]]
-    ) -> tuple[str, ...]:
-        """Of the commits that came since the evaluation before."""
-        found = []
-        for request, commit in evaluation.inputs.trees.items():
-            if commit and request in before and before[request][0] != commit:
-                answer = await self._trees.tree(request.repo_url, request.revision)
-                if isinstance(answer, Complete) and answer.value.commit == commit and answer.value.author:
-                    found.append(answer.value.author)
-        return tuple(found)
 
     def _state_of(self, request: TreeRequest, commit: str) -> tuple[str, bool]:
         """The commit that was looked at, and whether its repository answered: a newer one is news."""
         now, answers = self._trees.state(request.repo_url, request.revision)
         return commit or now, answers
-
-    def _tell_of(self, members: Members, before: Mapping[str, Claim]) -> None:
-        """Lets the sets look again of which this one wants what it did not want before."""
-        told = {claim.owner for name, claim in members.claims.items() if name not in before}
-        for owner in told & self._known.keys():
-            self._known[owner].stale = True
-            self._wake.set()
-
-    def _claims_of(self, mine: Members) -> ClaimsOf:
-        """What other sets want of a set's applications."""
-        others = [known.members for known in self._known.values() if known.members is not mine]
-        claims: dict[str, Claim] = {}
-        for members in others:
-            for name, claim in members.claims.items():
-                claims.setdefault(name, claim)
-        return claims.get
 
     def _again(self, evaluation: Evaluation, recheck: bool, *, deleting: bool) -> float:
         inputs = evaluation.inputs
@@ -402,48 +301,6 @@ class Expander:
         if not isinstance(evaluation.completeness, Complete) and inputs.requeue and _asks(inputs):
             wait = min(wait, RETRY_AFTER)
         return time.monotonic() + wait
-
-    async def _evaluate(self, manifest: Manifest, known: _Known) -> tuple[object, Evaluation]:
-        """(versions of the objects that it looked at, the evaluation)."""
-        if manifest["metadata"].get("deletionTimestamp"):
-            return (), Evaluation()
-        if known.evaluator is None:
-            known.evaluator = evaluator_of(manifest)
-        asked = Asked(await self._world.clusters(), answers=dict(known.kept))
-        known.project = project_of(manifest)
-        fetcher = await self._fetching(known.project)
-        for _ in range(asking.ROUNDS):
-            before = dict(self._world.versions)
-            evaluation = await self._quickly(known, known.evaluator, asked)
-            if not evaluation.requests and not asked.missing:
-                # Who was told meanwhile to ask anew does not keep what was answered before.
-                known.kept = {
-                    request: answer
-                    for request, answer in asked.answers.items()
-                    if request in evaluation.inputs.providers and not known.stale
-                }
-                found = {f"{group}/{kind}" for group, kind, _ in evaluation.inputs.objects}
-                return tuple((resource, before.get(resource, 0)) for resource in sorted(found)), evaluation
-            await fetcher.fetch(asked, evaluation.requests)
-        raise Invalid(asking.TOO_DEEP)
-
-    async def _fetching(self, name: str) -> asking.Fetcher:
-        """Where a set's inputs come from: signed repositories alone where its project wants that. A set whose project is a
-        template has none yet, as in Argo CD.
-        """
-        projects = await self._world.listed(table.APP_PROJECT, NAMESPACE)
-        project = next((one for one in projects if one["metadata"]["name"] == name), None)
-        return replace(self._fetcher, tree=self._integrity.guarded(project, self._trees.tree))
-
-    async def _quickly(self, known: _Known, evaluator: Evaluator, asked: Asked) -> Evaluation:
-        """In a thread, but for what is done before a thread would begin."""
-        began = time.perf_counter()
-        if known.cost < QUICK:
-            evaluation = evaluator.evaluate(asked)
-        else:
-            evaluation = await asyncio.to_thread(evaluator.evaluate, asked)
-        known.cost = time.perf_counter() - began
-        return evaluation
 
     def _write(
         self,
@@ -473,31 +330,6 @@ def sources_of(app: Manifest) -> list[dict[str, Any]]:
     """The sources of an Application, however many it has."""
     spec = app.get("spec") or {}
     return list(spec.get("sources") or ([spec["source"]] if spec.get("source") else []))
-
-
-def project_of(manifest: Manifest) -> str:
-    """The project that a set's template names."""
-    spec = ((manifest.get("spec") or {}).get("template") or {}).get("spec") or {}
-    return str(spec.get("project") or "default")
-
-
-def _own(manifest: Manifest) -> object:
-    """What of a set itself its evaluation depends on: neither its status nor managedFields, nor what asks to look again."""
-    metadata = manifest["metadata"]
-    annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != REFRESH}
-    return (
-        metadata.get("generation"),
-        metadata.get("deletionTimestamp"),
-        annotations,
-        metadata.get("labels"),
-    )
-
-
-def evaluator_of(manifest: Manifest) -> Evaluator:
-    """Raises `Invalid` for a set that cannot be evaluated."""
-    appset = parse.application_set(manifest)
-    strict = appset.annotations.get("argosy.dev/strict-argocd") == "true"
-    return Evaluator(appset, expand.Settings(strict=strict, limit=expand.limit_of(appset.annotations)))
 
 
 def _decides(change: Change) -> bool:

@@ -28,7 +28,8 @@ from hub.core.served import table
 from hub.core.settings import Settings
 from hub.core.types import ClusterFacts
 from hub.loops.asking import Fetcher, Provide, TreeOf
-from hub.loops.expander import Expander, evaluator_of, project_of
+from hub.loops.evaluating import evaluator_of, project_of
+from hub.loops.expander import Expander
 from hub.loops.integrity import ALL_MADE, Integrity
 from hub.loops.renderer import Renderer
 from hub.loops.trees import Trees
