@@ -142,7 +142,7 @@ class Dishes:
         )
 
     def _entry(self, pair: Pair) -> Entry | None:
-        return self._renderer.entry(pair.live["metadata"]["uid"]) if pair.live is not None else None
+        return self._renderer.known.get(pair.live["metadata"]["uid"]) if pair.live is not None else None
 
     async def _guarded(self, pair: Pair, scene: _Scene) -> AppPlan | None:
         async with self._limit:

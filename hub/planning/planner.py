@@ -239,7 +239,7 @@ class _Work:
         """Applications that stay as they are while a source of theirs does not; without those that are `known` to change."""
         if not self._change.repositories:
             return []
-        moved = self._parts.renderer.using(lambda key: self._trees.concerns(key[0]))
+        moved = self._parts.renderer.known.using(lambda key: self._trees.concerns(key[0]))
         return [
             Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
             for uid, entry in moved.items()
@@ -255,7 +255,7 @@ class _Work:
         if not (ids or places) or self._only:
             return []
         known = _uids(pair for pair in pairs if pair.changed)
-        found = self._parts.renderer.going_to(ids, places)
+        found = self._parts.renderer.known.going_to(ids, places)
         return [
             Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
             for uid, entry in found.items()
@@ -266,7 +266,9 @@ class _Work:
         """Applications that stay as they are while their project, or what holds for all, does not."""
         if not governed.anything:
             return []
-        found = self._parts.renderer.governed_by(None if governed.settings else governed.projects.keys())
+        found = self._parts.renderer.known.governed_by(
+            None if governed.settings else governed.projects.keys()
+        )
         return [
             Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
             for uid, entry in found.items()

@@ -42,7 +42,7 @@ async def rendered(hub: Hub) -> set[str]:
 async def test_a_commit_that_arrives_during_a_render_is_rendered_next(
     hub: Hub, repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare, arrived = hub.renderer._kitchen.prepare, []
+    prepare, arrived = hub.kitchen.prepare, []
 
     async def slow(*args: Any) -> Any:
         dish = await prepare(*args)
@@ -51,7 +51,7 @@ async def test_a_commit_that_arrives_during_a_render_is_rendered_next(
             await hub.trees.look(repo.url)
         return dish
 
-    monkeypatch.setattr(hub.renderer._kitchen, "prepare", slow)
+    monkeypatch.setattr(hub.kitchen, "prepare", slow)
     repo.commit({"apps/web/cm.yaml": config_map("web", "2")})
     hub.poller.ask(lambda url: True)
 
