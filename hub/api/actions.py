@@ -13,8 +13,8 @@ from argosy.machinery import failure
 from argosy.objects import Manifest
 from hub.api import bodies, wire
 from hub.api.app import Action
+from hub.api.calls import Call
 from hub.api.discovery import Subresource
-from hub.api.objects import Call
 from hub.core.served import table
 from hub.store import agents, audit, objects, renaming
 from hub.store.base import Store, Tx

@@ -24,11 +24,12 @@ from argosy.loop import Record
 from argosy.machinery import failure
 from hub.api import bodies, metrics, paths, reviews, wire
 from hub.api.auth import Authenticator
+from hub.api.calls import Call
 from hub.api.discovery import Discovery, Subresource
 from hub.api.guard import Guard
 from hub.api.health import Families, Health
 from hub.api.listing import Lister
-from hub.api.objects import Call, Objects
+from hub.api.objects import Objects
 from hub.api.openapi import OpenApi
 from hub.api.paths import Target
 from hub.api.rings import Rings

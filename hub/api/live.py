@@ -10,8 +10,8 @@ from argosy.machinery import failure
 from argosy.questions import Kind
 from hub.api import wire
 from hub.api.app import Action
+from hub.api.calls import Call
 from hub.api.discovery import Subresource
-from hub.api.objects import Call
 from hub.core.served import table
 
 SECONDS, MOST_SECONDS = 20, 50

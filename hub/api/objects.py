@@ -3,99 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
 
 from argosy import yamlio
 from argosy.errors import ArgosyError
-from argosy.machinery import apply as ownership
 from argosy.machinery import failure, patch, write
-from argosy.machinery.write import Options, Outcome, Place
+from argosy.machinery.write import Outcome, Place
 from argosy.objects import Manifest
-from hub.api import bodies, negotiate, show, wire
-from hub.api.guard import Permits
+from hub.api import bodies, negotiate, options, show, wire
+from hub.api.calls import Call
 from hub.api.listing import Lister, restricted, selection
 from hub.api.negotiate import Form
-from hub.api.paths import Target
 from hub.api.show import Viewer
 from hub.api.watching import Watcher, WatchResponse
-from hub.core import trail
-from hub.core.access import User
-from hub.core.served import cells
 from hub.core.served.base import Served
-from hub.store import audit, objects, resources
+from hub.store import audit, objects
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources, Written
-
-_FORMS = (negotiate.OBJECT, negotiate.TABLE, negotiate.PARTIAL)
-_VALIDATIONS = ("Ignore", "Warn", "Strict")
-_MANAGER_BYTES = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request on a resource, as far as it is understood."""
-
-    request: Request
-    target: Target
-    served: Served
-    user: User
-    verb: str
-    now: float
-    permits: Permits | None = None
-    """Whether the user may do this with an object; None where with every one."""
-
-    def check(self, manifest: Manifest) -> None:
-        """Raises `ApiFailure` 403 where the user may not do this with the object."""
-        if self.permits is None or self.permits(manifest):
-            return
-        target = self.target
-        resource = f"{target.resource}/{target.subresource}" if target.subresource else target.resource
-        name = str((manifest.get("metadata") or {}).get("name") or target.name)
-        raise failure.access_denied(self.user.name, self.verb, resource, target.group, target.namespace, name)
-
-    @property
-    def place(self) -> Place:
-        """Where it goes."""
-        target = self.target
-        return Place(self.served.kind, target.namespace, target.name, target.subresource)
-
-    @property
-    def form(self) -> Form:
-        """The form of the answer. Raises `ApiFailure` 406."""
-        return negotiate.form(self.request.headers.get("accept", ""), shapes=_FORMS)
-
-    def record(
-        self, name: str, code: int, before: Manifest | None = None, after: Manifest | None = None
-    ) -> audit.Record:
-        """The audit record of a mutation: the object before and after, None where there is none."""
-        target, headers = self.target, self.request.headers
-        resource = f"{target.group}/{target.resource}" if target.group else target.resource
-        if target.subresource:
-            resource += f"/{target.subresource}"
-        agent = headers.get("kubectl-command") or headers.get("user-agent", "")
-        status = target.subresource == "status"
-        return audit.Record(
-            self.now,
-            self.user.name,
-            self.verb,
-            resource,
-            target.namespace,
-            name,
-            code,
-            agent[:200],
-            address_of(self.request),
-            trail.change(before, after, status=status),
-        )
-
-
-def address_of(request: Request) -> str:
-    """Where a request comes from: the connection's other end, which no header can claim to be another."""
-    return request.client.host if request.client else ""
 
 
 class Objects:
@@ -189,38 +117,41 @@ class Objects:
     # --- writing ---
 
     async def _create(self, call: Call) -> Response:
-        options = self._options(call)
+        wanted = options.of_write(call)
         body, strict = await self._manifest(call)
-        options = replace(options, strict=strict)
+        wanted = replace(wanted, strict=strict)
         metadata = body.get("metadata")
         if metadata is not None and not isinstance(metadata, dict):
             raise failure.bad_request("metadata is not an object")
         named = replace(call.place, name=str((metadata or {}).get("name") or ""))
         return await self._write(
-            call, replace(named, name=""), lambda live: write.create(named, body, options)
+            call, replace(named, name=""), lambda live: write.create(named, body, wanted)
         )
 
     async def _update(self, call: Call) -> Response:
-        options = self._options(call)
+        wanted = options.of_write(call)
         body, strict = await self._manifest(call)
-        options = replace(options, strict=strict)
+        wanted = replace(wanted, strict=strict)
         place = call.place
 
         def decide(live: Manifest | None) -> Outcome:
-            return write.update(place, live, body, options)
+            return write.update(place, live, body, wanted)
 
-        return await self._write(call, place, decide, said_version=_said(body))
+        return await self._write(call, place, decide, said_version=options.version_in(body))
 
     async def _patch(self, call: Call) -> Response:
         media = bodies.media_type(call.request)
-        options = self._options(call, apply=media == patch.APPLY_PATCH)
+        wanted = options.of_write(call, apply=media == patch.APPLY_PATCH)
         place, kind = call.place, call.served.kind
         raw = await bodies.read(call.request)
         if media == patch.APPLY_PATCH:
             body, strict = bodies.parse_yaml(raw)
-            options = replace(options, strict=strict, force=wire.flag(call.request, "force"))
+            wanted = replace(wanted, strict=strict, force=wire.flag(call.request, "force"))
             return await self._write(
-                call, place, lambda live: write.apply(place, live, body, options), said_version=_said(body)
+                call,
+                place,
+                lambda live: write.apply(place, live, body, wanted),
+                said_version=options.version_in(body),
             )
         if wire.flag(call.request, "force") and "force" in call.request.query_params:
             error = failure.not_allowed("force", "may not be specified for non-apply patch")
@@ -231,12 +162,12 @@ class Objects:
         if media not in accepted:
             raise failure.unsupported_media_type(accepted)
         body, strict = bodies.parse_json(raw)
-        options = replace(options, strict=strict)
+        wanted = replace(wanted, strict=strict)
         return await self._write(
             call,
             place,
-            lambda live: write.patched(place, live, media, body, options),
-            said_version=_said_by_patch(body),
+            lambda live: write.patched(place, live, media, body, wanted),
+            said_version=options.version_in_patch(body),
         )
 
     async def _write(
@@ -247,7 +178,7 @@ class Objects:
         *,
         said_version: str = "",
     ) -> Response:
-        form, dry_run = call.form, _dry_run(call.request)
+        form, dry_run = call.form, options.dry_run(call.request)
         served = call.served
         if served.signed:
             decide = _signed(decide, call.user.name)
@@ -293,7 +224,7 @@ class Objects:
     # --- deleting ---
 
     async def _delete(self, call: Call) -> Response:
-        options = await _delete_options(call)
+        deleting = await options.of_delete(call)
         served, target, form = call.served, call.target, call.form
 
         def job(tx: Tx) -> Written:
@@ -306,16 +237,16 @@ class Objects:
                 served,
                 target.namespace,
                 target.name,
-                options.deletion(call.now),
+                deleting.deletion(call.now),
                 now=call.now,
-                dry_run=options.dry_run,
+                dry_run=deleting.dry_run,
                 by=f"{call.user.name}: {call.verb}",
             )
-            if not options.dry_run:
+            if not deleting.dry_run:
                 audit.put(tx, call.record(target.name, 200, written.before, _left(written)))
             return written
 
-        run = self._store.read if options.dry_run else self._store.write
+        run = self._store.read if deleting.dry_run else self._store.write
         written = await run(job)
         if written.action != write.DELETED:
             marked = self._rendered(show.one(served, written.object, form, call.now), form)
@@ -325,7 +256,7 @@ class Objects:
         return wire.with_warnings(self._rendered(failure.success(subject), form), written.warnings)
 
     async def _delete_collection(self, call: Call) -> Response:
-        options = await _delete_options(call)
+        deleting = await options.of_delete(call)
         served = call.served
         wanted = restricted(selection(served, call.target.namespace, call.request.query_params), call.permits)
 
@@ -340,17 +271,17 @@ class Objects:
                     served,
                     row.namespace,
                     row.name,
-                    options.deletion(call.now),
+                    deleting.deletion(call.now),
                     now=call.now,
-                    dry_run=options.dry_run,
+                    dry_run=deleting.dry_run,
                     by=f"{call.user.name}: {call.verb}",
                 )
                 gone.append(written)
-                if not options.dry_run:
+                if not deleting.dry_run:
                     audit.put(tx, call.record(row.name, 200, written.before, _left(written)))
             return gone
 
-        run = self._store.read if options.dry_run else self._store.write
+        run = self._store.read if deleting.dry_run else self._store.write
         gone = await run(job)
         kind = served.kind
         value = {
@@ -361,29 +292,6 @@ class Objects:
         }
         said = tuple(warning for one in gone for warning in one.warnings)
         return wire.with_warnings(self._rendered(value, call.form), said)
-
-    # --- options and bodies ---
-
-    def _options(self, call: Call, *, apply: bool = False) -> Options:
-        query = call.request.query_params
-        validation = query.get("fieldValidation") or "Warn"
-        manager = query.get("fieldManager", "")
-        kind = "PatchOptions" if call.verb == "patch" else f"{call.verb.capitalize()}Options"
-        errors = []
-        if validation not in _VALIDATIONS:
-            errors.append(failure.not_supported("fieldValidation", validation, ("", *_VALIDATIONS)))
-        if len(manager.encode()) > _MANAGER_BYTES:
-            errors.append(failure.too_long("fieldManager", _MANAGER_BYTES))
-        if not manager.isprintable():
-            errors.append(
-                failure.invalid_value("fieldManager", manager, "should only contain printable characters")
-            )
-        if errors:
-            raise failure.invalid(kind, "meta.k8s.io", "", errors)
-        name = (
-            manager if apply else ownership.manager_name(manager, call.request.headers.get("user-agent", ""))
-        )
-        return replace(resources.options(name, call.now), validation=validation)
 
     @staticmethod
     async def _manifest(call: Call) -> tuple[Manifest, tuple[str, ...]]:
@@ -436,62 +344,6 @@ def _named(name: str) -> Callable[[Any], bool]:
     return lambda manifest: bool(manifest["metadata"].get("name") == name)
 
 
-@dataclass(frozen=True, slots=True)
-class _DeleteOptions:
-    uid: str
-    version: str
-    propagation: str
-    dry_run: bool
-
-    def deletion(self, now: float) -> write.Deletion:
-        return write.Deletion(cells.stamp(now), self.uid, self.version, self.propagation)
-
-
-async def _delete_options(call: Call) -> _DeleteOptions:
-    raw = await bodies.read(call.request)
-    body: Any = {}
-    if raw.strip():
-        body, _ = bodies.decode(raw, bodies.media_type(call.request))
-    if not isinstance(body, dict):
-        raise failure.bad_request("the body is not DeleteOptions")
-    query = call.request.query_params
-    conditions = body.get("preconditions") or {}
-    propagation = body.get("propagationPolicy") or query.get("propagationPolicy") or ""
-    if propagation not in ("", "Background", "Foreground", "Orphan"):
-        error = failure.not_supported(
-            "propagationPolicy", propagation, ("Foreground", "Background", "Orphan", "nil")
-        )
-        raise failure.invalid("DeleteOptions", "meta.k8s.io", "", [error])
-    if body.get("orphanDependents"):
-        propagation = "Orphan"
-    dry = list(body.get("dryRun") or ()) or call.request.query_params.getlist("dryRun")
-    return _DeleteOptions(
-        conditions.get("uid") or "",
-        conditions.get("resourceVersion") or "",
-        propagation,
-        _is_dry(dry, "DeleteOptions"),
-    )
-
-
-def _dry_run(request: Request) -> bool:
-    return _is_dry(request.query_params.getlist("dryRun"), "PatchOptions")
-
-
-def _is_dry(values: list[str], kind: str) -> bool:
-    given = [value for value in values if value]
-    if any(value != "All" for value in given):
-        error = failure.not_supported("dryRun", given, ("All",))
-        raise failure.invalid(kind, "meta.k8s.io", "", [error])
-    return bool(given)
-
-
-def _said(body: Any) -> str:
-    """The resourceVersion a body names."""
-    metadata = body.get("metadata") if isinstance(body, dict) else None
-    said = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
-    return said if isinstance(said, str) else ""
-
-
 def _advice(served: Served, written: Written) -> list[str]:
     """What looks like a mistake in a spec that was just written; an accepted object is never refused for it."""
     before = (written.before or {}).get("spec")
@@ -501,14 +353,3 @@ def _advice(served: Served, written: Written) -> list[str]:
         return served.advise(written.object)
     except ArgosyError:
         return []
-
-
-def _said_by_patch(body: Any) -> str:
-    """The resourceVersion a patch names, also in a JSON patch."""
-    if not isinstance(body, list):
-        return _said(body)
-    for operation in body:
-        if isinstance(operation, dict) and operation.get("path") == "/metadata/resourceVersion":
-            value = operation.get("value")
-            return value if isinstance(value, str) else ""
-    return ""

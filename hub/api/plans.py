@@ -16,8 +16,8 @@ from argosy.machinery import failure
 from argosy.objects import Manifest
 from hub.api import bodies, wire
 from hub.api.app import Action, Page, Visit
+from hub.api.calls import Call, address_of
 from hub.api.discovery import Subresource
-from hub.api.objects import Call, address_of
 from hub.core import trail
 from hub.core.access import Attributes
 from hub.core.plans import change as changes

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from argosy.machinery import failure
 from hub.api import bodies, wire
 from hub.api.app import Action
+from hub.api.calls import Call
 from hub.api.discovery import Subresource
-from hub.api.objects import Call
 from hub.core.served import table
 from hub.store import audit, objects, plans
 from hub.store.base import Store, Tx

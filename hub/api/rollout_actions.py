@@ -15,8 +15,9 @@ from starlette.responses import Response
 
 from argosy.errors import Invalid
 from argosy.machinery import failure
-from hub.api import bodies, objects, wire
+from hub.api import bodies, wire
 from hub.api.app import Action
+from hub.api.calls import Call
 from hub.api.discovery import Subresource
 from hub.core.rollout import acting
 from hub.core.rollout.acting import Act
@@ -38,7 +39,7 @@ def rollout_actions(store: Store, do: Do) -> list[Action]:
 def _action(store: Store, do: Do, verb: str) -> Action:
     served = table.ROLLOUT
 
-    async def run(call: objects.Call) -> Response:
+    async def run(call: Call) -> Response:
         target = call.target
         if call.request.method != "POST":
             raise failure.method_not_allowed(target.resource, target.group, call.verb)
@@ -92,7 +93,7 @@ def callers(store: Store, ring: Ring) -> dict[str, Callable[[Request], Any]]:
     return {CALLED: called}
 
 
-async def _named(call: objects.Call) -> tuple[str, str]:
+async def _named(call: Call) -> tuple[str, str]:
     """(member, gate) of the body. Raises `ApiFailure` 400."""
     raw = await bodies.read(call.request)
     body: Any = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else {}

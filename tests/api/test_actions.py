@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from hub.api import bodies, wire
 from hub.api.app import Action
+from hub.api.calls import Call
 from hub.api.discovery import Subresource
-from hub.api.objects import Call
 
 PATH = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/web"
 
