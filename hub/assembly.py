@@ -25,7 +25,7 @@ from argosy.loop import Loop, Wake, run_loops
 from argosy.objects import Manifest
 from argosy.questions import Question
 from argosy.token import JoinToken
-from hub import config, ownagent
+from hub import ownagent
 from hub.api import (
     actions,
     app_actions,
@@ -48,7 +48,7 @@ from hub.core import access, charts, integrity, kubeconfig, oidc, pulls, rbac, s
 from hub.core import settings as argocd
 from hub.core.generators.base import ProviderRequest
 from hub.core.served import table
-from hub.core.types import LOCAL_CLUSTER, Answer
+from hub.core.types import LOCAL_CLUSTER, NAMESPACE, Answer
 from hub.git import credentials
 from hub.git.command import Settings as GitSettings
 from hub.git.mirror import Mirrors
@@ -85,7 +85,7 @@ from hub.providers import table as providers
 from hub.providers.base import Cache
 from hub.render.rendering import Rendering
 from hub.render.sandbox import Sandbox
-from hub.store import backup, departures, grants, resources, seal, sqlite
+from hub.store import backup, bootstrap, departures, grants, seal, sqlite
 from hub.store.base import Change, Tx
 from hub.store.resources import Resources
 
@@ -150,7 +150,7 @@ class Hub:
         )
         sealer = seal.open_sealer(settings.data / "seal.key")
         self.resources = Resources(sealer, self._mint, departures.DELETIONS)
-        await self.store.write(lambda tx: resources.bootstrap(tx, self.resources, self._clock()))
+        await self.store.write(lambda tx: bootstrap.first_objects(tx, self.resources, self._clock()))
         self._build()
         # How objects are marked must be known before anything is rendered.
         await self._read_keys()
@@ -167,7 +167,7 @@ class Hub:
     async def _serve_itself(self) -> None:
         """An agent of the hub's own for the hub's own API. It takes the way of every agent: a token, then its key."""
         program, folder = ownagent.find(), self.settings.own_agent
-        uid = await self.store.write(lambda tx: resources.own_cluster(tx, self.resources, self._clock()))
+        uid = await self.store.write(lambda tx: bootstrap.own_cluster(tx, self.resources, self._clock()))
         folder.mkdir(exist_ok=True, mode=0o700)
         kubeconfig = folder / "kubeconfig"
         host = tls.split_address(self.settings.api)[0]
@@ -452,8 +452,8 @@ class Hub:
 
     async def _read_keys(self) -> None:
         """Takes up repository credentials, known hosts and CAs, and looks again with them."""
-        secrets = await self.world.listed(table.SECRET, config.NAMESPACE)
-        maps = await self.world.listed(table.CONFIG_MAP, config.NAMESPACE)
+        secrets = await self.world.listed(table.SECRET, NAMESPACE)
+        maps = await self.world.listed(table.CONFIG_MAP, NAMESPACE)
         self.mirrors.keyring = credentials.keyring(secrets, maps)
         self._read_chart_keys(secrets, maps)
         await self._read_settings(maps)
@@ -467,7 +467,7 @@ class Hub:
 
     async def _read_policy(self, maps: Sequence[Manifest]) -> None:
         """Takes up who may what; a policy that cannot be read leaves the one before."""
-        projects = await self.world.listed(table.APP_PROJECT, config.NAMESPACE)
+        projects = await self.world.listed(table.APP_PROJECT, NAMESPACE)
         try:
             self._policy = rbac.of_config(_data(maps, rbac.CONFIG_MAP), projects)
         except Invalid as error:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 API = "127.0.0.1:8443"
 LINK = "0.0.0.0:8444"
-NAMESPACE = "argocd"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from argosy.errors import Invalid
 from hub.api import wire
 from hub.api.app import Page, Visit
+from hub.core.types import NAMESPACE
 from hub.core.where import Place
 from hub.store import audit
 from hub.store.base import Store
@@ -39,7 +40,7 @@ class Overviews(Protocol):
 
 def status_page(overviews: Overviews) -> Page:
     async def answer(visit: Visit) -> Response:
-        namespace = visit.request.query_params.get("namespace") or "argocd"
+        namespace = visit.request.query_params.get("namespace") or NAMESPACE
         return wire.json_answer((await overviews.overview(namespace, visit.now)).document())
 
     return Page("/status", "GET", answer)

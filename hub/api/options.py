@@ -5,7 +5,7 @@ As Kubernetes' CreateOptions, UpdateOptions, PatchOptions and DeleteOptions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -40,7 +40,7 @@ def of_write(call: Call, *, apply: bool = False) -> Options:
     if errors:
         raise failure.invalid(kind, "meta.k8s.io", "", errors)
     name = manager if apply else ownership.manager_name(manager, call.request.headers.get("user-agent", ""))
-    return replace(resources.options(name, call.now), validation=validation)
+    return resources.options(name, call.now, validation)
 
 
 @dataclass(frozen=True, slots=True)

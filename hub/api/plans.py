@@ -26,6 +26,7 @@ from hub.core.plans.change import Change
 from hub.core.plans.model import Plan
 from hub.core.served import table
 from hub.core.served.base import Served
+from hub.core.types import NAMESPACE
 from hub.store import audit
 from hub.store.base import Tx
 
@@ -103,13 +104,13 @@ def _writes(change: Change) -> Sequence[Attributes]:
     found = []
     for one in change.written:
         served, metadata = _KINDS[one["kind"]], one["metadata"]
-        place = (metadata.get("namespace") or "argocd", metadata["name"])
+        place = (metadata.get("namespace") or NAMESPACE, metadata["name"])
         found += [_may(verb, served, *place) for verb in ("create", "update")]
     found += [_may("delete", _KINDS[kind], namespace, name) for kind, namespace, name in change.deleted]
     found += [_may("patch", table.CLUSTER, "", one.cluster) for one in change.labels]
     found += [_may("create", table.CLUSTER, "", one.name) for one in change.joins]
     found += [_may("delete", table.CLUSTER, "", name) for name in change.leaves]
-    return found or [_may("update", table.APPLICATION_SET, "argocd", "")]
+    return found or [_may("update", table.APPLICATION_SET, NAMESPACE, "")]
 
 
 def _may(verb: str, served: Served, namespace: str, name: str) -> Attributes:

@@ -16,10 +16,7 @@ from typing import Any
 
 from argosy import yamlio
 from argosy.errors import Invalid, NotFound
-
-NAMESPACE = "argocd"
-"""Where applications live unless a context says otherwise: the namespace that exists from the hub's first
-start."""
+from hub.core.types import NAMESPACE
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from hub.core.template.engine import GoEngine
 from hub.core.template.render import FieldFailed
 from hub.core.types import (
     GENERATION_FAILED,
+    NAMESPACE,
     RENDER_FAILED,
     Answer,
     Complete,
@@ -54,7 +55,7 @@ class Settings:
     """
 
     strict: bool = False
-    control_namespace: str = "argocd"
+    control_namespace: str = NAMESPACE
     new_git_file_globbing: bool = False
     scm_providers: bool = True
     allowed_scm_providers: tuple[str, ...] = ()

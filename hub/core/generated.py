@@ -83,8 +83,15 @@ def controller_of(manifest: Manifest) -> str:
     """The uid of the controlling owner, "" where there is none."""
     for reference in manifest["metadata"].get("ownerReferences") or ():
         if reference.get("controller"):
-            return str(reference["uid"])
+            return str(reference.get("uid") or "")
     return ""
+
+
+def disowned(manifest: Manifest, uid: str) -> Manifest:
+    """The object without the owner of this uid."""
+    metadata = manifest["metadata"]
+    left = [each for each in metadata.get("ownerReferences") or () if each.get("uid") != uid]
+    return {**manifest, "metadata": {**metadata, "ownerReferences": left}}
 
 
 def _joined(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 
 from argosy import yamlio
-
-NAMESPACE = "argocd"
+from hub.core.types import NAMESPACE
 
 
 def text(server: str, ca: bytes, certificate: bytes, key: bytes) -> str:

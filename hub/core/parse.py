@@ -13,6 +13,7 @@ from argosy.errors import Invalid, Problem
 from argosy.objects import Manifest
 from hub.core import kinds
 from hub.core.schema import Struct, check, decode, described
+from hub.core.types import NAMESPACE
 
 MAX_SHOWN = 20
 
@@ -47,7 +48,7 @@ def _listed(problems: list[Problem]) -> str:
     return "; ".join(shown)
 
 
-def application_set(manifest: Any, *, default_namespace: str = "argocd") -> AppSet:
+def application_set(manifest: Any, *, default_namespace: str = NAMESPACE) -> AppSet:
     """Raises `errors.Invalid`, naming every wrong field by its path."""
     decoded = _admit(manifest, "ApplicationSet", kinds.APPLICATION_SET)
     metadata = decoded["metadata"]

@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.core.access import Attributes
-
-HOME = "argocd"
-"""Applications of this namespace are `project/name`, those of others `project/namespace/name`."""
+from hub.core.types import NAMESPACE
 
 _ACTIONS = {
     "get": "get",
@@ -61,8 +59,9 @@ def things(resource: str, manifest: Mapping[str, Any]) -> tuple[str, list[str]]:
 
 
 def _application(name: str, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[str, list[str]]:
-    project, namespace = str(spec.get("project") or "default"), metadata.get("namespace") or HOME
-    return project, [f"{project}/{name}" if namespace == HOME else f"{project}/{namespace}/{name}"]
+    """Of Argo CD's own namespace they are `project/name`, of others `project/namespace/name`."""
+    project, namespace = str(spec.get("project") or "default"), metadata.get("namespace") or NAMESPACE
+    return project, [f"{project}/{name}" if namespace == NAMESPACE else f"{project}/{namespace}/{name}"]
 
 
 def _set(name: str, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> tuple[str, list[str]]:

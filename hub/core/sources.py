@@ -17,12 +17,12 @@ from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core import charts
 from hub.core.tree import Tree
+from hub.core.types import NAMESPACE
 
 DIRECTORY, KUSTOMIZE, HELM, PLUGIN = "directory", "kustomize", "helm", "plugin"
 BLOCKS = (DIRECTORY, KUSTOMIZE, HELM, PLUGIN)
 PREFIXED = "\t"
 """Between a prefix of tags and a revision; Git has it in neither."""
-CONTROL_NAMESPACE = "argocd"
 _OVERRIDES = ".argocd-source"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _REF = re.compile(r"[a-zA-Z0-9_-]+\Z")
@@ -147,7 +147,7 @@ def instance_name(name: str, namespace: str) -> str:
     """The name by which Argo CD tracks an Application: with its namespace when that is not the control
     plane's.
     """
-    return name if namespace in ("", CONTROL_NAMESPACE) else f"{namespace}_{name}"
+    return name if namespace in ("", NAMESPACE) else f"{namespace}_{name}"
 
 
 def environment(application: Manifest, source: Source, commit: str) -> dict[str, str]:

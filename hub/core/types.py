@@ -8,6 +8,8 @@ from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
+NAMESPACE = "argocd"
+"""Where Argo CD's objects live unless they say otherwise, and what exists from the first start."""
 LOCAL_CLUSTER = "in-cluster"
 LOCAL_SERVER = "https://kubernetes.default.svc"
 

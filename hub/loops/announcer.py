@@ -11,7 +11,7 @@ from hub.core.releases import Changed
 from hub.core.rollout.model import Version
 from hub.core.served import table
 from hub.loops.causing import Causing
-from hub.store import deliveries, history, rollouts
+from hub.store import deliveries, events, history, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Tx
 from hub.store.history import Release
@@ -76,8 +76,9 @@ def announce(tx: Tx, resources: Resources, news: News, now: float) -> str:
     resources.create(tx, table.RELEASE, manifest, manager=MANAGER, now=now, uid=news.release)
     _forget_old(tx, resources, owner, number, now)
     shown = ", ".join(sorted({one.revision[:12] for one in changed if one.revision})[:3]) or "no commit"
-    resources.event(
+    events.note(
         tx,
+        resources,
         news.owner,
         kind="Normal",
         reason="Released",

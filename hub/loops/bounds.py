@@ -13,12 +13,11 @@ from hub.core import accounts, projects
 from hub.core.projects import Cluster, Resource
 from hub.core.served import table
 from hub.core.sources import Source
-from hub.core.types import ClusterFacts
+from hub.core.types import NAMESPACE, ClusterFacts
 from hub.loops.kitchen import Packed
 from hub.loops.world import World
 from hub.store import bundles
 from hub.store.base import Change, Store
-from hub.store.resources import NAMESPACE
 
 _KEPT = 4096
 """Bundles whose resources stay known, so that a written project opens none of them again."""

@@ -13,14 +13,13 @@ from hub.core import expand, parse
 from hub.core.expand import Evaluation, Evaluator
 from hub.core.generators.base import Inputs, TreeRequest
 from hub.core.served import table
-from hub.core.types import Complete
+from hub.core.types import NAMESPACE, Complete
 from hub.loops import asking
 from hub.loops.asking import Asked, Provide
 from hub.loops.integrity import Integrity
 from hub.loops.sets import Known
 from hub.loops.trees import Trees
 from hub.loops.world import World
-from hub.store.resources import NAMESPACE
 
 QUICK = 0.003
 """Seconds below which an evaluation is not worth a thread of its own."""

@@ -20,7 +20,7 @@ from hub.core import increment, settings
 from hub.core.expand import Evaluation
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.served import table
-from hub.core.types import VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
+from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
 from hub.loops import sets
 from hub.loops.asking import Provide
 from hub.loops.causing import Trigger
@@ -32,7 +32,7 @@ from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.store import objects
 from hub.store.base import Change, Store, Tx
-from hub.store.resources import NAMESPACE, Resources
+from hub.store.resources import Resources
 
 CONFIRM_AFTER = 1.0
 """Seconds until the second evaluation that confirms a removal."""

@@ -16,14 +16,14 @@ from hub.core.freezes import Orders, Subject
 from hub.core.holds import Holds
 from hub.core.rollout.model import Rollout
 from hub.core.served import table
-from hub.core.types import ClusterFacts
+from hub.core.types import NAMESPACE, ClusterFacts
 from hub.core.windows import Window
 from hub.loops import pruning
 from hub.store import apps, desired, rollouts
 from hub.store import holds as store
 from hub.store.apps import AppState
 from hub.store.base import Tx
-from hub.store.resources import NAMESPACE, Resources
+from hub.store.resources import Resources
 
 HoldsOf = Callable[[Tx, Sequence[str], Rollout | None, float], Holds]
 """(tx, uids of Applications, the rollout that would move them, now) -> who among them may not change now, and why."""

@@ -16,13 +16,13 @@ from argosy.objects import Manifest
 from hub.core import conditions, generated, removals
 from hub.core.expand import Evaluation
 from hub.core.served import table
-from hub.core.types import VALIDATION_FAILED, Answer, Complete, SetProblem
+from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, Complete, SetProblem
 from hub.loops import causing
 from hub.loops.causing import NO_TRIGGER, Trigger
 from hub.store import evaluations, plans
 from hub.store.base import Tx
 from hub.store.objects import Row
-from hub.store.resources import NAMESPACE, Resources
+from hub.store.resources import Resources
 
 MANAGER = "argosy-applicationset"
 REFRESH = "argocd.argoproj.io/application-set-refresh"

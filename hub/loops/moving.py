@@ -14,7 +14,7 @@ from hub.core.rollout import deciding, naming, showing
 from hub.core.rollout.model import ASSIGNED, OUTSIDE, Decision, Member, OnNewRelease, Phase, Rollout, State
 from hub.core.served import table
 from hub.loops.assigning import Assigning
-from hub.store import agents, apps, desired, rollouts
+from hub.store import agents, apps, desired, events, rollouts
 from hub.store.base import Change, Tx
 from hub.store.resources import Resources
 from hub.store.rollouts import Refused, Row
@@ -87,8 +87,8 @@ def tell(tx: Tx, resources: Resources, row: Row, reason: str, message: str, now:
         "metadata": {"name": row.name, "namespace": row.namespace, "uid": rollouts.uid_of(row.rollout.id)},
     }
     kind = "Warning" if reason in _WARNINGS else "Normal"
-    resources.event(
-        tx, about, kind=kind, reason=reason, message=message or reason, now=now, component=MANAGER
+    events.note(
+        tx, resources, about, kind=kind, reason=reason, message=message or reason, now=now, component=MANAGER
     )
 
 
@@ -206,6 +206,13 @@ class Step:
             if member.state is not State.MOVING and why:
                 words += f": {why}"
             kind = "Warning" if member.state in (State.FAILED, State.REVERTING) else "Normal"
-            self.resources.event(
-                self.tx, about, kind=kind, reason=reason, message=words, now=self.now, component=MANAGER
+            events.note(
+                self.tx,
+                self.resources,
+                about,
+                kind=kind,
+                reason=reason,
+                message=words,
+                now=self.now,
+                component=MANAGER,
             )

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from argosy.loop import Wake
 from hub.core import delivery
 from hub.core.delivery import Delivery, Seen
-from hub.store import deliveries
+from hub.store import deliveries, events
 from hub.store.base import Store, Tx
 from hub.store.deliveries import Open
 from hub.store.resources import Resources
@@ -96,8 +96,15 @@ class Recorder:
         for kind, reason, message in delivery.events(
             one.delivery, found, one.revision, one.phase or one.health
         ):
-            self._resources.event(
-                tx, app, kind=kind, reason=reason, message=message, now=now, component=MANAGER
+            events.note(
+                tx,
+                self._resources,
+                app,
+                kind=kind,
+                reason=reason,
+                message=message,
+                now=now,
+                component=MANAGER,
             )
 
     async def _settle(self) -> None:

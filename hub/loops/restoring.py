@@ -20,7 +20,7 @@ from hub.loops import announcer
 from hub.loops.announcer import News
 from hub.loops.assigning import Assigning
 from hub.loops.holding import HoldsOf, no_holds
-from hub.store import apps, bundles, desired, history, rollouts
+from hub.store import apps, bundles, desired, events, history, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Tx
 from hub.store.history import Release
@@ -86,7 +86,7 @@ class Restorer:
             raise Conflict(f"{state.name} may not change now: {held.reason}")
 
     def _tell(self, tx: Tx, app: Manifest, message: str, now: float) -> None:
-        self._resources.event(tx, app, kind="Normal", reason="RolledBack", message=message, now=now)
+        events.note(tx, self._resources, app, kind="Normal", reason="RolledBack", message=message, now=now)
 
 
 def _wanted(known: list[tuple[Release, Changed]], current: Version, release: str) -> Version:

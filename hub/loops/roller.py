@@ -27,7 +27,7 @@ from hub.loops.announcer import News
 from hub.loops.assigning import Assigning
 from hub.loops.holding import HoldsOf, no_holds
 from hub.loops.launching import Launch, PolicyMissing
-from hub.store import apps, desired, history, rollouts
+from hub.store import apps, desired, events, history, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
@@ -264,8 +264,14 @@ class Roller:
         """Nothing new for now."""
         batch.refresh(news)
         message = f"{len(news)} changed applications wait: {why}"
-        self._resources.event(
-            batch.tx, owner, kind="Warning", reason="ReleaseWaits", message=message, now=batch.now
+        events.note(
+            batch.tx,
+            self._resources,
+            owner,
+            kind="Warning",
+            reason="ReleaseWaits",
+            message=message,
+            now=batch.now,
         )
         return {state.app for state in news}
 

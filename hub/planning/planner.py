@@ -26,7 +26,7 @@ from hub.core.plans.compare import Pair, SetOutcome
 from hub.core.plans.model import AppPlan, Plan, RemovalPlan, Written
 from hub.core.served import table
 from hub.core.settings import Settings
-from hub.core.types import ClusterFacts
+from hub.core.types import NAMESPACE, ClusterFacts
 from hub.loops.asking import Fetcher, Provide, TreeOf
 from hub.loops.evaluating import evaluator_of, project_of
 from hub.loops.expander import Expander
@@ -41,7 +41,7 @@ from hub.planning.impact import Ask
 from hub.planning.trees import Merger, PlannedTrees, placed
 from hub.store import plans
 from hub.store.base import Store, Tx
-from hub.store.resources import NAMESPACE, Resources
+from hub.store.resources import Resources
 
 AT_ONCE = 4
 """Sets evaluated at one time for one plan."""

@@ -16,12 +16,12 @@ from hub.core.plans.holds import Rules
 from hub.core.plans.model import AppPlan
 from hub.core.rollout.model import Strategy
 from hub.core.served import table
-from hub.core.types import ClusterFacts
+from hub.core.types import NAMESPACE, ClusterFacts
 from hub.loops import launching
 from hub.loops.launching import PolicyMissing
 from hub.store.base import Tx
 from hub.store.plans import limits
-from hub.store.resources import NAMESPACE, Resources
+from hub.store.resources import Resources
 
 
 def rules(

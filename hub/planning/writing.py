@@ -13,8 +13,9 @@ from hub.core.plans import change as changes
 from hub.core.plans.change import Change
 from hub.core.served import table
 from hub.core.served.base import Served
+from hub.core.types import NAMESPACE
 from hub.store.base import Tx
-from hub.store.resources import NAMESPACE, Resources, options
+from hub.store.resources import Resources, options
 
 MANAGER = "argosy"
 SERVED: Mapping[str, Served] = {

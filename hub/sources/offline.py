@@ -16,9 +16,7 @@ from hub.core.fleet import Fleet
 from hub.core.generators.base import GeneratorFailed, ProviderRequest, Request, TreeRequest, secret_texts
 from hub.core.secret import SECRET_TYPE
 from hub.core.tree import MemoryTree, Tree
-from hub.core.types import Answer, ClusterFacts, Complete, Failed
-
-CONTROL_NAMESPACE = "argocd"
+from hub.core.types import NAMESPACE, Answer, ClusterFacts, Complete, Failed
 
 
 class OfflineSources:
@@ -167,7 +165,7 @@ def cluster_facts(manifest: Any) -> ClusterFacts | None:
         return ClusterFacts(
             name, server, labels, annotations, spec.get("project", ""), metadata.get("uid", "")
         )
-    here = metadata.get("namespace", CONTROL_NAMESPACE) == CONTROL_NAMESPACE
+    here = metadata.get("namespace", NAMESPACE) == NAMESPACE
     if manifest.get("kind") != "Secret" or labels.get(SECRET_TYPE) != "cluster" or not here:
         return None
     try:

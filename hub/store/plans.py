@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from argosy import bundle as bundles_format
 from argosy.objects import Manifest, split_api_version
-from hub.core import clusters, expand, removals, settings
+from hub.core import clusters, expand, generated, removals, settings
 from hub.core.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
+from hub.core.types import NAMESPACE
 from hub.store import apps, bundles, desired, naming, objects
 from hub.store.base import Tx
-from hub.store.resources import NAMESPACE, Resources
+from hub.store.resources import Resources
 
 MANAGER = "argosy-removals"
 SET_DELETED = "the ApplicationSet was deleted"
@@ -260,11 +261,8 @@ def _keep(tx: Tx, resources: Resources, uid: str, removal: Manifest, now: float)
     app = resources.by_uid(tx, uid)
     if app is None or app["metadata"].get("deletionTimestamp"):
         return
+    app = generated.disowned(app, removal["spec"]["owner"]["uid"])
     metadata = dict(app["metadata"])
-    owner = removal["spec"]["owner"]["uid"]
-    metadata["ownerReferences"] = [
-        each for each in metadata.get("ownerReferences") or () if each.get("uid") != owner
-    ]
     notes = metadata.get("annotations") or {}
     metadata["annotations"] = {**notes, removals.KEPT_ANNOTATION: removal["metadata"]["name"]}
     resources.update(tx, table.APPLICATION, {**app, "metadata": metadata}, manager=MANAGER, now=now)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hubapi import READER_TOKEN, STRANGER_TOKEN, Kubectl, RunningApi
 
-from hub.store import audit
+from hub.store import audit, events
 
 
 def application(name: str, **spec: object) -> dict[str, object]:
@@ -186,8 +186,14 @@ def test_describe_shows_fields_and_events(kubectl: Kubectl, namespace: str, api:
     kubectl("apply", "-n", namespace, "-f", "-", stdin=text(application("web")))
     manifest = get(kubectl, namespace, "app", "web")
     api.write(
-        lambda tx: api.resources.event(
-            tx, manifest, kind="Normal", reason="Synced", message="all is well", now=time.time()
+        lambda tx: events.note(
+            tx,
+            api.resources,
+            manifest,
+            kind="Normal",
+            reason="Synced",
+            message="all is well",
+            now=time.time(),
         )
     )
     shown = kubectl("describe", "app", "web", "-n", namespace)

@@ -16,7 +16,7 @@ from hub.api.listing import Lister, Page, restricted, selection
 from hub.api.negotiate import Form
 from hub.api.show import Viewer
 from hub.core.served import table
-from hub.store import resources, seal
+from hub.store import bootstrap, seal
 from hub.store.resources import Resources
 from hub.store.sqlite import SqliteStore, open_store
 
@@ -31,7 +31,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 @pytest.fixture
 async def written(store: SqliteStore, tmp_path: Path) -> Resources:
     found = Resources(seal.open_sealer(tmp_path / "seal.key"))
-    await store.write(lambda tx: resources.bootstrap(tx, found, time.time()))
+    await store.write(lambda tx: bootstrap.first_objects(tx, found, time.time()))
     return found
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from argosy.machinery import write
 from argosy.machinery.failure import ApiFailure
 from hub.core.served import table
-from hub.store import resources, seal, sqlite
+from hub.store import bootstrap, events, seal, sqlite
 from hub.store.base import Change, Tx
 from hub.store.resources import Resources
 
@@ -52,7 +53,7 @@ class World:
 @pytest_asyncio.fixture
 async def world(tmp_path: Path) -> Any:
     world = World(tmp_path)
-    await world.do(lambda tx, kept: resources.bootstrap(tx, kept, NOW))
+    await world.do(lambda tx, kept: bootstrap.first_objects(tx, kept, NOW))
     world.changes.clear()
     yield world
     await world.store.close()
@@ -64,7 +65,7 @@ def create(tx: Tx, kept: Resources, manifest: dict[str, Any] = APP) -> Any:
 
 
 async def test_the_first_objects_are_made_once(world: World) -> None:
-    await world.do(lambda tx, kept: resources.bootstrap(tx, kept, NOW))
+    await world.do(lambda tx, kept: bootstrap.first_objects(tx, kept, NOW))
     assert world.changes == []
     names = await world.do(
         lambda tx, kept: [each["metadata"]["name"] for each in kept.list(tx, table.NAMESPACE)]
@@ -137,7 +138,7 @@ async def test_children_are_left_alone_when_their_owner_is_orphaned_from_them(wo
     }
     child = {**APP, "metadata": {"name": "web", "ownerReferences": [reference]}}
     await world.do(lambda tx, kept: create(tx, kept, child))
-    deletion = resources.write.Deletion("2027-01-15T08:00:00Z", propagation="Orphan")
+    deletion = write.Deletion("2027-01-15T08:00:00Z", propagation="Orphan")
     await world.do(
         lambda tx, kept: kept.remove(tx, table.APPLICATION_SET, "argocd", "all", deletion, now=NOW)
     )
@@ -149,8 +150,8 @@ async def test_the_same_happening_is_counted(world: World) -> None:
     app = await world.do(create)
     for later in (0, 10):
         await world.do(
-            lambda tx, kept, later=later: kept.event(
-                tx, app, kind="Warning", reason="SyncError", message="no", now=NOW + later
+            lambda tx, kept, later=later: events.note(
+                tx, kept, app, kind="Warning", reason="SyncError", message="no", now=NOW + later
             )
         )
     (event,) = await world.do(lambda tx, kept: kept.list(tx, table.EVENT))

@@ -25,7 +25,7 @@ from hub.api import server
 from hub.api.app import Action, Api, Hub
 from hub.ca import authority
 from hub.core import access
-from hub.store import accounts, departures, resources, seal, sqlite
+from hub.store import accounts, bootstrap, departures, resources, seal, sqlite
 from hub.store.base import Tx
 
 T = TypeVar("T")
@@ -141,7 +141,7 @@ class ApiThread:
             (folder / name).write_bytes(content)
 
         def first(tx: Tx) -> None:
-            resources.bootstrap(tx, kept, now)
+            bootstrap.first_objects(tx, kept, now)
             accounts.offer(tx, ADMIN_TOKEN, "ada", [access.ADMINS], now)
             accounts.offer(tx, READER_TOKEN, "ruth", [access.READERS], now)
             accounts.offer(tx, STRANGER_TOKEN, "sam", [], now)

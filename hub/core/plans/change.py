@@ -18,7 +18,7 @@ from argosy.objects import Manifest
 from hub.core import rbac, repos, settings
 from hub.core.fleet import Move
 from hub.core.plans.upload import UploadedTree
-from hub.core.types import ClusterFacts
+from hub.core.types import NAMESPACE, ClusterFacts
 
 GROUP_VERSION = "argoproj.io/v1alpha1"
 KINDS = {
@@ -237,7 +237,7 @@ def _written(value: Any, where: str) -> Manifest:
 
 
 def _config_map(name: str, namespace: str, where: str) -> None:
-    if name not in CONFIG_MAPS or namespace not in ("", "argocd"):
+    if name not in CONFIG_MAPS or namespace not in ("", NAMESPACE):
         raise Invalid(
             f"{where}: found ConfigMap {namespace}/{name}, expected {' or '.join(CONFIG_MAPS)} in argocd"
         )
@@ -257,7 +257,7 @@ def _kind(given: dict[str, Any], where: str) -> str:
 def _deleted(value: Any, where: str) -> tuple[str, str, str]:
     given = _mapping(value, where)
     kind, name = _kind(given, where), _name(given.get("name"), f"{where}.name")
-    namespace = _text(given, "namespace", where) or "argocd"
+    namespace = _text(given, "namespace", where) or NAMESPACE
     if kind == "ConfigMap":
         _config_map(name, namespace, where)
     return kind, namespace, name

@@ -15,7 +15,7 @@ from argosy.differences import Difference
 from argosy.objects import Manifest
 from hub.core import generated, removals
 from hub.core.expand import Evaluation
-from hub.core.types import Complete, Failed, Partial
+from hub.core.types import NAMESPACE, Complete, Failed, Partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Pair:
 
     @property
     def namespace(self) -> str:
-        return str(self.manifest["metadata"].get("namespace") or "argocd")
+        return str(self.manifest["metadata"].get("namespace") or NAMESPACE)
 
     @property
     def key(self) -> tuple[str, str]:
