@@ -1,6 +1,7 @@
 """Puts the hub together: opens what it stands on, connects the loops by wake-ups, starts its two doors.
 
-Nothing is decided here. `Hub` is what `argosy-hub serve` runs, and what the tests of the whole product start.
+Nothing is decided here. `Hub` is what `argosy-hub serve` runs, and what the tests of the whole product start. Who wakes
+whom is `hub.wakes`, where the doors are `hub.doors`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import asyncio
 import contextlib
 import functools
 import os
-import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import structlog
 
 from argosy import tls, token
-from argosy.errors import Invalid
-from argosy.loop import Loop, Wake, run_loops
-from argosy.objects import Manifest
+from argosy.loop import Loop, run_loops
 from argosy.questions import Question
 from argosy.token import JoinToken
-from hub import ownagent
+from hub import doors, ownagent
 from hub.api import (
     actions,
     app_actions,
@@ -40,22 +37,18 @@ from hub.api import (
 from hub.api.app import Api
 from hub.api.app import Hub as ApiHub
 from hub.ca import authority
-from hub.charts import keyring as chart_keys
 from hub.charts.charts import Charts
 from hub.charts.depots import Depots
 from hub.config import HubConfig
-from hub.core import access, charts, integrity, kubeconfig, oidc, pulls, rbac, secret, semver, webhook
-from hub.core import settings as argocd
+from hub.core import charts, integrity, pulls, semver, webhook
 from hub.core.generators.base import ProviderRequest
-from hub.core.served import table
-from hub.core.types import LOCAL_CLUSTER, NAMESPACE, Answer
-from hub.git import credentials
+from hub.core.types import LOCAL_CLUSTER, Answer
 from hub.git.command import Settings as GitSettings
 from hub.git.mirror import Mirrors
 from hub.git.signatures import Signatures
-from hub.link.server import LinkConfig, LinkServer
-from hub.loops import checking
+from hub.link.server import LinkServer
 from hub.loops.bounds import Bounds
+from hub.loops.configurer import Concerned, Configurer
 from hub.loops.expander import Expander
 from hub.loops.gatekeeping import Asker, Doorman
 from hub.loops.holder import Holder
@@ -86,24 +79,15 @@ from hub.providers.base import Cache
 from hub.render.rendering import Rendering
 from hub.render.sandbox import Sandbox
 from hub.store import backup, bootstrap, departures, grants, seal, sqlite
-from hub.store.base import Change, Tx
+from hub.store.base import Tx
 from hub.store.resources import Resources
+from hub.wakes import Hearers, Wakes
 
 PROVIDER_SECONDS = 60.0
 """Within which a provider or plugin must have answered one question."""
 
-PUSH_SECRETS = "argocd-secret"
-"""The Secret where Argo CD keeps what webhooks are signed with (`webhook.github.secret`, ...)."""
-
-EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104  # compared with, not bound
-
 OWN_TOKEN_LIFE = 600.0
 """Seconds in which the hub's own agent must have joined."""
-
-API_CERTIFICATE_LIFE = 825 * 86400.0
-"""A new one is made at every start."""
-
-log = structlog.get_logger("hub")
 
 
 class Hub:
@@ -114,8 +98,7 @@ class Hub:
         self._clock = clock
         self._open = contextlib.AsyncExitStack()
         self._work: asyncio.Task[None] | None = None
-        self._checks_given = False
-        """Whether, since the start, every cluster was given the users' own health checks."""
+        self.wakes = Wakes()
 
     @property
     def api_address(self) -> str:
@@ -128,9 +111,7 @@ class Hub:
     @property
     def host(self) -> str:
         """How agents and clients on other machines reach this hub."""
-        if self.settings.names:
-            return self.settings.names[0]
-        return reachable(tls.split_address(self.settings.link)[0])
+        return doors.host(self.settings)
 
     async def start(self) -> None:
         """Opens and listens. Raises `ArgosyError` where the folder, the database or an address cannot be had."""
@@ -153,12 +134,13 @@ class Hub:
         await self.store.write(lambda tx: bootstrap.first_objects(tx, self.resources, self._clock()))
         self._build()
         # How objects are marked must be known before anything is rendered.
-        await self._read_keys()
+        await self.configurer.run()
         await self.link.start()
         self._open.push_async_callback(self.link.stop)
-        self.api = await server.serve(self._api(), self._api_config())
+        self.api = await server.serve(self._api(), doors.api(settings, self.ca, self._clock()))
         self._open.push_async_callback(self.api.stop)
-        self._write_kubeconfig()
+        name = settings.names[0] if settings.names else doors.reachable(tls.split_address(settings.api)[0])
+        self._write_access(settings.kubeconfig, name, "admin")
         if settings.in_cluster:
             await self._serve_itself()
         self._work = asyncio.create_task(run_loops(self.loops), name="loops")
@@ -171,7 +153,9 @@ class Hub:
         folder.mkdir(exist_ok=True, mode=0o700)
         kubeconfig = folder / "kubeconfig"
         host = tls.split_address(self.settings.api)[0]
-        self._write_access(kubeconfig, host if host not in EVERY_INTERFACE else "127.0.0.1", LOCAL_CLUSTER)
+        self._write_access(
+            kubeconfig, host if host not in doors.EVERY_INTERFACE else "127.0.0.1", LOCAL_CLUSTER
+        )
 
         async def offer() -> str:
             return await self.store.write(lambda tx: self._mint(tx, uid, OWN_TOKEN_LIFE))
@@ -181,7 +165,20 @@ class Hub:
         self._open.push_async_callback(agent.stop)
 
     def _build(self) -> None:
-        settings, store, objects = self.settings, self.store, self.resources
+        self._build_sources()
+        self._build_renders()
+        self._build_rollouts()
+        self._connect()
+        parts = self._planning()
+        self.planner = Planner(parts)
+        self.executor = Executor(parts, self.planner, self.wakes.moved)
+        self.statistics = Statistics(self.store, self.resources, self.settings.groups)
+        self.locator = Locator(self.store, self.trees, self.mirrors)
+        self.link = LinkServer(self.store, self.ca, doors.link(self.settings), clock=self._clock)
+
+    def _build_sources(self) -> None:
+        """What is asked: repositories, charts, hosting services, the programs that render."""
+        settings = self.settings
         patience = GitSettings(list_seconds=settings.git_list, fetch_seconds=settings.git_fetch)
         self.mirrors = Mirrors(settings.mirrors, highest=semver.highest, settings=patience)
         self._open.push_async_callback(self.mirrors.close)
@@ -189,109 +186,102 @@ class Hub:
         sandbox = Sandbox()
         self._open.callback(sandbox.close)
         self.rendering = Rendering(sandbox)
-        self.world = World(store, objects)
+        self.world = World(self.store, self.resources)
         self.charts = Charts(settings.data / "charts")
         self._open.push_async_callback(self.charts.close)
         depots = Depots(self.mirrors, self.charts)
-        self.trees = Trees(depots, store, every=settings.poll, now=self._clock, heard=self._heard)
+        self.trees = Trees(depots, self.store, every=settings.poll, now=self._clock, heard=self.wakes.heard)
         self._open.push_async_callback(self.trees.close)
-        signed = Integrity(self.trees.refs, self.signatures)
-        signed.enabled = integrity.enabled(os.environ.get(integrity.SWITCH, ""))
         self._cache = Cache()
-        self._push_secrets: Mapping[str, str] = {}
-        self._policy = rbac.NOTHING
-        self.identity = Identity(self._clock)
-        self._keys = Loop("keyring", self._read_keys, every=3600)
-        looking = Wake()
-        self.poller = Poller(self.trees, self._moved, looking)
-        self._poll = Loop("poller", self.poller.run, every=max(0.5, min(settings.poll, 10.0)), wake=looking)
-        expanding = Wake()
         self._provided = Provided(self._provide, self._told)
         self._open.push_async_callback(self._provided.close)
+        self.identity = Identity(self._clock)
+
+    def _build_renders(self) -> None:
+        """From what users set and what repositories hold to rendered applications."""
+        store, objects, clock = self.store, self.resources, self._clock
+        self._signed = Integrity(self.trees.refs, self.signatures)
+        self._signed.enabled = integrity.enabled(os.environ.get(integrity.SWITCH, ""))
+        self.kitchen = Kitchen(self.rendering, self.trees.tree)
+        self.configurer = Configurer(
+            store,
+            self.world,
+            Concerned(self.mirrors, self.charts, self.signatures, self.identity, self.kitchen),
+            keys=self._look_at_failed,
+            signers=self._judge_again,
+            rendering=self._render_again,
+            now=clock,
+        )
+        self.poller = Poller(self.trees, self.wakes.moved, self.wakes.poller)
         self.expander = Expander(
             store,
             objects,
             self.world,
             self.trees,
             self._provided.answer,
-            expanding,
-            self._generated,
-            self._clock,
-            signed,
+            self.wakes.expander,
+            self.wakes.renderer.set,
+            clock,
+            self._signed,
         )
-        self._expand = Loop("expander", self.expander.run, every=30, wake=expanding)
-        self.kitchen = Kitchen(self.rendering, self.trees.tree)
         self.renderer = Renderer(
-            store, objects, self.world, self.trees, self.kitchen, self._rendered, self._clock, signed
+            store, objects, self.world, self.trees, self.kitchen, self.wakes.rendered, clock, self._signed
         )
-        self._render = Loop("renderer", self.renderer.run, every=60)
-        parts = self._planning(signed)
-        self.planner = Planner(parts)
-        self.executor = Executor(parts, self.planner, self._moved)
-        self.statistics = Statistics(self.store, self.resources, self.settings.groups)
-        self.locator = Locator(self.store, self.trees, self.mirrors)
+
+    def _build_rollouts(self) -> None:
+        """From rendered applications to what clusters are told, and what is known of it."""
+        store, objects, wakes, clock = self.store, self.resources, self.wakes, self._clock
+        self._renders = Loop("renderer", self.renderer.run, every=60, wake=wakes.renderer)
         known = Holding(objects)
-        rolling = Wake()
         self.roller = Roller(
             store,
             objects,
-            self._clock,
+            clock,
             known.holds,
-            busy=lambda: self._render.record.running,
-            wake=rolling,
+            busy=lambda: self._renders.record.running,
+            wake=wakes.roller,
         )
-        self._roll = Loop("roller", self.roller.run, every=60, wake=rolling)
-        moving = Wake()
-        self.mover = Mover(
-            store, objects, moving, self._clock, ask=Asker(store, objects, self._ask), holds=known.holds
-        )
-        self.restorer = Restorer(objects, self._clock, known.holds)
-        self._move = Loop("mover", self.mover.run, every=60, wake=moving)
-        self.remover = Remover(store, objects, known, self._clock)
-        self._remove = Loop("remover", self.remover.run, every=30)
-        holding = Wake()
-        self.holder = Holder(store, known, holding, self._held_otherwise, self._clock)
-        self._hold = Loop("holder", self.holder.run, every=600, wake=holding)
-        recording = Wake()
-        self.recorder = Recorder(store, objects, self.mirrors.committed, recording, self._clock)
-        self._record = Loop("recorder", self.recorder.run, every=60, wake=recording)
-        sweeper = Sweeper(store, objects, self._tidy, self.trees, self._clock)
-        sweep = Loop("sweeper", sweeper.run, every=3600)
+        asker = Asker(store, objects, self._ask)
+        self.mover = Mover(store, objects, wakes.mover, clock, ask=asker, holds=known.holds)
+        self.restorer = Restorer(objects, clock, known.holds)
+        self.remover = Remover(store, objects, known, clock)
+        self.holder = Holder(store, known, wakes.holder, lambda: self.hearers.held_otherwise(), clock)
+        self.recorder = Recorder(store, objects, self.mirrors.committed, wakes.recorder, clock)
+
+    def _connect(self) -> None:
+        """Puts the loops in the order of a change, and lets them hear of what is committed."""
+        wakes, poll = self.wakes, max(0.5, min(self.settings.poll, 10.0))
+        sweeper = Sweeper(self.store, self.resources, self._tidy, self.trees, self._clock)
         self.loops = [
-            self._keys,
-            self._poll,
-            self._expand,
-            self._render,
-            self._roll,
-            self._move,
-            self._remove,
-            self._hold,
-            self._record,
-            sweep,
+            Loop("keyring", self.configurer.run, every=3600, wake=wakes.configurer),
+            Loop("poller", self.poller.run, every=poll, wake=wakes.poller),
+            Loop("expander", self.expander.run, every=30, wake=wakes.expander),
+            self._renders,
+            Loop("roller", self.roller.run, every=60, wake=wakes.roller),
+            Loop("mover", self.mover.run, every=60, wake=wakes.mover),
+            Loop("remover", self.remover.run, every=30, wake=wakes.remover),
+            Loop("holder", self.holder.run, every=600, wake=wakes.holder),
+            Loop("recorder", self.recorder.run, every=60, wake=wakes.recorder),
+            Loop("sweeper", sweeper.run, every=3600),
         ]
-        self.link = LinkServer(store, self.ca, self._link_config(), clock=self._clock)
-        self._open.callback(store.listen(self._changed))
-        for topic, heard in (
-            ("rollout:", self.mover.written),
-            ("left:", self.mover.left),
-            ("report:", self.mover.reported),
-            ("desired:", self.holder.assigned),
-            ("report:", self.recorder.reported),
-            ("facts:", self._facts_told),
-            ("waiting", lambda topic: self._roll.wake.set()),
-        ):
-            self._open.callback(store.on_touch(topic, heard))
-        self._open.callback(store.on_touch("desired:", self._assigned))
-        self._open.callback(store.on_touch("removed:", self._removed))
-        self._open.callback(store.on_touch("lost:", lambda topic: self._remove.wake.set()))
+        self.hearers = Hearers(
+            wakes,
+            self.world,
+            self.expander,
+            self.renderer,
+            self.roller,
+            self.mover,
+            self.remover,
+            self.holder,
+            self.recorder,
+        )
+        self._open.callback(self.store.listen(self.hearers.changed))
+        for topic, heard in self.hearers.topics():
+            self._open.callback(self.store.on_touch(topic, heard))
 
-    def _facts_told(self, topic: str) -> None:
-        self.renderer.told(topic)
-        self._render.wake.set()
-
-    def _planning(self, signed: Integrity) -> Parts:
+    def _planning(self) -> Parts:
         bounds = Bounds(self.store, self.world)
-        dishes = functools.partial(Dishes, self.store, self.kitchen, self.renderer, bounds, signed)
+        dishes = functools.partial(Dishes, self.store, self.kitchen, self.renderer, bounds, self._signed)
         return Parts(
             self.store,
             self.resources,
@@ -301,7 +291,7 @@ class Hub:
             self._provide,
             self.expander,
             self.renderer,
-            signed,
+            self._signed,
             dishes,
             lambda: self.kitchen.settings,
             self._ask,
@@ -318,7 +308,7 @@ class Hub:
                 version=version("argosy"),
                 on_push=self._on_push,
                 records=lambda: [loop.record for loop in self.loops],
-                policy=lambda: self._policy,
+                policy=lambda: self.configurer.policy,
                 actions=[
                     *actions.cluster_actions(self.store, self.resources),
                     *app_actions.application_actions(self.store, self.resources),
@@ -342,43 +332,6 @@ class Hub:
             )
         )
 
-    def _api_config(self) -> server.Config:
-        """Where the API listens, with a certificate for every name by which it is reached."""
-        settings = self.settings
-        host, port = tls.split_address(settings.api)
-        names = [
-            "localhost",
-            "127.0.0.1",
-            "::1",
-            socket.gethostname(),
-            reachable(host),
-            self.host,
-            *settings.names,
-        ]
-        pair = self.ca.server(names, self._clock(), lifetime=API_CERTIFICATE_LIFE)
-        folder = settings.data / "api"
-        folder.mkdir(exist_ok=True, mode=0o700)
-        for name, content in (
-            ("tls.crt", pair.certificate),
-            ("tls.key", pair.key),
-            ("ca.crt", self.ca.bundle),
-        ):
-            tls.write_private(folder / name, content)
-        return server.Config(host, port, folder / "tls.crt", folder / "tls.key", folder / "ca.crt")
-
-    def _link_config(self) -> LinkConfig:
-        settings = self.settings
-        host, port = tls.split_address(settings.link)
-        return LinkConfig(
-            link=settings.link,
-            enroll=settings.enroll or tls.join_address(host, port + 1 if port else 0),
-            names=(self.host, *settings.names),
-            lifetime=settings.lifetime,
-            beat=settings.beat,
-            grace=settings.grace,
-            version=version("argosy"),
-        )
-
     async def stop(self) -> None:
         """Ends everything in the reverse order of its start. What was answered is on disk."""
         await self._open.aclose()
@@ -389,132 +342,29 @@ class Hub:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._work
 
-    # --- wake-ups -------------------------------------------------------------------------------------------------
-
-    def _changed(self, changes: Sequence[Change]) -> None:
-        self.mover.note(changes)
-        # Of thousands that a commit or a report concerns, mostly only what is shown of them is another.
-        changes = [change for change in changes if not change.composed]
-        changed = self.world.note(changes)
-        if changed & {table.SECRET.resource, table.CONFIG_MAP.resource, table.APP_PROJECT.resource}:
-            self._keys.wake.set()
-        if self.expander.note(changes) or changed - _QUIET:
-            self._expand.wake.set()
-        if self.renderer.note(changes) or table.CLUSTER.resource in changed:
-            self._render.wake.set()
-        if self.holder.note(changes):
-            self._hold.wake.set()
-        if table.ROLLOUT_POLICY.resource in changed:
-            self.roller.again()
-            self._roll.wake.set()
-        gone = any(one.verb == "DELETED" and one.resource == table.CLUSTER.resource for one in changes)
-        if gone:
-            # Nobody is left to be waited for there.
-            self.remover.again()
-        if gone or table.REMOVAL.resource in changed:
-            # Or something was decided.
-            self._remove.wake.set()
-        if changed & {table.REMOVAL.resource, table.CONFIG_MAP.resource}:
-            # Perhaps about a release that prunes much.
-            self._held_otherwise()
-
-    def _heard(self) -> None:
-        self._poll.wake.set()
-        self._moved()
-
-    def _moved(self) -> None:
-        self._expand.wake.set()
-        self._render.wake.set()
-
-    def _generated(self) -> None:
-        self._render.wake.set()
-
-    def _assigned(self, topic: str) -> None:
-        if self.remover.waiting:
-            self._remove.wake.set()
-
-    def _held_otherwise(self) -> None:
-        self.mover.again()
-        self.roller.again()
-        self._roll.wake.set()
-        self.remover.again()
-        self._remove.wake.set()
-
-    def _removed(self, topic: str) -> None:
-        self.remover.heard(topic)
-        self._remove.wake.set()
-
-    def _rendered(self) -> None:
-        self._roll.wake.set()
-        self._remove.wake.set()
-
     # --- what the parts ask of each other -------------------------------------------------------------------------
 
-    async def _read_keys(self) -> None:
-        """Takes up repository credentials, known hosts and CAs, and looks again with them."""
-        secrets = await self.world.listed(table.SECRET, NAMESPACE)
-        maps = await self.world.listed(table.CONFIG_MAP, NAMESPACE)
-        self.mirrors.keyring = credentials.keyring(secrets, maps)
-        self._read_chart_keys(secrets, maps)
-        await self._read_settings(maps)
-        await self._read_policy(maps)
-        self._read_signers(maps)
-        self._read_identity(maps)
-        own = next((item for item in secrets if item["metadata"]["name"] == PUSH_SECRETS), {})
-        self._push_secrets = secret.texts(own)
+    def _look_at_failed(self) -> None:
+        """With other keys a repository may answer that did not."""
         failed = {repo.url for repo in self.trees.in_use() if repo.failed}
         self.poller.ask(failed.__contains__)
 
-    async def _read_policy(self, maps: Sequence[Manifest]) -> None:
-        """Takes up who may what; a policy that cannot be read leaves the one before."""
-        projects = await self.world.listed(table.APP_PROJECT, NAMESPACE)
-        try:
-            self._policy = rbac.of_config(_data(maps, rbac.CONFIG_MAP), projects)
-        except Invalid as error:
-            log.warning("policy not understood", config_map=rbac.CONFIG_MAP, problem=error.message)
+    def _judge_again(self) -> None:
+        self.renderer.again()
+        self.expander.again()
+        self.wakes.moved()
 
-    def _read_identity(self, maps: Sequence[Manifest]) -> None:
-        """Takes up who else vouches for users; what cannot be read leaves the one before."""
-        try:
-            self.identity.use(oidc.of(_data(maps, argocd.CONFIG_MAP), _data(maps, rbac.CONFIG_MAP)))
-        except Invalid as error:
-            log.warning("identity provider not understood", problem=error.message)
-
-    def _read_signers(self, maps: Sequence[Manifest]) -> None:
-        """Takes up whose signatures count at all; everything that was refused or let through is looked at again."""
-        if self.signatures.use(integrity.keyring(_data(maps, integrity.CONFIG_MAP))):
-            self.renderer.again()
-            self.expander.again()
-            self._moved()
+    def _render_again(self) -> None:
+        self.renderer.again()
+        self.wakes.renderer.set()
 
     async def _tidy(self, used: Iterable[str]) -> None:
         await self.mirrors.tidy(url for url in used if not charts.is_address(url))
         await self.charts.tidy(time.time())
 
-    def _read_chart_keys(self, secrets: Sequence[Manifest], maps: Sequence[Manifest]) -> None:
-        found = [
-            {**secret.texts(one), secret.SECRET_TYPE: kind}
-            for one in secrets
-            if (kind := chart_keys.kind_of(one))
-        ]
-        self.charts.keys = chart_keys.keyring(found, _data(maps, chart_keys.TLS_CERTIFICATES))
-
-    async def _read_settings(self, maps: Sequence[Manifest]) -> None:
-        found = argocd.of(_data(maps, argocd.CONFIG_MAP))
-        if not self._checks_given or found.checks != self.kitchen.settings.checks:
-            await checking.give(self.store, found.checks, self._clock())
-            self._checks_given = True
-        if found == self.kitchen.settings:
-            return
-        if found.wrong:
-            log.warning("setting not understood", config_map=argocd.CONFIG_MAP, problem=found.wrong)
-        self.kitchen.settings = found
-        self.renderer.again()
-        self._render.wake.set()
-
     def _on_push(self, headers: Mapping[str, str], body: bytes) -> None:
         """A webhook's delivery. Raises `Forbidden`, `Invalid`."""
-        pushes = webhook.parse(headers, body, self._push_secrets)
+        pushes = webhook.parse(headers, body, self.configurer.push_secrets)
         self.poller.ask(lambda url: any(push.concerns(url) for push in pushes))
         if names := pulls.named(headers, body):
             self._provided.forget(lambda request: pulls.concerns(names, request))
@@ -537,49 +387,6 @@ class Hub:
         enroll = tls.join_address(self.host, self.link.enroll_port)
         return token.encode(JoinToken(enroll, self.link_address, self.ca.fingerprint, secret))
 
-    def _write_kubeconfig(self) -> None:
-        """The administrator's way in."""
-        host = tls.split_address(self.settings.api)[0]
-        name = self.settings.names[0] if self.settings.names else reachable(host)
-        self._write_access(self.settings.kubeconfig, name, "admin")
-
     def _write_access(self, file: Path, host: str, user: str) -> None:
-        """An address and an administrator's client certificate, good for a year from this start."""
-        pair = self.ca.user(user, [access.ADMINS], self._clock())
-        text = kubeconfig.text(
-            f"https://{tls.join_address(host, self.api.port)}", self.ca.bundle, pair.certificate, pair.key
-        )
-        tls.write_private(file, text.encode())
-
-
-_QUIET = {table.APPLICATION.resource, table.EVENT.resource, table.RELEASE.resource, table.JOIN_TOKEN.resource}
-_QUIET |= {
-    table.ROLLOUT.resource,
-    table.ROLLOUT_POLICY.resource,
-    table.FREEZE.resource,
-    table.OVERRIDE.resource,
-}
-_QUIET |= {table.REMOVAL.resource}
-"""Resources whose writes change no set's evaluation by themselves."""
-
-
-def _data(maps: Sequence[Manifest], name: str) -> Mapping[str, str]:
-    """What a ConfigMap holds; nothing where it is not there."""
-    found = next((one for one in maps if one["metadata"]["name"] == name), {})
-    return {
-        str(key).lower() if name == chart_keys.TLS_CERTIFICATES else str(key): str(value)
-        for key, value in (found.get("data") or {}).items()
-    }
-
-
-def reachable(host: str) -> str:
-    """An address that stands for `host` where `host` means every interface: the one of the default route."""
-    if host not in EVERY_INTERFACE:
-        return host
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Connecting a datagram socket sends nothing; it only chooses the route.
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
+        address = tls.join_address(host, self.api.port)
+        doors.write_access(file, self.ca, address, user, self._clock())

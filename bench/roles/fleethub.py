@@ -99,7 +99,7 @@ class Estate:
         self._hub.poller.ask(lambda url: True)
 
     async def _wake(self) -> None:
-        self._hub._expand.wake.set()
+        self._hub.wakes.expander.set()
 
     async def _timed(self, act: Callable[[], Any], cluster: int | None = None) -> dict[str, Any]:
         """CPU and wall seconds from the act until no loop has anything to do."""
