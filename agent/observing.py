@@ -21,7 +21,7 @@ from argosy.kinds import CRD, Gvk, by_name
 from argosy.machinery import kinds as machinery_kinds
 from argosy.machinery import write
 from argosy.machinery.failure import ApiFailure
-from argosy.machinery.kinds import Kind
+from argosy.machinery.kinds import Kind, Place
 from argosy.objects import Manifest
 from argosy.status import Difference, Sync
 
@@ -102,7 +102,7 @@ def _builtin() -> dict[Gvk, Kind]:
 
 def _merged(kind: Kind, live: Manifest, manifest: Manifest) -> Manifest:
     metadata = live["metadata"]
-    place = write.Place(kind, metadata.get("namespace", "") if kind.namespaced else "", metadata["name"])
+    place = Place(kind, metadata.get("namespace", "") if kind.namespaced else "", metadata["name"])
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     out: Manifest = write.apply(place, live, manifest, write.Options(MANAGER, now, force=True)).object
     return out

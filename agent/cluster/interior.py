@@ -84,7 +84,7 @@ class Interior:
         live = self.shelf.get((kind.group, kind.kind), namespace, name)
         if live is None:
             self.check_namespace(kind, namespace, name)
-        return write.apply(write.Place(kind, namespace, name), live, manifest, options)
+        return write.apply(kinds.Place(kind, namespace, name), live, manifest, options)
 
     def create(self, kind: Kind, manifest: Manifest, options: write.Options) -> write.Outcome:
         metadata = manifest.get("metadata") or {}
@@ -93,7 +93,7 @@ class Interior:
         if self.shelf.get((kind.group, kind.kind), namespace, name) is not None:
             raise failure.already_exists(kind.plural, kind.group, name)
         self.check_namespace(kind, namespace, name)
-        return write.create(write.Place(kind, namespace), manifest, options)
+        return write.create(kinds.Place(kind, namespace), manifest, options)
 
     def update(self, kind: Kind, manifest: Manifest, options: write.Options) -> write.Outcome:
         metadata = manifest.get("metadata") or {}
@@ -103,7 +103,7 @@ class Interior:
         if live is None:
             # A server may create it then; whoever replaces an object means the one there was.
             raise failure.conflict(kind.plural, kind.group, name, "the object is gone")
-        return write.update(write.Place(kind, namespace, name), live, manifest, options)
+        return write.update(kinds.Place(kind, namespace, name), live, manifest, options)
 
     def check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         if not kind.namespaced:
@@ -127,7 +127,7 @@ class Interior:
         live = self.shelf.get(key[:2], namespace, name)
         if live is None:
             return False
-        place = write.Place(kind, namespace, name)
+        place = kinds.Place(kind, namespace, name)
         outcome = write.delete(place, live, write.Deletion(self.now(), uid))
         if propagation == "Orphan":
             self._orphan(live["metadata"]["uid"])
@@ -224,7 +224,7 @@ class Interior:
         kind = self.kinds.get(gvk_of(manifest))
         if status is None or kind is None:
             return False
-        place = write.Place(kind, key[2], key[3], "status")
+        place = kinds.Place(kind, key[2], key[3], "status")
         outcome = write.update(place, manifest, {**manifest, "status": status}, self.options(growth.MANAGER))
         if outcome.action != write.UNCHANGED:
             self.shelf.put(key, outcome.object)

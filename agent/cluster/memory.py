@@ -23,7 +23,7 @@ from agent.cluster.shelf import HISTORY, Shelf, Sort
 from argosy import errors
 from argosy.kinds import Gvk, Kinds, gvk_of
 from argosy.machinery import failure, patch, write
-from argosy.machinery.kinds import Kind
+from argosy.machinery.kinds import Kind, Place
 from argosy.objects import Manifest
 
 VERSION = "v1.37.2"
@@ -220,7 +220,7 @@ class MemoryCluster:
         metadata = manifest["metadata"]
         namespace = metadata.get("namespace", "") if kind.namespaced else ""
         live = self.inside.shelf.get((kind.group, kind.kind), namespace, metadata["name"])
-        place = write.Place(kind, namespace, metadata["name"])
+        place = Place(kind, namespace, metadata["name"])
         body = serving.copy(manifest)
         try:
             if live is None:
@@ -245,7 +245,7 @@ class MemoryCluster:
     ) -> Manifest:
         """A JSON merge patch by another field manager. Raises the contract's errors."""
         kind = self.inside.kind(gvk)
-        place = write.Place(kind, namespace if kind.namespaced else "", name, subresource)
+        place = Place(kind, namespace if kind.namespaced else "", name, subresource)
         live = self.inside.shelf.get((gvk.group, gvk.kind), place.namespace, name)
         try:
             outcome = write.patched(

@@ -50,6 +50,16 @@ class Kind:
         return f"{self.kind}List"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request goes: the object's address in the URL. `name` is "" for a create; `subresource` "" or "status"."""
+
+    kind: Kind
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
 def custom(
     group: str,
     version: str,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy.machinery import names, write
-from argosy.machinery.write import Options, Outcome, Place
+from argosy.machinery.kinds import Place
+from argosy.machinery.write import Options, Outcome
 from argosy.objects import Manifest
 
 KEPT = 8

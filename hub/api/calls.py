@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from argosy.machinery import failure
-from argosy.machinery.write import Place
+from argosy.machinery.kinds import Place
 from argosy.objects import Manifest
 from hub.api import negotiate
 from hub.api.guard import Permits

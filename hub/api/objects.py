@@ -12,7 +12,8 @@ from starlette.responses import Response
 from argosy import yamlio
 from argosy.errors import ArgosyError
 from argosy.machinery import failure, patch, write
-from argosy.machinery.write import Outcome, Place
+from argosy.machinery.kinds import Place
+from argosy.machinery.write import Outcome
 from argosy.objects import Manifest
 from hub.api import bodies, negotiate, options, show, wire
 from hub.api.calls import Call

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from argosy.errors import Invalid
 from argosy.machinery import write
 from argosy.machinery.failure import ApiFailure
-from argosy.machinery.write import Place
+from argosy.machinery.kinds import Place
 from argosy.objects import Manifest
 from hub.core.plans import change as changes
 from hub.core.plans.change import Change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argosy.machinery import failure
-from argosy.machinery.write import Place
+from argosy.machinery.kinds import Place
 from argosy.objects import Manifest
 from hub.core.served import table
 from hub.core.served.base import Served

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from argosy.errors import Invalid
 from argosy.machinery import write
+from argosy.machinery.kinds import Place
 from argosy.objects import Manifest
 from hub.core import cause, clusters, hooks, releases, removals, repos
 from hub.core.removals import Plan
@@ -189,7 +190,7 @@ def _swap(tx: Tx, resources: Resources, live: Manifest, old: str, new: str, now:
 def _rewrite(tx: Tx, resources: Resources, new: Manifest, action: str, now: float) -> None:
     """Writes what no client may: under deletion nobody adds a finalizer, or takes the deletion back."""
     served, metadata = _BY_KIND[new["kind"]], new["metadata"]
-    place = write.Place(served.kind, metadata.get("namespace") or "", metadata["name"])
+    place = Place(served.kind, metadata.get("namespace") or "", metadata["name"])
     resources.commit(tx, served, place, lambda _: write.Outcome(new, action), now=now)
 
 

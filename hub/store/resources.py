@@ -16,8 +16,9 @@ from typing import Any
 import orjson
 
 from argosy.machinery import failure, names, write
+from argosy.machinery.kinds import Place
 from argosy.machinery.siblings import Siblings
-from argosy.machinery.write import Options, Outcome, Place
+from argosy.machinery.write import Options, Outcome
 from argosy.objects import Manifest
 from hub.core import generated
 from hub.core.served import cells, table

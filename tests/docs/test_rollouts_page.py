@@ -10,7 +10,7 @@ import pytest
 
 from argosy import yamlio
 from argosy.machinery import write
-from argosy.machinery.write import Place
+from argosy.machinery.kinds import Place
 from hub.core import parse
 from hub.core.rollout import naming, policy
 from hub.core.rollout.model import Phase

@@ -34,7 +34,7 @@ class Model:
         return self._stored(request, live, outcome)
 
     def _outcome(self, request: Request, live: dict[str, Any] | None) -> write.Outcome:
-        place = write.Place(self.kind, self.namespace, request.name, request.subresource)
+        place = kinds.Place(self.kind, self.namespace, request.name, request.subresource)
         options = write.Options(
             request.query.get("fieldManager", ""),
             NOW,

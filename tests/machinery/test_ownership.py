@@ -45,7 +45,7 @@ KIND = kinds.custom(
     },
     status=True,
 )
-PLACE = write.Place(KIND, "default", "one")
+PLACE = kinds.Place(KIND, "default", "one")
 
 
 def thing(**spec: Any) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def test_kubectl_takes_over_what_its_client_side_apply_wrote() -> None:
 
 def test_status_is_owned_through_its_own_subresource() -> None:
     live = applied(None, "a", size=1)
-    status = write.Place(KIND, "default", "one", "status")
+    status = kinds.Place(KIND, "default", "one", "status")
     body = {**thing(size=9), "status": {"phase": "Up"}}
     live = stored(write.apply(status, live, body, options("controller")))
     assert live["status"] == {"phase": "Up"}

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from argosy.machinery import write
 from argosy.machinery.failure import ApiFailure
+from argosy.machinery.kinds import Place
 from argosy.machinery.siblings import Siblings
-from argosy.machinery.write import Options, Outcome, Place
+from argosy.machinery.write import Options, Outcome
 from hub.core.served import table
 
 KIND = table.APPLICATION.kind

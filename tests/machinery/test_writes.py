@@ -33,8 +33,8 @@ KIND = kinds.custom(
     },
     status=True,
 )
-PLACE = write.Place(KIND, "default", "one")
-STATUS = write.Place(KIND, "default", "one", "status")
+PLACE = kinds.Place(KIND, "default", "one")
+STATUS = kinds.Place(KIND, "default", "one", "status")
 MERGE = "application/merge-patch+json"
 
 
@@ -69,7 +69,7 @@ def test_a_new_object_gets_what_the_server_gives() -> None:
 def test_a_name_is_generated() -> None:
     body = thing({"name": "", "generateName": "job-"})
     assert (
-        write.create(write.Place(KIND, "default"), body, options()).object["metadata"]["name"] == "job-abcde"
+        write.create(kinds.Place(KIND, "default"), body, options()).object["metadata"]["name"] == "job-abcde"
     )
     assert len(names.generated("x" * 200, "abcde")) == 63
 
