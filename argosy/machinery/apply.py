@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
-from argosy.machinery import failure, fields, typed
+from argosy.machinery import failure, fields, managed_fields, typed
+from argosy.machinery.conflicts import Conflicts, FieldConflict, refusal
 from argosy.machinery.fields import Fields
+from argosy.machinery.managed_fields import Managed, Manager, Owned, identifier
 from argosy.machinery.schema import Type
 from argosy.objects import Manifest
 
@@ -43,26 +45,6 @@ _STRIPPED: Fields = {
 }
 
 
-class Manager(NamedTuple):
-    """Who wrote, as an entry is found again. `version` is "" for appliers: they keep one entry across versions."""
-
-    name: str
-    operation: str
-    version: str
-    subresource: str
-
-
-class Owned(NamedTuple):
-    """What a manager owns, at which API version, since when (RFC 3339 in seconds; None where it was never said)."""
-
-    version: str
-    fields: Fields
-    time: str | None
-
-
-Managed = dict[Manager, Owned]
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """What a write goes to, as ownership needs to know it."""
@@ -80,122 +62,6 @@ class Target:
     def empty(self) -> Manifest:
         """The object that was not there yet."""
         return {"apiVersion": self.api_version, "kind": self.kind, **self.blank}
-
-
-class FieldConflict(NamedTuple):
-    """A field an apply wants, and who has it."""
-
-    manager: Manager
-    path: fields.Path
-
-
-class Conflicts(Exception):
-    """An apply would take fields from others."""
-
-    def __init__(self, conflicts: list[FieldConflict]) -> None:
-        super().__init__(f"{len(conflicts)} conflicts")
-        self.conflicts = conflicts
-
-
-# --- the form in metadata.managedFields --------------------------------------------------------------------------
-
-
-def decode(entries: Any) -> Managed:
-    """Ownership from `metadata.managedFields`. Raises `ValueError` where an entry is not one."""
-    out: Managed = {}
-    for index, entry in enumerate(entries or ()):
-        operation = entry.get("operation")
-        if operation not in ("Apply", "Update"):
-            raise ValueError("operation must be `Apply` or `Update`")
-        version = entry.get("apiVersion") or ""
-        if not version:
-            raise ValueError("apiVersion must not be empty")
-        if entry.get("fieldsType") != "FieldsV1":
-            raise ValueError(f"missing or invalid fieldsType in managed fields entry {index}")
-        manager = Manager(
-            entry.get("manager") or "",
-            operation,
-            "" if operation == "Apply" else version,
-            entry.get("subresource") or "",
-        )
-        out[manager] = Owned(version, fields.decode(entry.get("fieldsV1") or {}), entry.get("time"))
-    return out
-
-
-def stored(entries: Any) -> Managed:
-    """As `decode`, for entries this module encoded: the sets are taken as they are."""
-    return {
-        Manager(
-            entry.get("manager", ""),
-            entry["operation"],
-            "" if entry["operation"] == "Apply" else entry["apiVersion"],
-            entry.get("subresource", ""),
-        ): Owned(entry["apiVersion"], entry["fieldsV1"], entry.get("time"))
-        for entry in entries or ()
-    }
-
-
-def encode(managed: Managed) -> list[dict[str, Any]]:
-    """The entries in the API's order: operation, time, manager, version, subresource."""
-    ordered = sorted(
-        managed.items(),
-        key=lambda item: (
-            item[0].operation,
-            item[1].time or "",
-            item[0].name,
-            item[1].version,
-            item[0].subresource,
-        ),
-    )
-    out = []
-    for manager, owned in ordered:
-        entry: dict[str, Any] = {
-            "apiVersion": owned.version,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": owned.fields,
-            "manager": manager.name,
-            "operation": manager.operation,
-        }
-        if manager.subresource:
-            entry["subresource"] = manager.subresource
-        if owned.time is not None:
-            entry["time"] = owned.time
-        out.append(entry)
-    return out
-
-
-def manager_name(field_manager: str, user_agent: str) -> str:
-    """Who writes: the `fieldManager` parameter, else the start of the User-Agent (printable, at most 128 bytes)."""
-    if field_manager:
-        return field_manager
-    out = ""
-    for character in user_agent.split("/", 1)[0]:
-        if not character.isprintable():
-            continue
-        if len((out + character).encode()) > 128:
-            break
-        out += character
-    return out
-
-
-def without_managed(manifest: Manifest) -> Manifest:
-    """The object as it is compared: without its own bookkeeping."""
-    metadata = manifest.get("metadata")
-    if not isinstance(metadata, dict) or "managedFields" not in metadata:
-        return manifest
-    slim = dict(metadata)
-    del slim["managedFields"]
-    return {**manifest, "metadata": slim}
-
-
-def with_managed(manifest: Manifest, managed: Managed) -> Manifest:
-    """The object with the bookkeeping in it."""
-    metadata = {
-        name: value for name, value in (manifest.get("metadata") or {}).items() if name != "managedFields"
-    }
-    if managed:
-        metadata["managedFields"] = encode(managed)
-    return {**manifest, "metadata": metadata}
 
 
 # --- the arithmetic of one write ---------------------------------------------------------------------------------
@@ -224,7 +90,7 @@ def _settle(
         if rest:
             out[manager] = owned if rest is owned.fields else owned._replace(fields=rest)
     if conflicts and not force:
-        raise Conflicts(sorted(conflicts, key=lambda each: _identifier(each.manager)))
+        raise Conflicts(sorted(conflicts, key=lambda each: identifier(each.manager)))
     if writer in out and not out[writer].fields:
         del out[writer]
     return out, (removed, modified, added)
@@ -263,7 +129,7 @@ def _capped(managed: Managed) -> Managed:
     updaters = [manager for manager in managed if manager.operation == "Update"]
     if len(updaters) <= MAX_UPDATE_MANAGERS:
         return managed
-    updaters.sort(key=lambda manager: (managed[manager].time or "", _identifier(manager)))
+    updaters.sort(key=lambda manager: (managed[manager].time or "", identifier(manager)))
     out = dict(managed)
     first: dict[str, Manager] = {}
     left = len(updaters)
@@ -282,14 +148,6 @@ def _capped(managed: Managed) -> Managed:
             del out[manager]
         left -= 1
     return out
-
-
-def _identifier(manager: Manager) -> bytes:
-    """The identifier as Go marshals it, for its order."""
-    parts = {"manager": manager.name, "operation": manager.operation, "apiVersion": manager.version}
-    if manager.subresource:
-        parts["subresource"] = manager.subresource
-    return orjson.dumps({name: value for name, value in parts.items() if value})
 
 
 def _pruned(merged: Manifest, managed: Managed, last: Fields, mine: Fields, kind: Type) -> Manifest:
@@ -324,7 +182,7 @@ def track_update(live: Manifest | None, new: Manifest, target: Target, name: str
     """
     before = live or target.empty
     sent = (new.get("metadata") or {}).get("managedFields")
-    slim = without_managed(new)
+    slim = managed_fields.without_managed(new)
     kept = _kept_managed((before.get("metadata") or {}).get("managedFields"))
     if target.subresource:
         managed = kept
@@ -332,22 +190,22 @@ def track_update(live: Manifest | None, new: Manifest, target: Target, name: str
         managed = {}
     else:
         try:
-            managed = decode(sent) or kept
+            managed = managed_fields.decode(sent) or kept
         except (ValueError, AttributeError, TypeError):
             managed = kept
     if not managed and live is not None:
         return slim
     try:
         typed.check(slim, target.type, allow_duplicates=True)
-        managed = _own_update(without_managed(before), slim, target, managed, name, now)
+        managed = _own_update(managed_fields.without_managed(before), slim, target, managed, name, now)
     except typed.TypedError:
-        return with_managed(slim, kept)
-    return with_managed(slim, managed)
+        return managed_fields.with_managed(slim, kept)
+    return managed_fields.with_managed(slim, managed)
 
 
 def _kept_managed(entries: Any) -> Managed:
     try:
-        return stored(entries)
+        return managed_fields.stored(entries)
     except (KeyError, AttributeError, TypeError):
         return {}
 
@@ -374,7 +232,7 @@ def apply(
     try:
         return _apply(live, applied, target, name, now, force, finish)
     except Conflicts as error:
-        raise _conflict_failure(error.conflicts) from error
+        raise refusal(error.conflicts) from error
 
 
 def _apply(
@@ -386,7 +244,7 @@ def _apply(
     force: bool,
     finish: Callable[[Manifest], Manifest],
 ) -> Manifest:
-    before = without_managed(live) if live is not None else target.empty
+    before = managed_fields.without_managed(live) if live is not None else target.empty
     managed = _kept_managed((live.get("metadata") or {}).get("managedFields")) if live is not None else {}
     try:
         typed.check(applied, target.type, allow_duplicates=False)
@@ -440,10 +298,10 @@ def _merged(
         else:
             del managed[writer]
     if new is before or typed.equal(before, new):
-        return with_managed(before, managed)
+        return managed_fields.with_managed(before, managed)
     if writer in managed:
         managed[writer] = managed[writer]._replace(time=now)
-    return with_managed(finish(new), managed)
+    return managed_fields.with_managed(finish(new), managed)
 
 
 def _not_from_client_side_apply(
@@ -499,33 +357,3 @@ def _kind_text(manifest: Manifest) -> str:
 def _object_text(manifest: Manifest) -> str:
     metadata = manifest.get("metadata") or {}
     return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {_kind_text(manifest)}"
-
-
-def _manager_text(manager: Manager) -> str:
-    text = f'"{manager.name}"'
-    if manager.subresource:
-        text += f' with subresource "{manager.subresource}"'
-    return f"{text} using {manager.version}" if manager.operation == "Update" else text
-
-
-def _conflict_failure(conflicts: list[FieldConflict]) -> failure.ApiFailure:
-    causes = [
-        failure.Cause(
-            "FieldManagerConflict",
-            f"conflict with {_manager_text(each.manager)}",
-            fields.path_text(each.path),
-        )
-        for each in conflicts
-    ]
-    if len(conflicts) == 1:
-        message = f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}"
-        return failure.apply_conflict(causes, message)
-    lines = []
-    by_manager: dict[Manager, list[str]] = {}
-    for each in conflicts:
-        by_manager.setdefault(each.manager, []).append(fields.path_text(each.path))
-    for manager in sorted(by_manager, key=_identifier):
-        lines.append(f"conflicts with {_manager_text(manager)}:")
-        lines += [f"- {path}" for path in by_manager[manager]]
-    message = f"Apply failed with {len(conflicts)} conflicts: " + "\n".join(lines)
-    return failure.apply_conflict(causes, message)

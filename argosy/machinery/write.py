@@ -25,7 +25,7 @@ CREATED, UPDATED, UNCHANGED, DELETED = "created", "updated", "unchanged", "delet
 class Options:
     """How a request wants to be handled.
 
-    `manager`: who writes (`ownership.manager_name`). `now`: RFC 3339 in seconds, UTC. `uid`: for an object that comes
+    `manager`: who writes (`managed_fields.manager_name`). `now`: RFC 3339 in seconds, UTC. `uid`: for an object that comes
     into being. `suffix`: five random characters for `generateName`. `validation`: Strict, Warn or Ignore. `strict`:
     what the parser already found strictly wrong (duplicate keys), as `duplicate field "x"`.
     """

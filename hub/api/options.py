@@ -10,8 +10,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from argosy.machinery import apply as ownership
-from argosy.machinery import failure, write
+from argosy.machinery import failure, managed_fields, write
 from argosy.machinery.write import Options
 from hub.api import bodies
 from hub.api.calls import Call
@@ -39,7 +38,9 @@ def of_write(call: Call, *, apply: bool = False) -> Options:
         )
     if errors:
         raise failure.invalid(kind, "meta.k8s.io", "", errors)
-    name = manager if apply else ownership.manager_name(manager, call.request.headers.get("user-agent", ""))
+    name = (
+        manager if apply else managed_fields.manager_name(manager, call.request.headers.get("user-agent", ""))
+    )
     return resources.options(name, call.now, validation)
 
 

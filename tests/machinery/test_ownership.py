@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from argosy.machinery import apply, fields, kinds, typed, write
+from argosy.machinery import apply, fields, kinds, managed_fields, typed, write
 from argosy.machinery.failure import ApiFailure
 
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
@@ -68,7 +68,7 @@ def applied(live: dict[str, Any] | None, manager: str, *, force: bool = False, *
 def owned(live: dict[str, Any], manager: str, operation: str = "Apply") -> fields.Fields:
     return next(
         entry.fields
-        for key, entry in apply.decode(live["metadata"].get("managedFields")).items()
+        for key, entry in managed_fields.decode(live["metadata"].get("managedFields")).items()
         if (key.name, key.operation) == (manager, operation)
     )
 
@@ -229,9 +229,9 @@ def test_an_apply_needs_a_manager() -> None:
 
 
 def test_the_manager_comes_from_the_user_agent_where_none_is_named() -> None:
-    assert apply.manager_name("", "kubectl/v1.37 (linux)") == "kubectl"
-    assert apply.manager_name("", "bad\x07agent") == "badagent"
-    assert len(apply.manager_name("", "x" * 500)) == 128
+    assert managed_fields.manager_name("", "kubectl/v1.37 (linux)") == "kubectl"
+    assert managed_fields.manager_name("", "bad\x07agent") == "badagent"
+    assert len(managed_fields.manager_name("", "x" * 500)) == 128
 
 
 # --- what must hold for all inputs --------------------------------------------------------------------------------
@@ -302,8 +302,8 @@ def test_the_order_of_managers_that_agree_does_not_matter(
     except ApiFailure:
         return
     assert (
-        apply.decode(one["metadata"].get("managedFields")).keys()
-        == apply.decode(other["metadata"].get("managedFields")).keys()
+        managed_fields.decode(one["metadata"].get("managedFields")).keys()
+        == managed_fields.decode(other["metadata"].get("managedFields")).keys()
     )
     assert typed.field_set(one, KIND.type) == typed.field_set(other, KIND.type)
 
