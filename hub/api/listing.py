@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
-import itertools
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -102,6 +102,18 @@ class Page:
         return await asyncio.shield(self._packing)
 
 
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What is left of a list that is read page by page: of which resource and namespace (None for all), as of which
+    version.
+    """
+
+    resource: str
+    namespace: str | None
+    rv: int
+    rows: list[Row]
+
+
 class Lister:
     """Answers lists. `clock` gives Unix seconds.
 
@@ -113,8 +125,7 @@ class Lister:
         self._store = store
         self._viewer = viewer
         self._clock = clock
-        self._snapshots: OrderedDict[str, tuple[int, list[Row]]] = OrderedDict()
-        self._numbers = itertools.count(1)
+        self._snapshots: OrderedDict[str, _Rest] = OrderedDict()
         self._kept = 0
         self._turns = Turns()
         self._last: OrderedDict[Hashable, Page] = OrderedDict()
@@ -162,7 +173,7 @@ class Lister:
     async def _page(self, served: Served, wanted: Selection, query: Mapping[str, str], form: Form) -> Page:
         limit = _limit(query.get("limit", ""))
         token = query.get("continue", "")
-        snapshot = self._resumed(token) if token else None
+        snapshot = self._resumed(token, served, wanted) if token else None
         exact = query.get("resourceVersionMatch") == "Exact"
         least = _version(query.get("resourceVersion", "")) if not token else 0
         now = self._clock()
@@ -175,9 +186,13 @@ class Lister:
                 rv, rows = objects.newest_rv(tx), self._selected(tx, served, wanted)
                 _check_version(least, rv, exact=exact)
             else:
-                rv, rows = snapshot
+                rv, rows = snapshot.rv, snapshot.rows
             rest = rows[limit:] if limit else []
             shown = rows[: limit or None]
+            if snapshot is not None and not wanted.whole:
+                # Whoever has got hold of the token sees what he may see, and no more.
+                read = self._viewer.resources.read
+                shown = [row for row in shown if wanted.matches(read(row))]
             metadata: dict[str, Any] = {"resourceVersion": str(rv)}
             if rest:
                 metadata["continue"] = following
@@ -187,7 +202,7 @@ class Lister:
 
         rv, rest, body = await self._store.read(job)
         if rest:
-            self._keep(following, rv, rest)
+            self._keep(following, _Rest(served.resource, wanted.namespace, rv, rest))
         return Page(body, rv)
 
     def _selected(self, tx: Tx, served: Served, wanted: Selection) -> list[Row]:
@@ -225,19 +240,20 @@ class Lister:
     # --- snapshots ---
 
     def _token(self) -> str:
-        raw = orjson.dumps({"v": "argosy", "page": next(self._numbers)})
+        """One that nobody can guess: what it stands for was read in the name of a user."""
+        raw = orjson.dumps({"v": "argosy", "page": secrets.token_urlsafe(16)})
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
-    def _keep(self, token: str, rv: int, rows: list[Row]) -> None:
-        self._snapshots[token] = (rv, rows)
-        self._kept += _size(rows)
+    def _keep(self, token: str, rest: _Rest) -> None:
+        self._snapshots[token] = rest
+        self._kept += _size(rest.rows)
         while len(self._snapshots) > 1 and (
             len(self._snapshots) > MAX_SNAPSHOTS or self._kept > MAX_SNAPSHOT_BYTES
         ):
-            _, (_, gone) = self._snapshots.popitem(last=False)
-            self._kept -= _size(gone)
+            _, gone = self._snapshots.popitem(last=False)
+            self._kept -= _size(gone.rows)
 
-    def _resumed(self, token: str) -> tuple[int, list[Row]]:
+    def _resumed(self, token: str, served: Served, wanted: Selection) -> _Rest:
         """What is left of a list. The page can be asked for again until newer lists push it out."""
         found = self._snapshots.get(token)
         if found is None:
@@ -246,6 +262,8 @@ class Lister:
             except ValueError:
                 raise failure.bad_request("continue key is not valid") from None
             raise failure.expired(_TOO_OLD)
+        if (found.resource, found.namespace) != (served.resource, wanted.namespace):
+            raise failure.bad_request("continue key is not valid: it is of another list")
         self._snapshots.move_to_end(token)
         return found
 

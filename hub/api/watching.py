@@ -174,9 +174,9 @@ class Watch:
         wanted = self._wanted
         if wanted.namespace is not None and event.namespace != wanted.namespace:
             return None
-        if wanted.fields is not None and not (
-            event.name == wanted.name if wanted.name else wanted.fields(event.read())
-        ):
+        if wanted.name and event.name != wanted.name:
+            return None
+        if wanted.fields is not None and not wanted.fields(event.read()):
             return None
         verb = event.verb
         if wanted.labels is not None:

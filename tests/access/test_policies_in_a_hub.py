@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import hubs
 import pytest
 
-from argosy.errors import ArgosyError, Forbidden
+from argosy.errors import ArgosyError, Forbidden, Invalid
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.cli import kubeconfig
@@ -73,8 +73,9 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
 
 
 async def as_user(hub: Hub, name: str, ask: Callable[[Client], T]) -> T:
+    """Asks by a user's token, with "" as the administrator."""
     access = kubeconfig.resolve(kubeconfig.Choice(kubeconfig=str(hub.settings.kubeconfig)), {}, Path("/"))
-    theirs = dataclasses.replace(access, token=f"secret-{name}", certificate=b"", key=b"")
+    theirs = dataclasses.replace(access, token=f"secret-{name}", certificate=b"", key=b"") if name else access
 
     def call() -> T:
         with contextlib.closing(Client(theirs)) as client:
@@ -161,3 +162,53 @@ async def test_a_policy_with_a_mistake_leaves_the_one_before(hub: Hub) -> None:
     )
     await asyncio.sleep(0.3)
     assert await as_user(hub, "ann", listing(APPS)) == ["pay", "web"]
+
+
+async def test_a_watch_of_one_named_object_shows_nobody_more_than_he_may_see(hub: Hub) -> None:
+    await settled(hub, "ann", listing(APPS))
+    before = (await as_user(hub, "", lambda c: c.listing(APPS.path("argocd"))))["metadata"]["resourceVersion"]
+    for name in ("other", "web"):
+        await hubs.patch(hub, table.APPLICATION, name, {"metadata": {"labels": {"a": "b"}}})
+
+    def told(path: str, query: dict[str, str]) -> Callable[[Client], set[str]]:
+        def watch(client: Client) -> set[str]:
+            asked = {"resourceVersion": before, "timeoutSeconds": "1", **query}
+            return {found["metadata"]["name"] for _, found in client.watch(path, asked)}
+
+        return watch
+
+    # What the administrator was shown from that version on, was there for everybody to be shown.
+    for _ in range(60):
+        if await as_user(hub, "", told(APPS.path("argocd"), {})) >= {"other", "web"}:
+            break
+    for path, query in (
+        (APPS.path("argocd"), {"fieldSelector": "metadata.name=other"}),
+        (APPS.path("argocd", "other"), {}),
+    ):
+        assert await as_user(hub, "", told(path, query)) == {"other"}
+        assert await as_user(hub, "ann", told(path, query)) == set()
+    assert await as_user(hub, "ann", told(APPS.path("argocd", "web"), {})) == {"web"}
+
+
+async def test_the_rest_of_a_list_is_for_whom_it_was_read(hub: Hub) -> None:
+    await settled(hub, "ann", listing(APPS))
+    await hubs.add(hub, table.APPLICATION, app("zoo", "default"))
+    for name in ("first", "second"):
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "argocd"}}
+        await hubs.add(hub, table.SECRET, {**secret, "stringData": {"password": "open sesame"}})
+    secrets, apps = "/api/v1/namespaces/argocd/secrets", APPS.path("argocd")
+
+    def page(path: str, token: str = "") -> Callable[[Client], Manifest]:
+        query = {"limit": "1", **({"continue": token} if token else {})}
+        return lambda client: client.get(path, query)
+
+    async def more(path: str) -> str:
+        return str((await as_user(hub, "", page(path)))["metadata"]["continue"])
+
+    taken = [await more(path) for path in (secrets, apps)]
+    # The token of a list of Secrets leads to no other list, whoever has it.
+    for user in ("ann", ""):
+        with pytest.raises(Invalid, match="of another list"):
+            await as_user(hub, user, page(apps, taken[0]))
+    found = await as_user(hub, "ann", lambda c: c.get(apps, {"continue": taken[1]}))
+    assert [item["metadata"]["name"] for item in found["items"]] == ["pay", "web"]
