@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from agent.cluster.base import PAGE, ClusterApi, KindMissing, NamespaceMissing
+from agent.core import differences as masking
 from agent.core import prepare
 from agent.core.marks import Wanted
 from agent.core.prepare import Prepared
@@ -139,10 +140,12 @@ class Answerer:
             return ObjectChange(key, ADDED).document() | ({} if made else {"error": error.message})
         except ArgosyError as error:
             change = ADDED if live is None else CHANGED
-            return {**ObjectChange(key, change).document(), "error": error.message[:1000]}
+            told = masking.hushed(wanted, error.message)
+            return {**ObjectChange(key, change).document(), "error": told[:1000]}
         if live is None:
             return ObjectChange(key, ADDED).document()
-        found = differences.between(_plain(live), _plain(merged))
+        old, new = (masking.veiled(wanted, _plain(manifest)) for manifest in (live, merged))
+        found = differences.between(old, new)
         return ObjectChange(key, CHANGED, found).document() if found.fields else None
 
     # --- what is there ------------------------------------------------------------------------------------------------

@@ -25,6 +25,20 @@ _NAMES = ("name", "key", "ref", "containerPort", "port", "mountPath", "ip")
 """Fields by which entries of Kubernetes' lists are told apart, in the order in which they are tried."""
 
 
+class Hidden:
+    """Stands in an object for a value that is compared and never shown."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hidden) and self._value == other._value
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field that differs. A value that is not there is None and `has_*` is False; `masked` values are `MASK`."""
@@ -58,7 +72,7 @@ NO_DIFFERENCE = Difference(())
 
 
 def between(before: Manifest, after: Manifest) -> Difference:
-    """What differs between two versions of one object. Secrets' values are masked."""
+    """What differs between two versions of one object. Secrets' values are masked, and so is what is `Hidden` in either."""
     secret = is_secret(before) or is_secret(after)
     if secret:
         before, after = _without_copy(before), _without_copy(after)
@@ -109,15 +123,29 @@ def _masked(found: Field) -> Field:
 
 
 def _shortened(found: Field) -> Field:
-    return Field(
-        found.path, _short(found.before), _short(found.after), found.has_before, found.has_after, found.masked
-    )
+    before, after = _short(found.before), _short(found.after)
+    masked = found.masked or _hides(found.before) or _hides(found.after)
+    return Field(found.path, before, after, found.has_before, found.has_after, masked)
 
 
 def _short(value: Any) -> Any:
     if isinstance(value, str) and len(value) > LONGEST:
         return f"{value[:LONGEST]}… ({len(value)} characters)"
-    return value
+    return _shown(value) if _hides(value) else value
+
+
+def _hides(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_hides, value.values()))
+    return any(map(_hides, value)) if isinstance(value, list) else isinstance(value, Hidden)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shown(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    return MASK if isinstance(value, Hidden) else value
 
 
 def _walk(path: str, before: Any, after: Any) -> Iterator[Field]:

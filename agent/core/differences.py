@@ -19,6 +19,7 @@ from agent.core.contested import Claim
 from agent.core.drift import Ignored
 from agent.core.marks import Seen, Wanted
 from argosy import stages
+from argosy.differences import Hidden
 from argosy.objects import Manifest
 from argosy.status import Difference
 
@@ -77,11 +78,25 @@ def hushed(wanted: Wanted, message: str) -> str:
     return message
 
 
+def veiled(wanted: Wanted, manifest: Manifest) -> Manifest:
+    """A version of the object, wanted or live, in which what must not be seen is only there to be compared. Secrets are as
+    they were: whoever compares them knows what they are.
+    """
+    hidden = (*_named(wanted.manifest), *wanted.sealed)
+    for mask in (*hidden, _LAST_APPLIED) if hidden else ():
+        manifest = fieldpath.each(manifest, mask, Hidden)
+    return manifest
+
+
 def masks(manifest: Manifest) -> tuple[str, ...]:
     """The paths that an object's own annotation and its kind keep from being seen."""
-    named = stages.listed(stages.annotations_of(manifest).get(MASK, ""))
-    own = tuple(_path(text) for text in named)
+    own = _named(manifest)
     return (*_SECRET, *own) if (manifest.get("apiVersion"), manifest.get("kind")) == ("v1", "Secret") else own
+
+
+def _named(manifest: Manifest) -> tuple[str, ...]:
+    named = stages.listed(stages.annotations_of(manifest).get(MASK, ""))
+    return tuple(_path(text) for text in named)
 
 
 def _path(text: str) -> str:
@@ -92,12 +107,17 @@ def _path(text: str) -> str:
 
 
 def _difference(wanted: Wanted, path: str, new: Any, old: Any, manager: str) -> Difference:
-    hidden = any(_below(path, mask) or _below(mask, path) for mask in _masks_of(wanted))
-    return Difference(path, _shown(new, hidden=hidden), _shown(old, hidden=hidden), manager)
+    # What came encrypted is known by its place alone, whichever entry of a list it is in.
+    place = fieldpath.places(path)
+    masked = map(fieldpath.places, _masks_of(wanted))
+    hidden = any(_below(place, mask) or _below(mask, place) for mask in masked)
+    told = hushed(wanted, path) if wanted.sealed else path
+    return Difference(told, _shown(new, hidden=hidden), _shown(old, hidden=hidden), manager)
 
 
 def _masks_of(wanted: Wanted) -> tuple[str, ...]:
-    return (*masks(wanted.manifest), *wanted.sealed)
+    found = (*masks(wanted.manifest), *wanted.sealed)
+    return (*found, _LAST_APPLIED) if found else ()
 
 
 def _below(path: str, mask: str) -> bool:
@@ -154,9 +174,11 @@ def _selector(item: Mapping[str, Any], names: tuple[str, ...]) -> str:
 
 def _hidden(wanted: Wanted) -> set[str]:
     found: set[str] = set()
+    values: list[Any] = []
     for mask in _masks_of(wanted):
-        value = fieldpath.get(wanted.manifest, mask)
-        for text in _texts(value[0]) if value is not None else ():
+        fieldpath.each(wanted.manifest, mask, values.append)
+    for value in values:
+        for text in _texts(value):
             found.add(text)
             found.add(base64.b64encode(text.encode()).decode())
             try:

@@ -8,11 +8,13 @@ changes one.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 _BRACKET = re.compile(r'\[((?:"(?:[^"\\]|\\.)*"|[^\]"])*)\]')
+_POSITION = re.compile(r"\.(\d+)(?=[.\[]|\Z)")
 _PAIR = re.compile(r'([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|[^,]+)')
 
 
@@ -65,6 +67,36 @@ def put(value: Any, path: str, new: Any) -> Any:
             if _selects(bracket.group(1), number, item):
                 return [*value[:number], put(item, path[bracket.end() :], new), *value[number + 1 :]]
     return value
+
+
+def each(value: Any, path: str, change: Callable[[Any], Any]) -> Any:
+    """The value with every field changed that the path leads to: a list of which it names no entry stands for them all.
+
+    An entry may be named as in a JSON pointer, too: `.spec.tokens.0`.
+    """
+    if not path:
+        return change(value)
+    if isinstance(value, list):
+        named = _BRACKET.match(path) or _POSITION.match(path)
+        below = path[named.end() :] if named else path
+        return [
+            each(item, below, change) if named is None or _selects(named.group(1), number, item) else item
+            for number, item in enumerate(value)
+        ]
+    if not path.startswith(".") or not isinstance(value, dict):
+        return value
+    rest = path[1:]
+    return {
+        key: each(item, rest[len(key) :], change)
+        if rest == key or rest.startswith((f"{key}.", f"{key}["))
+        else item
+        for key, item in value.items()
+    }
+
+
+def places(path: str) -> str:
+    """The path without the entries of lists that it names."""
+    return _BRACKET.sub("", path)
 
 
 def _walk(value: Any, path: str, *, drop: bool) -> tuple[Any] | None:

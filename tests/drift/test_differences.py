@@ -13,7 +13,9 @@ from agent.core import differences
 from agent.core.contested import Claim
 from agent.core.marks import Wanted
 from argosy import convert
+from argosy import differences as objects_differences
 from argosy.bundle import Policy
+from argosy.differences import MASK
 from argosy.kinds import Gvk, gvk_of
 from argosy.objects import Manifest, key_of
 from argosy.status import AppStatus, Difference
@@ -94,6 +96,51 @@ def test_what_came_encrypted_is_masked_whatever_its_kind() -> None:
     new, old = config_map("a", token=CANARY), config_map("a", token="x")
     (found,) = differences.between(wanted(new, ".data.token"), old, new)
     assert CANARY not in str(found)
+
+
+def users(*pairs: tuple[str, str]) -> Manifest:
+    """An object of a list, whose entries SOPS does not tell apart: a leaf's place is the names on its way alone."""
+    people = [{"name": name, "password": password} for name, password in pairs]
+    metadata = {"name": "db", "namespace": "shop"}
+    return {"apiVersion": "db.dev/v1", "kind": "Database", "metadata": metadata, "spec": {"users": people}}
+
+
+def test_what_came_encrypted_in_entries_of_lists_is_masked() -> None:
+    new, old = users(("ann", "x-secret"), ("bob", CANARY)), users(("ann", "x-secret"), ("bob", "old-secret"))
+    ours = wanted(new, ".spec.users.password")
+    (found,) = differences.between(ours, old, new)
+    assert found == Difference('.spec.users[name="bob"].password', "***", "***")
+    (claimed,) = differences.of_claims(ours, old, [Claim("them", '.spec.users[name="bob"].password')])
+    assert claimed == Difference('.spec.users[name="bob"].password', "***", "***", "them")
+    assert differences.hushed(ours, f"what is {CANARY}?") == "what is ***?"
+    # Where the names themselves came encrypted, they are no part of a path either.
+    ours = wanted(new, ".spec.users.name", ".spec.users.password")
+    for found in differences.between(ours, users(("ann", "x-secret")), users(("secret-name", "y"))):
+        assert found.desired in ("***", "")
+        assert found.live in ("***", "")
+
+
+@pytest.mark.parametrize(
+    "mask", ["/spec/users/1/password", ".spec.users.password", '.spec.users[name="bob"].password']
+)
+def test_what_must_not_be_seen_is_compared_all_the_same(mask: str) -> None:
+    new = annotated(users(("ann", "1"), ("bob", CANARY)), **{"argosy.dev/mask": mask})
+    old = annotated(users(("ann", "1"), ("bob", "old-secret")), **{"argosy.dev/mask": mask})
+    ours = wanted(new)
+    assert (
+        objects_differences.between(differences.veiled(ours, new), differences.veiled(ours, new)).fields == ()
+    )
+    veiled = objects_differences.between(differences.veiled(ours, old), differences.veiled(ours, new))
+    (field,) = veiled.fields
+    assert (field.path, field.before, field.after) == ("spec.users[name=bob].password", MASK, MASK)
+    assert field.masked
+    # Nor is it seen in the whole that came or went.
+    gone = {**old, "spec": {}}
+    (field,) = objects_differences.between(
+        differences.veiled(ours, gone), differences.veiled(ours, new)
+    ).fields
+    assert CANARY not in orjson.dumps(field.document()).decode()
+    assert field.masked
 
 
 def test_a_servers_message_is_told_without_the_values() -> None:

@@ -16,12 +16,16 @@ import sopsfile
 from passes import AUTO, CONFIG_MAP, World, annotated, config_map
 from sopsfile import Keys
 
+from agent.answering import Answerer
 from agent.core.localpolicy import LocalPolicy, Rule
 from agent.sops.keys import KeyRing
 from argosy import objects, sealed
 from argosy.bundle import Policy
+from argosy.differences import MASK
+from argosy.errors import Invalid, NotFound
 from argosy.kinds import Gvk
 from argosy.objects import Manifest
+from argosy.questions import Kind, Question
 from argosy.status import Sync
 
 SECRET = Gvk("", "v1", "Secret")
@@ -213,6 +217,36 @@ async def test_an_encrypted_object_is_applied_in_clear_and_drift_of_it_is_healed
     assert live is not None
     assert base64.b64decode(live["data"]["password"]).decode() == CANARY
     assert CANARY not in str(done.status)
+
+
+async def test_what_came_encrypted_is_no_part_of_an_answer_to_the_hub(world: World, tmp_path: Path) -> None:
+    keys = Keys(tmp_path / "keys")
+    world.keys = KeyRing(keys.folder)
+    await world.restart()
+    (secret,) = sopsfile.sealed([config_map("a", token=CANARY)], lambda key: {"age": [keys.wrap(key)]})
+    wanted = world.assignment(secret)
+    await world.sync(wanted)
+
+    async def nothing(digest: str) -> bytes:
+        raise NotFound(digest)
+
+    asking = Answerer(world.cluster, world.syncer, world.load, nothing)
+    question = Question(Kind.DIFF, wanted.id)
+    assert await asking.answer(question) == {"objects": []}
+
+    world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"token": "somebody else's secret"}})
+    (found,) = (await asking.answer(question))["objects"]
+    data = [field for field in found["fields"] if field["path"].startswith("data")]
+    assert data == [{"path": "data.token", "before": MASK, "after": MASK, "masked": True}]
+    assert CANARY not in str(found)
+    assert "somebody else's secret" not in str(found)
+
+    async def refusing(*_: Any, **__: Any) -> Manifest:
+        raise Invalid(f'data.token: Invalid value: "{CANARY}"')
+
+    world.cluster.apply = refusing  # type: ignore[method-assign]
+    (found,) = (await asking.answer(question))["objects"]
+    assert found["error"] == 'data.token: Invalid value: "***"'
 
 
 @pytest.mark.parametrize("harm", ["key", "mac"])
