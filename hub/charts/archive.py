@@ -7,6 +7,7 @@ import io
 import posixpath
 import tarfile
 import zlib
+from collections.abc import Iterator
 
 from argosy.errors import Invalid
 from hub.core.tree import MemoryTree, Tree
@@ -55,12 +56,17 @@ def _inflated(archive: bytes, what: str) -> bytes:
 def _unpacked(data: bytes, what: str) -> tuple[dict[str, bytes], set[str]]:
     files: dict[str, bytes] = {}
     links: set[str] = set()
+    size = 0
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
             for count, member in enumerate(tar):
                 if count >= MAX_FILES:
                     raise Invalid(f"{what}: the archive holds more than {MAX_FILES} files")
                 path = _path(member.name, what)
+                # A sparse file is as large as it says, whatever there is of it in the archive.
+                size += member.size
+                if size > MAX_UNPACKED:
+                    raise Invalid(f"{what}: the archive holds more than {MAX_UNPACKED} bytes")
                 if member.issym():
                     _path(posixpath.join(posixpath.dirname(path), member.linkname), what)
                     links.add(path)
@@ -76,10 +82,16 @@ def _unpacked(data: bytes, what: str) -> tuple[dict[str, bytes], set[str]]:
     except (tarfile.TarError, EOFError, OSError, ValueError, OverflowError) as error:
         raise Invalid(f"{what}: damaged archive: {error}") from None
     files.pop(".", None)
-    for path in links:
-        if any(other.startswith(f"{path}/") for other in files):
-            raise Invalid(f"{what}: the archive writes through the symbolic link {path}")
+    for path in files if links else ():
+        if through := next((above for above in _above(path) if above in links), ""):
+            raise Invalid(f"{what}: the archive writes through the symbolic link {through}")
     return files, links
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders that a path lies in."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _path(name: str, what: str) -> str:

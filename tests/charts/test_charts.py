@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -248,6 +250,20 @@ class TestArchives:
         with pytest.raises(Invalid, match="more than 10 files"):
             self.unpacked(archive({f"web/{at}": "" for at in range(20)}))
 
+    def test_a_file_of_holes_counts_as_large_as_it_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(archives, "MAX_UNPACKED", 1024 * 1024)
+        member = tarfile.TarInfo("web/values.yaml")
+        member.type = tarfile.GNUTYPE_SPARSE
+        header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+        header[483:495] = b"%011o\0" % (50 * 1024 * 1024)
+        header[148:156] = b" " * 8
+        header[148:156] = b"%06o\0 " % sum(header)
+        data = bytes(header) + tarfile.NUL * 2 * tarfile.BLOCKSIZE
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            assert [one.size for one in tar] == [50 * 1024 * 1024]
+        with pytest.raises(Invalid, match="more than 1048576 bytes"):
+            self.unpacked(gzip.compress(data))
+
     @pytest.mark.parametrize("data", [b"", b"nonsense", packed()[:-20], packed()[:100]])
     def test_what_is_no_archive(self, data: bytes) -> None:
         with pytest.raises(Invalid, match=r"damaged archive|no chart"):
@@ -297,6 +313,7 @@ class TestKeyring:
             ("https://x.io/team/git", "long"),
             ("x.io/team/web", "oci"),
             ("y.io/team/web", ""),
+            ("https://x.io.thief.net/a", ""),
         ):
             assert found.of(url).username == name, url
 
