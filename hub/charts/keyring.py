@@ -9,6 +9,7 @@ from typing import Any
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
+from hub.core import repos
 from hub.core.secret import SECRET_TYPE
 
 TLS_CERTIFICATES = "argocd-tls-certs-cm"
@@ -53,7 +54,7 @@ class Keyring:
             above = above.rpartition("/")[0]
             own = self.repositories.get(above)
         if own is None or not own.opens:
-            below = [(prefix, each) for prefix, each in self.prefixes if wanted.startswith(prefix)]
+            below = [(prefix, each) for prefix, each in self.prefixes if repos.begins(wanted, prefix)]
             if below:
                 own = max(below, key=lambda pair: len(pair[0]))[1]
         found = own or Credentials()

@@ -165,7 +165,7 @@ class Keyring:
         held = own
         if held is None or not _opens(held):
             wanted = _prefix(url)
-            below = [(prefix, each) for prefix, each in self.prefixes if wanted.startswith(prefix)]
+            below = [(prefix, each) for prefix, each in self.prefixes if repos.begins(wanted, prefix)]
             if below:
                 held = max(below, key=lambda pair: len(pair[0]))[1]
         host = repos.parse(url).host

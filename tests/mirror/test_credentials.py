@@ -139,6 +139,26 @@ def test_the_longest_prefix_wins_and_a_repositorys_own_secret_beats_it() -> None
     assert keys.access("ssh://git@git.example.com/team/x").credentials.ssh_private_key == "KEY"
 
 
+@pytest.mark.parametrize(
+    ("prefix", "url", "opens"),
+    [
+        ("https://git.example.com", "https://git.example.com/a", True),
+        ("https://git.example.com", "https://git.example.com:8443/a", True),
+        ("https://git.example.com", "https://git.example.com.thief.net/a", False),
+        ("https://git.example.com", "https://git.example.community/a", False),
+        ("https://git.example.com", "https://git.example.com:x@thief.net/a", False),
+        ("https://git.example.com/team-", "https://git.example.com/team-a/b", True),
+        ("git@git.example.com", "git@git.example.com:a/b", True),
+        ("git@git.example.com", "git@git.example.com.thief.net:a/b", False),
+    ],
+)
+def test_a_prefix_without_a_path_opens_its_host_and_no_longer_name(
+    prefix: str, url: str, *, opens: bool
+) -> None:
+    keys = keyring([secret("repo-creds", url=prefix, username="me")])
+    assert keys.access(url).credentials.username == ("me" if opens else "")
+
+
 def test_what_is_not_supported_is_refused_by_name(tmp_path: Path) -> None:
     access = keyring([secret("repository", url="https://g.example.com/a", githubAppID="1")]).access(
         "https://g.example.com/a"
