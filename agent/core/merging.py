@@ -15,7 +15,7 @@ import orjson
 from agent.core import fieldpath
 from argosy import objects
 from argosy.kinds import Gvk, gvk_of
-from argosy.machinery import fields, kinds, schema, typed
+from argosy.machinery import fields, kinds, schema, typed, typed_compare, typed_merge
 from argosy.machinery.apply import LAST_APPLIED
 from argosy.machinery.fields import Fields
 from argosy.machinery.schema import Type
@@ -58,7 +58,7 @@ def merged(live: Manifest, wanted: Manifest, *, remember: bool = True, record: b
     if before is not None:
         gone = fields.difference(typed.field_set(_content(before), shape), typed.field_set(target, shape))
         out = typed.remove(out, gone, shape) or {}
-    out = typed.merge(out, target, shape)
+    out = typed_merge.merge(out, target, shape)
     metadata = {**out["metadata"], **_kept(live)}
     return {**out, "metadata": metadata}
 
@@ -80,7 +80,7 @@ def yielded(live: Manifest, new: Manifest, managers: Collection[str]) -> Manifes
             owned = fields.union(owned, fields.decode(entry["fieldsV1"]))
     if not owned:
         return new
-    _, modified, _ = typed.compare(_content(live), _content(new), _shape(gvk_of(new)))
+    _, modified, _ = typed_compare.compare(_content(live), _content(new), _shape(gvk_of(new)))
     for path in fields.paths(fields.intersection(modified, owned)):
         field = fields.path_text(path)
         if (value := fieldpath.get(live, field)) is not None:

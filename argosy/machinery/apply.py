@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from argosy.machinery import failure, fields, managed_fields, typed
+from argosy.machinery import failure, fields, managed_fields, typed, typed_compare, typed_merge
 from argosy.machinery.conflicts import Conflicts, FieldConflict, refusal
 from argosy.machinery.fields import Fields
 from argosy.machinery.managed_fields import Managed, Manager, Owned, identifier
@@ -69,9 +69,9 @@ class Target:
 
 def _settle(
     live: Manifest, new: Manifest, target: Target, managed: Managed, writer: Manager, *, force: bool
-) -> tuple[Managed, typed.Change]:
+) -> tuple[Managed, typed_compare.Change]:
     """Takes from all others what this write changes or removes. Raises `Conflicts` unless forced."""
-    removed, modified, added = typed.compare(live, new, target.type)
+    removed, modified, added = typed_compare.compare(live, new, target.type)
     if target.ignored:
         removed, modified, added = (
             fields.without_below(each, target.ignored) for each in (removed, modified, added)
@@ -281,7 +281,7 @@ def _merged(
     writer = Manager(name or "unknown", "Apply", "", target.subresource)
     managed = _reconciled(managed, target)
     try:
-        merged = typed.merge(before, applied, target.type)
+        merged = typed_merge.merge(before, applied, target.type)
     except typed.TypedError as error:
         raise failure.unclassified(f"failed to merge config: {error}") from error
     mine = typed.field_set(applied, target.type)
@@ -319,7 +319,7 @@ def _last_applied_fields(before: Manifest, target: Target) -> Fields:
         if not isinstance(last, dict) or last.get("apiVersion") != target.api_version:
             return {}
         typed.check(last, target.type, allow_duplicates=False)
-        removed, modified, added = typed.compare(last, before, target.type)
+        removed, modified, added = typed_compare.compare(last, before, target.type)
     except (orjson.JSONDecodeError, typed.TypedError):
         return {}
     owned = typed.field_set(last, target.type)

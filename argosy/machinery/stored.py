@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from argosy.machinery import apply as ownership
-from argosy.machinery import defaults, failure, names, rules, structural, typed
+from argosy.machinery import births, failure, names, rules, structural, typed
 from argosy.machinery.failure import FieldError
 from argosy.machinery.fields import Fields
 from argosy.machinery.kinds import Kind, Place
@@ -54,7 +54,7 @@ def born(kind: Kind, new: Manifest, uid: str, now: str) -> Manifest:
         out.pop("status", None)
         if "status" in kind.blank:
             out["status"] = kind.blank["status"]
-    out = defaults.at_birth(kind.api_version, kind.kind, out)
+    out = births.at_birth(kind.api_version, kind.kind, out)
     errors = _metadata_errors(kind, metadata, create=True)
     if kind.structural is not None:
         errors += structural.validate(out, kind.structural)
@@ -86,7 +86,7 @@ def changed(place: Place, live: Manifest, new: Manifest) -> Manifest:
     new = {**new, "metadata": _kept_metadata(place, before, metadata)}
     new = _kept_parts(place, live, new)
     if kind.structural is None and not place.subresource:
-        new = defaults.on_change(kind.api_version, kind.kind, live, new)
+        new = births.on_change(kind.api_version, kind.kind, live, new)
     if place.subresource != "status":
         new = _with_generation(kind, live, new)
     errors = _change_errors(kind, before, new["metadata"])

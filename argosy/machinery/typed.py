@@ -1,4 +1,4 @@
-"""Values seen through a type: which fields they hold, how two of them differ, merge and lose fields.
+"""Values seen through a type: whether they fit, which fields they hold, and what is left without some of these.
 
 The rules are structured-merge-diff v6's (`typed` package), since ownership in `managedFields` is only comparable
 with a real API server's when every corner is the same: nulls, empty maps and lists, duplicate list keys, values of
@@ -25,9 +25,6 @@ class _Absent:
 
 ABSENT: Any = _Absent()
 
-DUPLICATE = None
-"""What stands for items of an associative list that share one key: they are not merged."""
-
 
 class TypedError(ValueError):
     """A value does not fit its type. `str(error)` is the message a real API server gives, path first."""
@@ -36,7 +33,7 @@ class TypedError(ValueError):
 # --- keys of list items -------------------------------------------------------------------------------------------
 
 
-def _element(kind: Type, item: Any) -> str:
+def element_of(kind: Type, item: Any) -> str:
     """The path element of an item in an associative list. Raises `TypedError`."""
     if kind.keys:
         if item is None:
@@ -90,7 +87,7 @@ def _validate(value: Any, kind: Type, path: str, found: list[tuple[str, str]], d
         return
     form = kind.handled_as(kind.form(value))
     if form == SCALAR:
-        problem = _scalar_problem(kind, value)
+        problem = scalar_problem(kind, value)
         if problem:
             found.append((path, problem))
     elif form == MAP:
@@ -125,7 +122,7 @@ def _validate_list(value: Any, kind: Type, path: str, found: list[tuple[str, str
             step = f"[{index}]"
         else:
             try:
-                element = _element(kind, item)
+                element = element_of(kind, item)
             except TypedError as error:
                 found.append((path, f"element {index}: {error}"))
                 return
@@ -136,7 +133,8 @@ def _validate_list(value: Any, kind: Type, path: str, found: list[tuple[str, str
         _validate(item, item_type, path + step, found, duplicates)
 
 
-def _scalar_problem(kind: Type, value: Any) -> str:
+def scalar_problem(kind: Type, value: Any) -> str:
+    """Why a value is no scalar of the type, as a real API server says it; "" where it is one, or null."""
     if value is None or value is ABSENT:
         return ""
     is_bool = isinstance(value, bool)
@@ -152,6 +150,11 @@ def _scalar_problem(kind: Type, value: Any) -> str:
     if kind.scalar == "boolean":
         return "" if is_bool else f"expected boolean, got {_shown(value)}"
     return "" if isinstance(value, str | int | float) else f"expected any scalar, got {_shown(value)}"
+
+
+def misfits(kind: Type, value: Any) -> bool:
+    """Whether there is a value, and it is no scalar of the type."""
+    return value is not ABSENT and bool(scalar_problem(kind, value))
 
 
 def _go_type(value: Any) -> str:
@@ -234,7 +237,7 @@ def _list_fields(value: list[Any], kind: Type) -> Fields:
     assert item_type is not None
     for item in value:
         try:
-            element = _element(kind, item)
+            element = element_of(kind, item)
         except TypedError:
             continue
         if element in seen:
@@ -244,134 +247,6 @@ def _list_fields(value: list[Any], kind: Type) -> Fields:
         below, _ = _field_node(item, item_type)
         out[element] = {".": {}, **below} if below else {}
     return out
-
-
-# --- comparing ----------------------------------------------------------------------------------------------------
-
-Change = tuple[Fields, Fields, Fields]
-"""(removed, modified, added) fields."""
-
-
-def compare(left: Any, right: Any, kind: Type) -> Change:
-    """What has to change to come from left to right. The three sets are disjoint."""
-    out: Change = ({}, {}, {})
-    if left is not right:
-        _compare(left, right, kind, out)
-    return out
-
-
-REMOVED, MODIFIED, ADDED = 0, 1, 2
-
-
-def _compare(left: Any, right: Any, kind: Type, out: Change) -> int | None:
-    """Fills `out` with what differs below this path; answers in which set the path itself belongs, if in any."""
-    left_form = ANY if left is ABSENT else kind.form(left)
-    right_form = ANY if right is ABSENT else kind.form(right)
-    if right is ABSENT:
-        leaf, verdict = _compare_as(kind.handled_as(left_form), left, right, kind, out)
-    elif left is ABSENT or left_form == right_form:
-        leaf, verdict = _compare_as(kind.handled_as(right_form), left, right, kind, out)
-    else:
-        _, before = _compare_as(kind.handled_as(left_form), left, right, kind, out)
-        leaf, verdict = _compare_as(kind.handled_as(right_form), left, right, kind, out)
-        verdict = before if verdict is None else verdict
-    if leaf:
-        return verdict
-    if left is ABSENT:
-        return ADDED
-    return REMOVED if right is ABSENT else verdict
-
-
-def _leaf_verdict(left: Any, right: Any) -> int | None:
-    if left is ABSENT:
-        return ADDED
-    if right is ABSENT:
-        return REMOVED
-    return None if equal(left, right) else MODIFIED
-
-
-def _compare_as(form: int, left: Any, right: Any, kind: Type, out: Change) -> tuple[bool, int | None]:
-    if form == SCALAR:
-        if _misfits(kind, left) and _misfits(kind, right):
-            raise TypedError(_scalar_problem(kind, left))
-        return True, _leaf_verdict(left, right)
-    if form == LIST:
-        lefts = left if isinstance(left, list) else None
-        rights = right if isinstance(right, list) else None
-        if kind.keys is None or (not lefts and not rights):
-            return True, _leaf_verdict(left, right)
-        _compare_items(lefts or [], rights or [], kind, out)
-        return False, None
-    left_map = left if isinstance(left, dict) else None
-    right_map = right if isinstance(right, dict) else None
-    if kind.atomic or (not left_map and not right_map):
-        return True, _leaf_verdict(left, right)
-    _compare_maps(left_map or {}, right_map or {}, kind, out)
-    return False, None
-
-
-def _misfits(kind: Type, value: Any) -> bool:
-    return value is not ABSENT and bool(_scalar_problem(kind, value))
-
-
-def _compare_maps(left: dict[str, Any], right: dict[str, Any], kind: Type, out: Change) -> None:
-    for name, mine in left.items():
-        other = right.get(name, ABSENT)
-        if mine is not other:
-            _compare_child("f:" + name, mine, other, kind.fields.get(name, kind.element), out)
-    for name, other in right.items():
-        if name not in left:
-            _compare_child("f:" + name, ABSENT, other, kind.fields.get(name, kind.element), out)
-
-
-def _compare_child(element: str, left: Any, right: Any, kind: Type | None, out: Change) -> None:
-    if kind is None:
-        raise TypedError(f"{fields.path_text((element,))}: field not declared in schema")
-    below: Change = ({}, {}, {})
-    verdict = _compare(left, right, kind, below)
-    for index in (REMOVED, MODIFIED, ADDED):
-        children = below[index]
-        if index == verdict:
-            out[index][element] = {".": {}, **children} if children else {}
-        elif children:
-            out[index][element] = children
-
-
-def _grouped(items: list[Any], kind: Type) -> dict[str, list[Any]]:
-    out: dict[str, list[Any]] = {}
-    for index, item in enumerate(items):
-        try:
-            element = _element(kind, item)
-        except TypedError as error:
-            raise TypedError(f"element {index}: {error}") from error
-        out.setdefault(element, []).append(item)
-    return out
-
-
-def _compare_items(left: list[Any], right: list[Any], kind: Type, out: Change) -> None:
-    lefts, rights = _grouped(left, kind), _grouped(right, kind)
-    for element in [*lefts, *(element for element in rights if element not in lefts)]:
-        mine, theirs = lefts.get(element, []), rights.get(element, [])
-        if len(mine) <= 1 and len(theirs) <= 1:
-            one, other = (mine or [ABSENT])[0], (theirs or [ABSENT])[0]
-            if one is not other:
-                _compare_child(element, one, other, kind.item, out)
-        elif len(mine) >= 2 and len(theirs) >= 2:
-            if not equal(mine, theirs):
-                _put(out[MODIFIED], element)
-        elif len(mine) >= 2:
-            if theirs:
-                _compare_child(element, ABSENT, theirs[0], kind.item, out)
-            _put(out[REMOVED], element)
-        else:
-            if mine:
-                _compare_child(element, mine[0], ABSENT, kind.item, out)
-            _put(out[ADDED], element)
-
-
-def _put(target: Fields, element: str) -> None:
-    node = target.get(element)
-    target[element] = {".": {}, **node} if node else {}
 
 
 def equal(left: Any, right: Any) -> bool:
@@ -387,134 +262,6 @@ def equal(left: Any, right: Any) -> bool:
             return False
         return all(equal(one, other) for one, other in zip(left, right, strict=True))
     return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)
-
-
-# --- merging ------------------------------------------------------------------------------------------------------
-
-
-def merge(left: Any, right: Any, kind: Type) -> Any:
-    """`left` with everything `right` says put over it. Raises `TypedError` where the two do not fit together."""
-    out = _merge(left, right, kind)
-    return None if out is ABSENT else out
-
-
-def _merge(left: Any, right: Any, kind: Type) -> Any:
-    left_form = ANY if left is ABSENT else kind.form(left)
-    right_form = ANY if right is ABSENT else kind.form(right)
-    form = kind.handled_as(left_form if right is ABSENT else right_form)
-    if form == SCALAR:
-        if _misfits(kind, left) and _misfits(kind, right):
-            raise TypedError(_scalar_problem(kind, left))
-        return _later(left, right)
-    if form == LIST:
-        lefts = left if isinstance(left, list) else None
-        rights = right if isinstance(right, list) else None
-        if kind.keys is None or (not lefts and not rights):
-            return _later(left, right)
-        if not rights:
-            return left
-        merged = _merge_items(lefts or [], rights, kind)
-        return left if lefts and _same_items(lefts, merged) else merged
-    left_map = left if isinstance(left, dict) else None
-    right_map = right if isinstance(right, dict) else None
-    if kind.atomic or (not left_map and not right_map):
-        return _later(left, right)
-    return _merge_maps(left_map or {}, right_map, kind) if right_map else left
-
-
-def _later(left: Any, right: Any) -> Any:
-    """The right value, or the left one when it is equal: what did not change stays the same piece of memory."""
-    return left if right is ABSENT or (left is not ABSENT and equal(left, right)) else right
-
-
-def _same_items(left: list[Any], merged: Any) -> bool:
-    if not isinstance(merged, list) or len(merged) != len(left):
-        return False
-    return all(one is other for one, other in zip(left, merged, strict=True))
-
-
-def _merge_maps(left: dict[str, Any], right: dict[str, Any], kind: Type) -> Any:
-    changed: dict[str, Any] = {}
-    for name, other in right.items():
-        child = kind.fields.get(name, kind.element)
-        if child is None:
-            raise TypedError(f".{name}: field not declared in schema")
-        mine = left.get(name, ABSENT)
-        merged = _merge(mine, other, child)
-        if merged is not mine:
-            changed[name] = merged
-    if not changed:
-        return left or ABSENT
-    out = {**left, **changed}
-    if ABSENT in changed.values():
-        out = {name: item for name, item in out.items() if item is not ABSENT}
-    return out or ABSENT
-
-
-def _indexed(items: list[Any], kind: Type, *, allow_duplicates: bool) -> tuple[list[str], dict[str, Any]]:
-    order: list[str] = []
-    by_element: dict[str, Any] = {}
-    for index, item in enumerate(items):
-        try:
-            element = _element(kind, item)
-        except TypedError as error:
-            raise TypedError(f"element {index}: {error}") from error
-        if element in by_element:
-            if not allow_duplicates:
-                raise TypedError(f"duplicate entries for key {fields.path_text((element,))}")
-            by_element[element] = DUPLICATE
-        else:
-            by_element[element] = item
-        order.append(element)
-    return order, by_element
-
-
-def _merge_items(left: list[Any], right: list[Any], kind: Type) -> Any:
-    """The order of an associative list: the applied items keep theirs, the others stay where they were."""
-    right_order, rights = _indexed(right, kind, allow_duplicates=False)
-    left_order, lefts = _indexed(left, kind, allow_duplicates=True)
-    item_type = kind.item
-    assert item_type is not None
-    shared = iter([element for element in right_order if element in lefts])
-    next_shared = next(shared, None)
-    merged: set[str] = set()
-    out: list[Any] = []
-
-    def take(element: str, mine: Any, theirs: Any) -> None:
-        item = _merge(mine, theirs, item_type)
-        if item is not ABSENT:
-            out.append(item)
-
-    at_left = at_right = 0
-    while at_left < len(left_order) or at_right < len(right_order):
-        if at_left < len(left_order) and at_right < len(right_order):
-            element = left_order[at_left]
-            if element == right_order[at_right]:
-                merged.add(element)
-                take(element, lefts[element], rights[element])
-                at_left += 1
-                at_right += 1
-                next_shared = next(shared, None)
-                continue
-            if element in rights and next_shared is not None and next_shared != element:
-                at_left += 1
-                continue
-        if at_left < len(left_order):
-            element = left_order[at_left]
-            if element not in rights:
-                take(element, left[at_left], ABSENT)
-                at_left += 1
-                continue
-            if element in merged:
-                at_left += 1
-        if at_right < len(right_order):
-            element = right_order[at_right]
-            merged.add(element)
-            take(element, lefts.get(element, ABSENT), rights[element])
-            at_right += 1
-            if next_shared == element:
-                next_shared = next(shared, None)
-    return out or ABSENT
 
 
 # --- taking fields away -------------------------------------------------------------------------------------------
@@ -552,7 +299,7 @@ def _remove_items(value: list[Any], gone: Fields, kind: Type) -> Any:
     out = []
     for item in value:
         try:
-            node = gone.get(_element(kind, item))
+            node = gone.get(element_of(kind, item))
         except TypedError:
             node = None
         if node is None:

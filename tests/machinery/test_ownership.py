@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from argosy.machinery import apply, fields, kinds, managed_fields, typed, write
+from argosy.machinery import apply, fields, kinds, managed_fields, typed, typed_compare, write
 from argosy.machinery.failure import ApiFailure
 
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
@@ -332,7 +332,7 @@ def test_an_apply_changes_no_argument(first: dict[str, Any], second: dict[str, A
 @given(specs, specs)
 def test_a_comparison_says_exactly_what_differs(first: dict[str, Any], second: dict[str, Any]) -> None:
     left, right = thing(**first), thing(**second)
-    removed, modified, added = typed.compare(left, right, KIND.type)
+    removed, modified, added = typed_compare.compare(left, right, KIND.type)
     assert bool(removed or modified or added) == (not _same(left, right))
     paths = [set(fields.paths(each)) for each in (removed, modified, added)]
     assert len(paths[0] | paths[1] | paths[2]) == sum(len(each) for each in paths)
