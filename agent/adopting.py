@@ -15,7 +15,7 @@ from agent.core.contested import Claim
 from agent.core.drift import Ignored
 from agent.core.inventory import Entry
 from agent.core.marks import Seen, Wanted
-from agent.core.plan import Reason, Verdict, Verified, Why
+from agent.core.steps import Reason, Verdict, Verified, Why
 from argosy.errors import ArgosyError
 from argosy.kinds import served
 from argosy.objects import Manifest, ObjectKey

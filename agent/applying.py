@@ -19,8 +19,9 @@ from agent.core import options as sync_options
 from agent.core.adoption import Adoption
 from agent.core.inventory import Entry, Inventory, Operation
 from agent.core.marks import Seen, Wanted
-from agent.core.plan import Applied, Checked, Failed, Outcome, Reason, Recreate, Situation, Step, Verdict, Why
+from agent.core.plan import Situation
 from agent.core.prepare import Prepared
+from agent.core.steps import Applied, Checked, Failed, Outcome, Reason, Recreate, Step, Verdict, Why
 from agent.hooking import Hooks
 from agent.memory import Memory
 from argosy.bundle import STAGE_TIMEOUT, Assignment

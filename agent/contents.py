@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from agent.cluster.base import ClusterApi, KindMissing
 from agent.core import removals
 from agent.core.marks import Seen
-from agent.core.plan import Reason, Why
+from agent.core.steps import Reason, Why
 from argosy import stages
 from argosy.errors import ArgosyError
 from argosy.kinds import Gvk, by_name

@@ -15,7 +15,7 @@ from agent import memory as memories
 from agent.core import operations, prepare, retry
 from agent.core.inventory import Operation
 from agent.core.marks import Wanted
-from agent.core.plan import Reason, Why
+from agent.core.steps import Reason, Why
 from agent.hooking import Hooks
 from agent.removing import Removed, Site
 from argosy.bundle import Assignment, Removal

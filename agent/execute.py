@@ -15,7 +15,7 @@ from agent.core import handing, marks, merging
 from agent.core.contested import Claim
 from agent.core.marks import Seen
 from agent.core.options import How, Mode
-from agent.core.plan import Applied, Apply, Check, Checked, Conflicted, Failed, Outcome, Recreate, Step
+from agent.core.steps import Applied, Apply, Check, Checked, Conflicted, Failed, Outcome, Recreate, Step
 from argosy.errors import ArgosyError, Unavailable
 from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey

@@ -19,7 +19,7 @@ from agent.core import drift
 from agent.core.adoption import Adoption
 from agent.core.inventory import Inventory
 from agent.core.marks import Wanted
-from agent.core.plan import Verdict, Why
+from agent.core.steps import Verdict, Why
 from argosy.objects import ObjectKey
 
 if TYPE_CHECKING:

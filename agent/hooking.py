@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from agent import execute
 from agent.cluster.base import ClusterApi, Refused
 from agent.cluster.reflector import Watcher
-from agent.core import differences, marks, operations, plan
+from agent.core import differences, marks, operations, steps
 from agent.core.inventory import Entry, Operation
 from agent.core.marks import Seen, Wanted
-from agent.core.plan import Applied, Failed, Outcome, Step
+from agent.core.steps import Applied, Failed, Outcome, Step
 from argosy import stages
 from argosy.errors import ArgosyError, Unavailable
 from argosy.health import table, waiting
@@ -79,7 +79,7 @@ class Hooks:
             if problem or not gone:
                 return None
             self.watcher.forget(wanted.key)
-        created = await self.carry_out(plan.Apply(wanted, wanted.manifest))
+        created = await self.carry_out(steps.Apply(wanted, wanted.manifest))
         if isinstance(created, Applied):
             self.watcher.keep(created.live)
             return created.live

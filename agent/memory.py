@@ -17,9 +17,9 @@ from agent.core import marks
 from agent.core.contested import Corrections
 from agent.core.inventory import Inventory, Operation
 from agent.core.marks import Seen, Wanted
-from agent.core.plan import Verified
 from agent.core.prepare import Prepared
 from agent.core.retry import Failure
+from agent.core.steps import Verified
 from argosy.errors import Unavailable
 from argosy.health import waiting
 from argosy.kinds import CONFIG_MAP, ApiKind, Gvk

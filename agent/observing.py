@@ -15,7 +15,7 @@ from agent.cluster.base import MANAGER, ClusterApi
 from agent.core import differences, drift, handing, marks
 from agent.core.drift import Ignored
 from agent.core.marks import Wanted
-from agent.core.plan import Reason, Verdict, Verified, Why
+from agent.core.steps import Reason, Verdict, Verified, Why
 from argosy.errors import ArgosyError
 from argosy.kinds import CRD, Gvk, by_name
 from argosy.machinery import kinds as machinery_kinds

@@ -17,7 +17,7 @@ from agent.cluster.reflector import Watcher
 from agent.core import removals
 from agent.core.inventory import Entry, Inventory
 from agent.core.marks import Seen
-from agent.core.plan import Reason, Why
+from agent.core.steps import Reason, Why
 from agent.memory import Memory
 from argosy.bundle import Assignment, Removal
 from argosy.errors import ArgosyError, Forbidden, Unavailable

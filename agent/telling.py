@@ -10,8 +10,8 @@ from agent.applying import Application
 from agent.core import drift, exclusions, report
 from agent.core.inventory import Operation
 from agent.core.marks import Seen
-from agent.core.plan import Verdict, Why
 from agent.core.restraint import Left
+from agent.core.steps import Verdict, Why
 from agent.memory import Memory
 from agent.removing import Removed
 from argosy import objects

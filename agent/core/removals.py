@@ -16,8 +16,8 @@ from typing import Any
 from agent.core import exclusions, options
 from agent.core.inventory import Entry
 from agent.core.marks import Seen
-from agent.core.plan import Reason, Why
 from agent.core.requests import AUTOMATIC, Request
+from agent.core.steps import Reason, Why
 from argosy import stages
 from argosy.bundle import Policy, Removal
 from argosy.kinds import CRD
