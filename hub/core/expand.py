@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from argosy.objects import Manifest
-from hub.core import kinds, mentions, schema, validate
+from hub.core import app_fields, appset_fields, mentions, schema, validate
 from hub.core.generators import table
 from hub.core.generators.base import (
     LIMIT_ANNOTATION,
@@ -191,7 +191,9 @@ class Evaluator:
             for kind in context.table:
                 if element.get(kind) is None:
                     continue
-                template = schema.fill(kinds.TEMPLATE, element[kind].get("template") or {}, spec["template"])
+                template = schema.fill(
+                    appset_fields.TEMPLATE, element[kind].get("template") or {}, spec["template"]
+                )
                 renderer = Renderer(self._appset, template, self._engine, strict=context.strict)
                 yield _Kind(kind, element[kind], path, selector, renderer, _is_stable(kind, element[kind]))
 
@@ -282,13 +284,13 @@ class Renderer:
         self._strict = strict
         self._appset = appset
         self._engine = engine
-        self._template = {**template, "spec": schema.encode(kinds.APPLICATION_SPEC, template["spec"])}
+        self._template = {**template, "spec": schema.encode(app_fields.APPLICATION_SPEC, template["spec"])}
         policy = appset.spec.get("syncPolicy") or {}
         self._finalizers = [] if policy.get("preserveResourcesOnDeletion") else [FINALIZER]
         self._node: render.Node | None = None
         self._failure: FieldFailed | None = None
         try:
-            self._node = render.compile_value(kinds.TEMPLATE, self._template, engine, "spec.template")
+            self._node = render.compile_value(appset_fields.TEMPLATE, self._template, engine, "spec.template")
             engine.check()
         except FieldFailed as failure:
             self._failure = failure
@@ -318,12 +320,12 @@ class Renderer:
             patched = patch.apply(app, rendered, strict=self._strict)
         except TemplateFailed as failure:
             raise FieldFailed("spec.templatePatch", failure) from None
-        return {**patched, "spec": schema.encode(kinds.APPLICATION_SPEC, patched["spec"])}
+        return {**patched, "spec": schema.encode(app_fields.APPLICATION_SPEC, patched["spec"])}
 
     def _written(self, app: Manifest) -> Manifest:
         metadata = {name: item for name, item in app["metadata"].items() if item}
         return {
-            "apiVersion": kinds.GROUP_VERSION,
+            "apiVersion": app_fields.GROUP_VERSION,
             "kind": "Application",
             "metadata": {**metadata, "namespace": self._appset.namespace},
             "spec": app["spec"],

@@ -11,7 +11,7 @@ from typing import Any
 
 from argosy.errors import Invalid, Problem
 from argosy.objects import Manifest
-from hub.core import kinds
+from hub.core import app_fields, appset_fields
 from hub.core.schema import Struct, check, decode, described
 from hub.core.types import NAMESPACE
 
@@ -32,8 +32,8 @@ def _admit(manifest: Any, kind: str, shape: Struct) -> dict[str, Any]:
     if not isinstance(manifest, dict):
         raise Invalid(f"expected an {kind}, found {described(manifest)}")
     found_kind = f"{manifest.get('apiVersion')} {manifest.get('kind')}"
-    if found_kind != f"{kinds.GROUP_VERSION} {kind}":
-        raise Invalid(f"expected {kinds.GROUP_VERSION} {kind}, found {found_kind}")
+    if found_kind != f"{app_fields.GROUP_VERSION} {kind}":
+        raise Invalid(f"expected {app_fields.GROUP_VERSION} {kind}, found {found_kind}")
     problems = check(shape, manifest, "")
     if problems:
         raise Invalid(_listed([Problem(problem.where.lstrip("."), problem.message) for problem in problems]))
@@ -50,7 +50,7 @@ def _listed(problems: list[Problem]) -> str:
 
 def application_set(manifest: Any, *, default_namespace: str = NAMESPACE) -> AppSet:
     """Raises `errors.Invalid`, naming every wrong field by its path."""
-    decoded = _admit(manifest, "ApplicationSet", kinds.APPLICATION_SET)
+    decoded = _admit(manifest, "ApplicationSet", appset_fields.APPLICATION_SET)
     metadata = decoded["metadata"]
     if not metadata.get("name"):
         raise Invalid("metadata.name: required field is missing")
@@ -66,4 +66,4 @@ def application(manifest: Any) -> Manifest:
     """An Application as Argo CD's types keep it. Raises `errors.Invalid`, naming every wrong field by its
     path.
     """
-    return _admit(manifest, "Application", kinds.APPLICATION)
+    return _admit(manifest, "Application", app_fields.APPLICATION)

@@ -2,7 +2,7 @@
 
 A shape answers three questions about a value: what is wrong with it (`check`, by the field's path), what Go's
 decoder keeps of it (`decode`), and what Go's encoder writes (`encode`: empty fields that may be left out are
-left out). The tables of shapes are in `hub/core/kinds.py`.
+left out). The tables of shapes are in `app_fields.py` and `appset_fields.py`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from argosy.errors import Invalid
-from hub.core import globs, kinds, labels, schema, semver
+from hub.core import app_fields, globs, labels, schema, semver
 from hub.core.template import names
 
 ADMITTED: list[tuple[str, str, bool]] = [
@@ -199,7 +199,7 @@ def test_gos_encoder_leaves_out_what_is_empty_and_keeps_pointers() -> None:
         "revisionHistoryLimit": 0,
         "info": [],
     }
-    assert schema.encode(kinds.APPLICATION_SPEC, spec) == {
+    assert schema.encode(app_fields.APPLICATION_SPEC, spec) == {
         "project": "",
         "destination": {},
         "source": {"repoURL": "r", "directory": {}, "helm": {}},

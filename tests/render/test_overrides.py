@@ -13,7 +13,7 @@ from render_case import application, config_map, names, rendered, tree
 
 from argosy.errors import Invalid, Unavailable
 from argosy.objects import Manifest
-from hub.core import kinds, sources
+from hub.core import app_fields, sources
 from hub.render import kustomize
 from hub.render.rendering import Rendering
 
@@ -324,7 +324,9 @@ async def test_directory(rendering: Rendering, case: Case) -> None:
 )
 def test_every_field_has_a_case(block: str, table: list[Case], elsewhere: set[str]) -> None:
     """`elsewhere` are those that are refused by name, or tried in a module of their own."""
-    shape = {"helm": kinds.HELM, "kustomize": kinds.KUSTOMIZE, "directory": kinds.DIRECTORY}[block]
+    shape = {"helm": app_fields.HELM, "kustomize": app_fields.KUSTOMIZE, "directory": app_fields.DIRECTORY}[
+        block
+    ]
     assert {case.field for case in table} | elsewhere == set(shape.fields)
     for name in elsewhere:
         app = application(**{block: {name: "v1"}})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from hub.core import kinds
+from hub.core import appset_fields
 from hub.core.generators.base import Context, GeneratorFailed
 from hub.core.generators.select import PostSelector
 from hub.core.params import Params
@@ -99,7 +99,7 @@ class Interpolated:
 
     @cached_property
     def _node(self) -> Node | None:
-        shape = kinds.NESTED_GENERATOR.fields[self._kind].shape
+        shape = appset_fields.NESTED_GENERATOR.fields[self._kind].shape
         return render.compile_value(shape, self._fixed, self._context.engine, self._kind)
 
     def _rendered(self, scope: Scope) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from argosy.errors import Invalid
 from argosy.machinery import failure, kinds
 from argosy.machinery.failure import FieldError
 from argosy.objects import Manifest
-from hub.core import advice, operations, parse
-from hub.core import kinds as fields
+from hub.core import advice, app_fields, appset_fields, operations, parse
 from hub.core.rollout import naming
 from hub.core.served import cells, shapes
 from hub.core.served.base import Column, Served
@@ -175,7 +174,7 @@ APPLICATION = Served(
         "Application",
         "applications",
         _argo(
-            fields.APPLICATION,
+            app_fields.APPLICATION,
             "application",
             _APPLICATION_STATUS,
             "One application on one cluster: where its manifests come from and where they go.",
@@ -232,7 +231,7 @@ APPLICATION_SET = Served(
         "ApplicationSet",
         "applicationsets",
         _argo(
-            fields.APPLICATION_SET,
+            appset_fields.APPLICATION_SET,
             "applicationset",
             _SET_STATUS,
             "A template of Applications and the generators that fill it in, for example one per cluster.",

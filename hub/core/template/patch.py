@@ -15,7 +15,7 @@ from typing import Any
 from argosy import gofloat, yamlio
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import kinds
+from hub.core import app_fields
 from hub.core.schema import Free, MapOf, Shape, Struct, check, decode, described
 from hub.core.template.base import TemplateFailed
 
@@ -38,8 +38,8 @@ def apply(app: Manifest, text: str, *, strict: bool) -> Manifest:
         raise TemplateFailed(f"the rendered patch must be an object, found {described(wanted)}")
     _check_types(wanted)
     project = app["spec"].get("project", "")
-    patched = _Merge(strict).maps(app, wanted, kinds.APPLICATION, "")
-    spec = decode(kinds.APPLICATION_SPEC, patched.get("spec") or {})
+    patched = _Merge(strict).maps(app, wanted, app_fields.APPLICATION, "")
+    spec = decode(app_fields.APPLICATION_SPEC, patched.get("spec") or {})
     return {"metadata": patched.get("metadata") or {}, "spec": {**spec, "project": project}}
 
 
@@ -77,7 +77,7 @@ def _check_types(wanted: dict[str, Any]) -> None:
         value = _without_directives(wanted.get(name))
         if value is None:
             continue
-        shape = kinds.APPLICATION.fields[name].shape
+        shape = app_fields.APPLICATION.fields[name].shape
         for problem in check(shape, value, name):
             if problem.message.startswith(_OF_TYPES):
                 raise TemplateFailed(f"the rendered patch: {problem}")
