@@ -199,15 +199,19 @@ def _joined(path: str, key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ObjectChange:
-    """One object of an application that comes ("added"), changes ("changed") or goes ("removed").
+    """One object of an application that comes ("added"), changes ("changed") or goes ("removed"), or that another
+    application of the cluster has in its place ("handedOver").
 
-    `kept` says, for one that goes, why it stays in the cluster all the same: "" where it is deleted.
+    `kept` says, for one that goes, why it stays in the cluster all the same: "" where it is deleted. `given_to` and
+    `taken_from` name the other application.
     """
 
     key: ObjectKey
     change: str
     difference: Difference = NO_DIFFERENCE
     kept: str = ""
+    given_to: str = ""
+    taken_from: str = ""
 
     def document(self) -> dict[str, Any]:
         key = self.key
@@ -222,12 +226,18 @@ class ObjectChange:
             out["fields"] = [each.document() for each in self.difference.fields]
         if self.difference.more:
             out["moreFields"] = self.difference.more
-        if self.kept:
-            out["kept"] = self.kept
-        return out
+        said = {"kept": self.kept, "givenTo": self.given_to, "takenFrom": self.taken_from}
+        return out | {name: text for name, text in said.items() if text}
 
 
-ADDED, CHANGED, REMOVED = "added", "changed", "removed"
+ADDED, CHANGED, REMOVED, HANDED_OVER = "added", "changed", "removed", "handedOver"
+
+
+def taken(found: ObjectChange, giver: str, before: Manifest, after: Manifest) -> ObjectChange:
+    """An object that comes to an application from another one: it changes, or stays as it is."""
+    if objects.canonical(before) == objects.canonical(after):
+        return ObjectChange(found.key, HANDED_OVER, taken_from=giver)
+    return ObjectChange(found.key, CHANGED, between(before, after), taken_from=giver)
 
 
 def of_bundles(

@@ -115,7 +115,7 @@ def painted(word: str) -> str:
 
 def signed(line: str) -> str:
     """A line of a difference in the colour of its sign, where standard output is a terminal."""
-    code = {"+": "32", "~": "33", "-": "31", "!": "1;31"}.get(line.lstrip()[:1])
+    code = {"+": "32", "~": "33", "-": "31", ">": "36", "!": "1;31"}.get(line.lstrip()[:1])
     return f"\x1b[{code}m{line}\x1b[0m" if code and sys.stdout.isatty() else line
 
 

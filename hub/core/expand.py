@@ -78,6 +78,18 @@ class Evaluation:
     inputs: Inputs = field(default_factory=Inputs)
     requests: tuple[Request, ...] = ()
 
+    @property
+    def wanted(self) -> set[str]:
+        """The names of what is wanted, were it only to be mended: nothing of it may go."""
+        names = {str(app["metadata"]["name"]) for app in self.applications}
+        return names | {problem.app for problem in self.problems if problem.app}
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing else can be wanted."""
+        nameless = any(not problem.app for problem in self.problems)
+        return isinstance(self.completeness, Complete) and not nameless
+
 
 def limit_of(annotations: Mapping[str, str]) -> int:
     """How many applications a set with these annotations may generate."""

@@ -54,6 +54,10 @@ class Owners:
         """Ends an application's claim; returns as `claim`."""
         return self.claim(app, "", ())
 
+    def holders(self, cluster: str, key: ObjectKey) -> tuple[str, ...]:
+        """The applications that want an object."""
+        return _all(self._holders.get(cluster, {}).get(key))
+
     def shared(self, app: str) -> list[tuple[ObjectKey, tuple[str, ...]]]:
         """The application's objects that others want too, with the others' ids, in key order."""
         claim = self._claims.get(app)

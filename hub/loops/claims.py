@@ -58,6 +58,10 @@ class Claims:
         self._held.pop(app, None)
         return self._owners.leave(app)
 
+    def holders(self, cluster: str, key: ObjectKey) -> tuple[str, ...]:
+        """The Applications that want an object of a cluster, by their last good renders."""
+        return self._owners.holders(cluster, key)
+
     def message(self, app: str, name: Callable[[str], str]) -> str:
         """What an Application shares with others, in words; "" for nothing. `name` gives an id's shown name."""
         shared = ((key, [name(other) for other in others]) for key, others in self._owners.shared(app))

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from argosy.errors import Invalid
 from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
-from hub.core import conditions, generated, removals
+from hub.core import conditions, generated, handover, removals
 from hub.core.expand import Evaluation
 from hub.core.served import table
-from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, Complete, SetProblem
+from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, SetProblem
 from hub.loops import causing
 from hub.loops.causing import NO_TRIGGER, Trigger
 from hub.store import evaluations, plans
@@ -149,7 +149,7 @@ class Writer:
         live = self._lives.get(name) or self.resources.get(self.tx, table.APPLICATION, namespace, name)
         owner = generated.controller_of(live) if live else ""
         if live is not None and owner and owner != self._uid:
-            if live["metadata"].get("deletionTimestamp") or not self._inherits(owner):
+            if not handover.takes(live, self.resources.by_uid(self.tx, owner)):
                 self.members.claims[name] = Claim(app, self.appset, owner)
                 raise Invalid("an Application of this name belongs to another ApplicationSet")
             self.moved.add(owner)
@@ -166,11 +166,6 @@ class Writer:
             self._wrote(live)
         self._known[name] = _member(live, app)
 
-    def _inherits(self, owner: str) -> bool:
-        """Whether what a set has is up to be taken: it is gone, or under deletion."""
-        found = self.resources.by_uid(self.tx, owner)
-        return found is None or bool(found["metadata"].get("deletionTimestamp"))
-
     def _wrote(self, made: Manifest) -> None:
         self.wrote = True
         self.written.add(int(made["metadata"]["resourceVersion"]))
@@ -182,13 +177,11 @@ class Writer:
         """
         metadata = self.appset["metadata"]
         deleting = bool(metadata.get("deletionTimestamp"))
-        wanted = {app["metadata"]["name"] for app in evaluation.applications}
-        wanted |= {problem.app for problem in evaluation.problems if problem.app}
+        wanted = evaluation.wanted
         before = evaluations.pending(self.tx, self._uid)
         if before is None and not deleting and not self._known.keys() - wanted:
             return removals.Verdict()
-        nameless = any(not problem.app for problem in evaluation.problems)
-        complete = isinstance(evaluation.completeness, Complete) and not nameless
+        complete = evaluation.whole
         if complete:
             self._hand_over(self._known.keys() - wanted)
         plan = self._plan(wanted)
@@ -225,9 +218,10 @@ class Writer:
         for name in sorted(names):
             claim = self.claims(name)
             live = self.resources.get(self.tx, table.APPLICATION, NAMESPACE, name) if claim else None
-            if claim is None or live is None or generated.controller_of(live) != self._uid:
+            if claim is None or live is None:
                 continue
-            if live["metadata"].get("deletionTimestamp") or self._inherits(claim.appset["metadata"]["uid"]):
+            taker = self.resources.by_uid(self.tx, claim.appset["metadata"]["uid"])
+            if not handover.gives(live, self._uid, taker):
                 continue
             try:
                 wanted = generated.merge(live, claim.app, claim.appset)

@@ -11,7 +11,7 @@ import functools
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from argosy.objects import Manifest
+from argosy.objects import Manifest, ObjectKey
 from hub.core import releases
 from hub.core.destinations import Directory
 from hub.core.served import table
@@ -100,6 +100,11 @@ class Renderer:
     def again(self) -> None:
         """Looks at every Application again: what all renders depend on has changed."""
         self._touched.update(dict.fromkeys(self.known))
+
+    def holders(self, cluster: str, key: ObjectKey) -> dict[str, str]:
+        """uid -> name of the Applications that want an object of a cluster (id)."""
+        found = {uid: self.known.get(uid) for uid in self._claims.holders(cluster, key)}
+        return {uid: str(one.manifest["metadata"]["name"]) for uid, one in found.items() if one is not None}
 
     async def run(self) -> None:
         if not self._loaded:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from argosy import bundle, differences
 from argosy.differences import ObjectChange
 from argosy.errors import ArgosyError, Invalid, Unavailable
-from argosy.objects import Manifest, ObjectKey
+from argosy.objects import Manifest
 from hub.core import destinations, expand, repos, sources
 from hub.core.destinations import Directory
 from hub.core.fleet import Fleet
@@ -28,8 +28,10 @@ from hub.loops.integrity import Integrity
 from hub.loops.kitchen import Dish, Kitchen
 from hub.loops.renderer import Renderer
 from hub.planning.governing import NOTHING, Governed
+from hub.planning.heirs import Had, Heirs, Made
 from hub.planning.trees import PlannedTrees
 from hub.store import bundles, recipes
+from hub.store.apps import AppState
 from hub.store.base import Store, Tx
 
 AT_ONCE = 4
@@ -59,19 +61,6 @@ class _Scene:
     ends: float
 
 
-@dataclass(frozen=True)
-class Made:
-    """The objects that an application would have. `app` is its id, `cluster` that of the cluster it goes to, `account` the
-    ServiceAccount that they would be written as ("" for the agent itself).
-    """
-
-    app: str
-    cluster: str
-    account: str
-    manifest: Manifest
-    objects: Sequence[Manifest]
-
-
 class Dishes:
     """For one plan. `trees` answers for its repositories as they would be, `governed` says which projects and settings would
     be others; `rendered` counts renders.
@@ -99,6 +88,7 @@ class Dishes:
         self.rendered = 0
         self.made: dict[tuple[str, str], Made] = {}
         """What was rendered or found of applications that change, by namespace and name."""
+        self._had: dict[tuple[str, str], Had] = {}
 
     async def compared(
         self,
@@ -119,7 +109,8 @@ class Dishes:
         scene = _Scene(Directory(fleet), ends)
         due = [*(pair for pair in pairs if pair.changed), *displaced, *await self._touched(moved)]
         found = await asyncio.gather(*(self._guarded(pair, scene) for pair in due))
-        return _handed_over([app for app in found if app is not None])
+        plans = [app for app in found if app is not None]
+        return await Heirs(plans, self._had, self.made, self._renderer.holders, self._bundle).marked()
 
     async def _touched(self, pairs: Sequence[Pair]) -> list[Pair]:
         """Without those that read nothing of what moved, and whose project does not ask who made it."""
@@ -152,6 +143,7 @@ class Dishes:
         assert pair.live is not None
         entry = self._entry(pair)
         state = entry.state if entry else None
+        self._note(pair, state)
         cascade = expand.FINALIZER in (pair.live["metadata"].get("finalizers") or ())
         kept = "" if cascade else "the Application has no resources-finalizer: its objects stay"
         old = await self._bundle(state.bundle if state else "")
@@ -169,10 +161,11 @@ class Dishes:
         assert pair.wanted is not None
         app, entry = pair.wanted, self._entry(pair)
         state = entry.state if entry else None
+        self._note(pair, state)
         change = differences.ADDED if pair.live is None else differences.CHANGED
         name = _cluster_name(app, scene.directory)
         plan = AppPlan(pair.namespace, pair.name, pair.appset, name, change, fields=compare.described(pair))
-        plan = replace(plan, before=state.recipe if state else "")
+        plan = replace(plan, before=state.recipe if state else "", taken_from=pair.giver)
         try:
             cluster = destinations.resolve(app["spec"].get("destination") or {}, scene.directory)
             rendered = await self._render(app, cluster, entry, scene)
@@ -186,7 +179,9 @@ class Dishes:
         if self._governed and state is not None and state.problem:
             plan = replace(plan, mended=state.problem)
         if same and not plan.fields.fields and not plan.mended:
-            return None
+            if not pair.giver:
+                return None
+            plan = replace(plan, change=differences.HANDED_OVER)
         plan = replace(
             plan,
             after=rendered.recipe,
@@ -201,7 +196,7 @@ class Dishes:
             return replace(plan, shown=False)
         old = await self._bundle(state.bundle) if state and not moved else ()
         objects = await _compared(old, rendered.objects, _kept(app))
-        told = bool(plan.fields.fields or plan.mended)
+        told = bool(plan.fields.fields or plan.mended or plan.taken_from)
         if not objects and not told and not moved and pair.live is not None:
             # Another recipe for the same objects changes nothing.
             return None
@@ -282,6 +277,10 @@ class Dishes:
         self.rendered += 1
         return await self._kitchen.cook(dish)
 
+    def _note(self, pair: Pair, state: AppState | None) -> None:
+        if pair.live is not None and state is not None:
+            self._had[pair.key] = Had(pair.live["metadata"]["uid"], state.cluster, state.bundle)
+
     async def _bundle(self, digest: str) -> Sequence[Manifest]:
         """What a bundle holds; nothing where it is not there any more."""
         blob = await self._store.read(lambda tx: bundles.get(tx, digest)) if digest else None
@@ -321,21 +320,3 @@ def _cluster_name(app: Manifest, directory: Directory) -> str:
         return destinations.resolve(destination, directory).name
     except Invalid:
         return str(destination.get("name") or destination.get("server") or "")
-
-
-def _handed_over(apps: Sequence[AppPlan]) -> list[AppPlan]:
-    """With what one application of a cluster loses and another gets marked as handed over."""
-    gets: dict[tuple[str, ObjectKey], str] = {
-        (app.cluster, each.key): app.name
-        for app in apps
-        for each in app.objects
-        if each.change == differences.ADDED
-    }
-
-    def marked(app: AppPlan, each: ObjectChange) -> ObjectChange:
-        taker = gets.get((app.cluster, each.key), app.name)
-        if each.change != differences.REMOVED or taker == app.name:
-            return each
-        return replace(each, kept=f"handed over to {taker}")
-
-    return [replace(app, objects=tuple(marked(app, each) for each in app.objects)) for app in apps]

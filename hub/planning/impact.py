@@ -13,7 +13,7 @@ from hub.core import answers, policy
 from hub.core.plans.model import AppPlan, Impact
 from hub.core.policy import Asked
 from hub.loops import kitchen
-from hub.planning.dishes import Made
+from hub.planning.heirs import Made
 from hub.store import bundles
 from hub.store.base import Store
 

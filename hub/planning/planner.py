@@ -7,16 +7,17 @@ rendered, and of those no more than the question allows.
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from argosy import differences
 from argosy.errors import NotFound
 from argosy.objects import Manifest
-from hub.core import generated, increment
+from hub.core import handover, increment
 from hub.core.expand import Evaluation
 from hub.core.fleet import Fleet, Move
 from hub.core.plans import change as changes
@@ -34,12 +35,12 @@ from hub.loops.integrity import ALL_MADE, Integrity
 from hub.loops.renderer import Renderer
 from hub.loops.trees import Trees
 from hub.loops.world import World
-from hub.planning import governing, impact, waits, writing
+from hub.planning import governing, impact, scenes, waits, writing
 from hub.planning.dishes import Dishes
 from hub.planning.governing import Governed
 from hub.planning.impact import Ask
+from hub.planning.scenes import Asked, Scene
 from hub.planning.trees import Merger, PlannedTrees, placed
-from hub.store import plans
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
@@ -70,20 +71,6 @@ class Parts:
     """Those of `argocd-cm` as they are."""
     ask: Ask
     now: Callable[[], float]
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A set that is evaluated: as it is (None: not there) and as it would be (None: deleted)."""
-
-    live: Manifest | None
-    wanted: Manifest | None
-
-    @property
-    def manifest(self) -> Manifest:
-        found = self.wanted or self.live
-        assert found is not None
-        return found
 
 
 class Planner:
@@ -136,7 +123,7 @@ class _Work:
         self._fleet = Fleet(_after(before, self._moves)) if self._moves else before
         asked, lone, written = await self._asked()
         governed = self._governed
-        outcomes = await asyncio.gather(*(self._evaluated(one) for one in asked))
+        asked, outcomes = await self._outcomes(asked)
         pairs = [*lone, *(pair for outcome, _ in outcomes for pair in outcome.pairs)]
         dishes = parts.dishes(self._trees, governed)
         displaced = self._displaced(pairs)
@@ -190,13 +177,13 @@ class _Work:
 
     # --- what is concerned ----------------------------------------------------------------------------------------
 
-    async def _asked(self) -> tuple[list[_Asked], list[Pair], list[Written]]:
+    async def _asked(self) -> tuple[list[Asked], list[Pair], list[Written]]:
         """(the sets to be evaluated, lone applications that change, what would be written itself)."""
         parts = self._parts
         imagined = await parts.store.read(
             lambda tx: writing.objects(tx, parts.resources, self._change, parts.now(), dry_run=True)
         )
-        sets: dict[tuple[str, str], _Asked] = {}
+        sets: dict[tuple[str, str], Asked] = {}
         lone: list[Pair] = []
         rules: list[tuple[Manifest | None, Manifest | None]] = []
         written: list[Written] = []
@@ -206,7 +193,7 @@ class _Work:
             if said := _written(live, wanted):
                 written.append(said)
             if found["kind"] == "ApplicationSet":
-                sets[_place(found)] = _Asked(live, wanted)
+                sets[_place(found)] = Asked(live, wanted)
             elif found["kind"] in model.GOVERNING:
                 rules.append((live, wanted))
             else:
@@ -217,7 +204,7 @@ class _Work:
         for appset in await self._parts.world.listed(table.APPLICATION_SET, NAMESPACE):
             name = appset["metadata"]["name"]
             if _place(appset) not in sets and (name == self._only if self._only else self._concerned(appset)):
-                sets[_place(appset)] = _Asked(appset, appset)
+                sets[_place(appset)] = Asked(appset, appset)
         if self._only and not any(name == self._only for _, name in sets):
             raise NotFound(f'applicationsets.argoproj.io "{self._only}" not found')
         return [sets[place] for place in sorted(sets)], lone, written
@@ -276,7 +263,7 @@ class _Work:
             if not self._only or _set_of(entry.manifest) == self._only
         ]
 
-    def _sets(self, tx: Tx, asked: Iterable[_Asked], apps: Iterable[AppPlan]) -> list[Manifest]:
+    def _sets(self, tx: Tx, asked: Iterable[Asked], apps: Iterable[AppPlan]) -> list[Manifest]:
         """The sets of the applications that change, as they would be."""
         found = {one.manifest["metadata"]["name"]: one.manifest for one in asked}
         for name in {app.appset for app in apps if app.appset} - found.keys():
@@ -286,26 +273,58 @@ class _Work:
 
     # --- sets -----------------------------------------------------------------------------------------------------
 
-    async def _evaluated(self, one: _Asked) -> tuple[SetOutcome, frozenset[str]]:
-        """(what the set would do, the problems that it has already)."""
-        deleting = one.wanted is None
+    async def _outcomes(
+        self, asked: Sequence[Asked]
+    ) -> tuple[list[Asked], list[tuple[SetOutcome, frozenset[str]]]]:
+        """(the sets that matter, of each what it would do and the problems that it has already). Sets matter, too, that
+        have what others would want: they may let it go."""
+        due, found = list(asked), list[Evaluation]()
+        while True:
+            found += await asyncio.gather(*(self._as_planned(one) for one in due[len(found) :]))
+            evaluations = list(zip(due, found, strict=True))
+            ask = functools.partial(scenes.of, resources=self._parts.resources, evaluations=evaluations)
+            scene = await self._parts.store.read(ask)
+            known = {one.uid for one in due}
+            holders = {uid for names in scene.hands.foreign.values() for uid in names.values()} - known
+            listed = await self._parts.world.listed(table.APPLICATION_SET, NAMESPACE)
+            more = [one for one in listed if one["metadata"]["uid"] in holders and not handover.free(one)]
+            if not more:
+                break
+            due += [Asked(appset, appset) for appset in more]
+        return due, list(
+            await asyncio.gather(*(self._outcome(one, made, scene) for one, made in evaluations))
+        )
+
+    async def _as_planned(self, one: Asked) -> Evaluation:
+        if one.wanted is None:
+            return Evaluation()
         async with self._limit:
-            evaluation = (
-                Evaluation() if deleting else await self._evaluate(one.manifest, self._fleet, planned=True)
-            )
-            existing, foreign, limits = await self._parts.store.read(
-                lambda tx: (
-                    *self._existing(tx, one, evaluation),
-                    plans.limits(tx, self._parts.resources),
-                )
-            )
-            outcome = compare.of_set(
-                one.manifest, evaluation, existing, foreign, deleting=deleting, limits=limits
-            )
-            standing: frozenset[str] = frozenset()
-            if outcome.problems and one.live is not None:
+            return await self._evaluate(one.manifest, self._fleet, planned=True)
+
+    async def _outcome(
+        self, one: Asked, evaluation: Evaluation, scene: Scene
+    ) -> tuple[SetOutcome, frozenset[str]]:
+        """(what the set would do, the problems that it has already)."""
+        name = one.manifest["metadata"]["name"]
+        hands, owned = scene.hands, scene.owned[name]
+        givers, foreign = hands.taken.get(name, {}), hands.foreign.get(name, {})
+        given = hands.given.get(name, ())
+        existing = {app: live for app, live in owned.items() if app not in given}
+        existing |= {app: scene.lives[app] for app in givers}
+        outcome = compare.of_set(
+            one.manifest,
+            evaluation,
+            existing,
+            foreign,
+            givers=givers,
+            deleting=one.wanted is None,
+            limits=scene.limits,
+        )
+        standing: frozenset[str] = frozenset()
+        if outcome.problems and one.live is not None:
+            async with self._limit:
                 before = await self._evaluate(one.live, await self._parts.world.clusters(), planned=False)
-                standing = frozenset(compare.of_set(one.live, before, existing, foreign).problems)
+            standing = frozenset(compare.of_set(one.live, before, owned, foreign).problems)
         return outcome, standing
 
     async def _evaluate(self, appset: Manifest, fleet: Fleet, *, planned: bool) -> Evaluation:
@@ -319,29 +338,6 @@ class _Work:
         unmade = self._trees.unmade if planned else ALL_MADE
         fetcher = Fetcher(parts.world, parts.integrity.guarded(project, tree, unmade), parts.provide)
         return await fetcher.evaluated(evaluator_of(appset), fleet)
-
-    def _existing(
-        self, tx: Tx, one: _Asked, evaluation: Evaluation
-    ) -> tuple[dict[str, Manifest], dict[str, str]]:
-        """(the set's applications by name, of the generated names those that another set has)."""
-        resources = self._parts.resources
-        uid = one.live["metadata"]["uid"] if one.live is not None else ""
-        owned = resources.owned(tx, table.APPLICATION, uid) if uid else []
-        existing = {app["metadata"]["name"]: app for app in owned}
-        foreign: dict[str, str] = {}
-        for app in evaluation.applications:
-            name = app["metadata"]["name"]
-            live = None if name in existing else resources.get(tx, table.APPLICATION, NAMESPACE, name)
-            if live is None:
-                continue
-            owner = generated.controller_of(live)
-            has = resources.by_uid(tx, owner) if owner else None
-            if has is not None and not has["metadata"].get("deletionTimestamp"):
-                foreign[name] = owner
-            else:
-                # One that nobody owns, or a set under deletion, is taken over.
-                existing[name] = live
-        return existing, foreign
 
 
 def _touched(subjects: Iterable[Pair], apps: Iterable[AppPlan]) -> set[tuple[str, str]]:

@@ -15,7 +15,7 @@ from argosy.differences import Difference
 from argosy.objects import Manifest
 from hub.core import generated, removals
 from hub.core.expand import Evaluation
-from hub.core.types import NAMESPACE, Complete, Failed, Partial
+from hub.core.types import NAMESPACE, Failed, Partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Pair:
     appset: str
     live: Manifest | None
     wanted: Manifest | None
+    giver: str = ""
+    """The set that it is handed over by, "" for none."""
 
     @property
     def manifest(self) -> Manifest:
@@ -46,7 +48,10 @@ class Pair:
 
     @property
     def changed(self) -> bool:
-        return self.live is None or self.wanted is None or content(self.live) != content(self.wanted)
+        """Whether it is another one afterwards, or another set's."""
+        if self.live is None or self.wanted is None or self.giver:
+            return True
+        return content(self.live) != content(self.wanted)
 
 
 def content(app: Manifest) -> dict[str, Any]:
@@ -91,11 +96,12 @@ def of_set(
     existing: Mapping[str, Manifest],
     foreign: Mapping[str, str],
     *,
+    givers: Mapping[str, str] | None = None,
     deleting: bool = False,
     limits: removals.Caps = removals.NO_CAPS,
 ) -> SetOutcome:
-    """`existing` are the set's applications by name; `foreign` those of others: name -> the uid of the set that has it; `limits`
-    are the hub's caps.
+    """`existing` are the set's applications by name; `foreign` those of others: name -> the uid of the set that has it;
+    `givers` are the sets that some of the existing come from; `limits` are the hub's caps.
 
     A set that is not evaluated completely loses nothing, and one that fails changes nothing.
     """
@@ -114,17 +120,15 @@ def of_set(
                 f"application {mine}: an Application of this name belongs to another ApplicationSet"
             )
             continue
-        wanted = live if live is not None and not permitted.update else _merged(live, app, appset)
-        pairs.append(Pair(name, live, wanted))
-    wanted_names = {app["metadata"]["name"] for app in evaluation.applications}
-    wanted_names |= {problem.app for problem in evaluation.problems if problem.app}
-    nameless = any(not problem.app for problem in evaluation.problems)
-    complete = isinstance(evaluation.completeness, Complete) and not nameless
+        kept = live is not None and not permitted.update and mine not in (givers or {})
+        wanted = live if kept else _merged(live, app, appset)
+        pairs.append(Pair(name, live, wanted, (givers or {}).get(mine, "")))
+    wanted_names = evaluation.wanted
     members = [
         removals.member(app) for app in existing.values() if not app["metadata"].get("deletionTimestamp")
     ]
     losing = [member for member in members if member.name not in wanted_names]
-    if not complete or not losing or not (deleting or permitted.delete):
+    if not evaluation.whole or not losing or not (deleting or permitted.delete):
         return SetOutcome(tuple(pairs), tuple(problems))
     pairs += [Pair(name, existing[member.name], None) for member in losing]
     return SetOutcome(

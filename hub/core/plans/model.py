@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy import objects
-from argosy.differences import ADDED, CHANGED, NO_DIFFERENCE, REMOVED, Difference, ObjectChange
+from argosy.differences import (
+    ADDED,
+    CHANGED,
+    NO_DIFFERENCE,
+    REMOVED,
+    Difference,
+    ObjectChange,
+)
 
 API_VERSION, KIND = "argosy.dev/v1alpha1", "Plan"
 GOVERNING = frozenset({"AppProject", "ConfigMap"})
@@ -48,7 +55,8 @@ class Impact:
 class AppPlan:
     """What becomes of one application on one cluster.
 
-    `change` is added, changed or removed; `moved_from` is the cluster that it leaves. `fields` is what differs of the
+    `change` is added, changed, removed or, where it is another set's afterwards and nothing else, handedOver; `taken_from`
+    is the set that it comes from, `moved_from` the cluster that it leaves. `fields` is what differs of the
     Application, `objects` what differs of what it deploys. `shown` is False where it was not rendered, since there are
     too many. `before` and `after` name the content (recipes and bundles) for the digest. `problem`: why it would keep
     what it has.
@@ -60,6 +68,7 @@ class AppPlan:
     cluster: str
     change: str
     moved_from: str = ""
+    taken_from: str = ""
     fields: Difference = NO_DIFFERENCE
     objects: tuple[ObjectChange, ...] = ()
     shown: bool = True
@@ -86,6 +95,8 @@ class AppPlan:
         }
         if self.moved_from:
             out["movedFrom"] = self.moved_from
+        if self.taken_from:
+            out["takenFrom"] = self.taken_from
         if self.fields.fields:
             out["fields"] = [each.document() for each in self.fields.fields]
         if not self.shown:
@@ -185,8 +196,9 @@ class Plan:
         apps = [
             (
                 *(app.namespace, app.name, app.appset, app.cluster, app.change, app.moved_from),
-                *(app.before, app.after, app.problem, app.mended),
+                *(app.before, app.after, app.problem, app.mended, app.taken_from),
                 [each.document() for each in app.fields.fields],
+                [(str(each.key), each.given_to) for each in app.objects if each.given_to],
             )
             for app in self.apps
         ]
@@ -205,6 +217,10 @@ class Plan:
         return {
             "applications": {word: changed[word] for word in words},
             "objects": {word: parts[word] for word in words},
+            "handedOver": {
+                "applications": sum(bool(app.taken_from) for app in doing),
+                "objects": sum(bool(each.given_to) for app in doing for each in app.objects),
+            },
             "clusters": len(clusters),
             "held": sum(bool(app.holds) for app in self.apps),
             "problems": len(self.problems) + sum(bool(app.problem) for app in self.apps),

@@ -13,7 +13,7 @@ import orjson
 
 from argosy.objects import canonical
 
-SIGNS = {"added": "+", "changed": "~", "removed": "-"}
+SIGNS = {"added": "+", "changed": "~", "removed": "-", "handedOver": ">"}
 SHOWN_APPS = 8
 """Names told of one group."""
 SHOWN_FIELDS = 20
@@ -63,12 +63,16 @@ def summary(status: Json) -> str:
     total = sum(counts["applications"].values())
     wrong = counts.get("problems") or 0
     refused = f"; {wrong} problem{_s(wrong)}" if wrong else ""
+    handed = counts.get("handedOver") or {}
+    given = _counted({word: handed.get(word) or 0 for word in ("applications", "objects")})
+    given = f"; handed over: {given}" if given else ""
     if not total:
-        return f"no application changes{refused}"
+        return f"no application changes{given}{refused}"
     parts = [f"{total} application{_s(total)} on {counts['clusters']} cluster{_s(counts['clusters'])}: "]
     parts.append(_counted(counts["applications"]))
     if found := _counted(counts["objects"]):
         parts.append(f"; objects: {found}")
+    parts.append(given)
     if counts["held"]:
         parts.append(f"; {counts['held']} would wait")
     impact = status.get("impact") or {}
@@ -100,6 +104,8 @@ def lines(status: Json, *, everything: bool = False) -> Iterator[str]:
         yield f"{SIGNS[app['change']]} {group.title(everything=everything)}"
         if app.get("movedFrom"):
             yield "    moves from another cluster, where its objects stay"
+        if app.get("takenFrom"):
+            yield f"    handed over by set {app['takenFrom']}"
         yield from _fields(app.get("fields") or (), "    ", everything=everything)
         for each in _shown(app):
             yield f"    {_object(each)}"
@@ -137,7 +143,8 @@ def markdown(status: Json) -> str:
         out += _details(f"{SIGNS[written['change']]} {written['kind']} {written['name']}", fields)
     for group in groups(status):
         app = group.app
-        body = list(_fields(app.get("fields") or (), "", everything=False))
+        body = [f"handed over by set {app['takenFrom']}"] if app.get("takenFrom") else []
+        body += _fields(app.get("fields") or (), "", everything=False)
         for each in _shown(app):
             body.append(_object(each))
             body += _fields(each.get("fields") or (), "    ", everything=False)
@@ -179,6 +186,8 @@ def _object(each: Json) -> str:
     group = f".{each['group']}" if each["group"] else ""
     place = f"{each['namespace']}/{each['name']}" if each["namespace"] else each["name"]
     kept = f"  ({each['kept']})" if each.get("kept") else ""
+    kept += f"  (handed over to {each['givenTo']})" if each.get("givenTo") else ""
+    kept += f"  (taken over from {each['takenFrom']})" if each.get("takenFrom") else ""
     wrong = f"  ! {each['error']}" if each.get("error") else ""
     return f"{SIGNS[each['change']]} {each['kind']}{group} {place}{kept}{wrong}"
 
