@@ -151,10 +151,12 @@ class Causing:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What made a set be evaluated: an edit of it, commits (their authors), else a cluster or another object."""
+    """What made a set be evaluated: an edit of it, commits (their authors), else a cluster or another object. `since` is
+    when what was seen before was new, where another run of the hub saw it, else 0."""
 
     edited: bool = False
     authors: tuple[str, ...] = ()
+    since: float = 0.0
 
 
 NO_TRIGGER = Trigger()
@@ -169,10 +171,12 @@ def of_removal(tx: Tx, appset: Manifest, plan: Plan, trigger: Trigger, now: floa
     if metadata.get("deletionTimestamp"):
         return audit.newest_of(tx, *place, verbs=("delete", "deletecollection"))
     if trigger.edited:
-        return causes.named(audit.people(tx, Trail(*place, now - RECENTLY, _ANY))[:1])
+        since = min(trigger.since or now, now - RECENTLY)
+        return causes.named(audit.people(tx, Trail(*place, since, _ANY))[:1])
     if trigger.authors:
         return causes.named(trigger.authors)
-    return causes.named(_movers(tx, plan, now - RECENTLY))
+    # Nobody acts while there is no hub to ask: what made them go may be as long ago as that.
+    return causes.named(_movers(tx, plan, min(now, audit.last(tx) or now) - RECENTLY))
 
 
 def _movers(tx: Tx, plan: Plan, since: float) -> list[str]:

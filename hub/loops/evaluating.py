@@ -61,13 +61,11 @@ class Evaluating:
         """What the objects that an evaluation looked at are at now, to be compared with what they were at."""
         return _versions(inputs, self._world.versions)
 
-    async def authors(
-        self, evaluation: Evaluation, before: Mapping[TreeRequest, tuple[str, bool]]
-    ) -> tuple[str, ...]:
+    async def authors(self, evaluation: Evaluation, before: Mapping[TreeRequest, str]) -> tuple[str, ...]:
         """Of the commits that came since the evaluation before."""
         found = []
         for request, commit in evaluation.inputs.trees.items():
-            if commit and request in before and before[request][0] != commit:
+            if commit and request in before and before[request] != commit:
                 answer = await self._trees.tree(request.repo_url, request.revision)
                 if isinstance(answer, Complete) and answer.value.commit == commit and answer.value.author:
                     found.append(answer.value.author)

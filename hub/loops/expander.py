@@ -30,8 +30,9 @@ from hub.loops.members import ClaimsOf, Members, Writer, refresh_asked
 from hub.loops.sets import Known, Sets
 from hub.loops.trees import Trees
 from hub.loops.world import World
-from hub.store import objects
+from hub.store import evaluations, objects
 from hub.store.base import Change, Store, Tx
+from hub.store.evaluations import Looked
 from hub.store.resources import Resources
 
 CONFIRM_AFTER = 1.0
@@ -248,8 +249,11 @@ class Expander:
     async def _expand(self, manifest: Manifest, *, reread: bool) -> None:
         uid, own = manifest["metadata"]["uid"], sets.own(manifest)
         last = self._sets.get(uid)
-        before = last.states if last is not None else {}
+        # Who changed something while no hub looked is known by what the hub before saw last.
+        seen = await self._store.read(lambda tx: evaluations.looked(tx, uid)) if last is None else None
+        before = {request: commit for request, (commit, _) in last.states.items()} if last else {}
         edited = last is not None and last.own != own
+        edited = edited or (seen is not None and seen.generation != manifest["metadata"].get("generation"))
         known = self._sets.begin(uid, own)
         claimed = known.members.claims
         known.stale, known.busy = False, True
@@ -260,7 +264,11 @@ class Expander:
             except Invalid as error:
                 evaluation = _refused(error)
             self.evaluated += 1
-            trigger = Trigger(edited, await self._evaluating.authors(evaluation, before))
+            if seen is not None:
+                keys = {request: (request.repo_url, request.revision) for request in evaluation.inputs.trees}
+                before = {request: seen.commits[key] for request, key in keys.items() if key in seen.commits}
+            authors = await self._evaluating.authors(evaluation, before)
+            trigger = Trigger(edited, authors, seen.at if seen else 0.0)
             claims = self._sets.claims_beside(known.members)
             recheck, wrote, moved = await self._store.write(
                 lambda tx: self._write(tx, manifest, evaluation, known.members, claims, reread, trigger)
@@ -322,6 +330,18 @@ class Expander:
         writer = Writer(tx, self._resources, self._now(), appset, members, self._written, trigger, claims)
         problems = [*evaluation.problems, *writer.put(evaluation)]
         verdict = writer.remove(evaluation, reread=reread)
+        if metadata.get("deletionTimestamp"):
+            if verdict.pending is None:
+                evaluations.forget(tx, metadata["uid"])
+        elif evaluation.whole:
+            commits = {
+                (request.repo_url, request.revision): commit
+                for request, commit in evaluation.inputs.trees.items()
+                if commit
+            }
+            evaluations.note(
+                tx, metadata["uid"], Looked(metadata.get("generation") or 0, commits, self._now())
+            )
         writer.status(problems, evaluation.completeness, verdict.blocked)
         return verdict.recheck, writer.wrote, writer.moved
 

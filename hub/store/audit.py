@@ -82,6 +82,12 @@ def newest(tx: Tx, limit: int) -> list[Record]:
     return [record for _, record in found(tx, Asked(), limit)]
 
 
+def last(tx: Tx) -> float:
+    """When the newest record was made, Unix seconds; 0 where there is none."""
+    found = tx.one("SELECT time FROM audit ORDER BY id DESC LIMIT 1")
+    return float(found[0]) if found else 0.0
+
+
 def newest_of(tx: Tx, resource: str, namespace: str, name: str, *, verbs: Sequence[str]) -> str:
     """Who did one of these to an object last: "ada: delete"; "" where nobody did."""
     sql = (

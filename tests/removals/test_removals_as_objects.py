@@ -24,7 +24,7 @@ from hub.cli.resources import APPS, APPSETS, REMOVALS
 from hub.cli.resources import CLUSTERS as CLUSTER_PATHS
 from hub.core import removals
 from hub.core.served import table
-from hub.store import desired, objects
+from hub.store import desired, evaluations, objects
 from hub.store.base import Tx
 
 CLUSTERS = ("one", "two", "three")
@@ -273,3 +273,73 @@ async def test_a_removal_names_who_deleted_the_set(hub: Hub) -> None:
     assert (await waits(hub))["spec"]["by"] == "admin: delete"
     await hubs.settled(hub)
     assert (await waits(hub))["spec"]["by"] == "admin: delete"
+
+
+async def everything(hub: Hub, repo: Repo, what: str) -> None:
+    """Makes two clusters lose something, as somebody does."""
+    change = {"metadata": {"labels": {"env": "other"}}}
+    match what:
+        case "commit":
+            repo.commit({"apps/web/cm.yaml": None}, author="Ada <ada@example.com>")
+        case "edit":
+            selector = {"clusters": {"selector": {"matchLabels": {"env": "other"}}}}
+            edit = {"spec": {"generators": [selector]}}
+            await users.asks(hub, lambda client: client.merge(APPSETS.path("argocd", "fleet"), edit))
+        case "label":
+            for name in ("one", "two"):
+                await users.asks(
+                    hub, lambda client, name=name: client.merge(CLUSTER_PATHS.path(name=name), change)
+                )  # type: ignore[misc]
+        case _:
+            await users.asks(hub, lambda client: client.delete(APPSETS.path("argocd", "fleet")))
+
+
+@pytest.mark.parametrize(
+    ("what", "by"),
+    [
+        ("commit", "Ada <ada@example.com>"),
+        ("edit", "admin: patch"),
+        ("label", "admin: patch cluster one, admin: patch cluster two"),
+        ("delete", "admin: delete"),
+    ],
+)
+async def test_a_removal_names_who_made_it_before_the_hub_died(
+    tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch, what: str, by: str
+) -> None:
+    """The hub dies before it looks at what was done, and is away for days."""
+    clock = hubs.Clock()
+    async with hubs.running(tmp_path / "hub", clock=clock) as hub:
+        for name in CLUSTERS:
+            await hubs.add_cluster(hub, name, env="prod")
+        await hubs.add(hub, table.APPLICATION_SET, hubs.appset(repo))
+        await hubs.until(lambda: count(hub, 6), "all applications")
+        await hubs.settled(hub)
+        monkeypatch.setattr(hub.expander, "_rests", lambda manifest: True)
+        await everything(hub, repo, what)
+    clock.ahead = 3 * 24 * 3600.0
+    async with hubs.running(tmp_path / "hub", clock=clock) as hub:
+        hub.poller.ask(lambda url: True)
+
+        async def named() -> bool:
+            plan = await planned(hub)
+            return plan is not None and plan["spec"]["counts"]["clusters"] >= 2 and plan["spec"]["by"] == by
+
+        await hubs.until(named, f"a removal by {by}")
+
+
+async def test_what_is_kept_of_a_set_goes_with_it(hub: Hub, repo: Repo) -> None:
+    other = hubs.appset(repo, "other")
+    other["spec"]["generators"] = [{"clusters": {"selector": {"matchLabels": {"env": "none"}}}}]
+    uid = (await hubs.add(hub, table.APPLICATION_SET, other))["metadata"]["uid"]
+
+    async def kept() -> bool:
+        return await hub.store.read(lambda tx: evaluations.looked(tx, uid)) is not None
+
+    await hubs.until(kept, "what was looked at is kept")
+    await hubs.delete(hub, table.APPLICATION_SET, "other")
+
+    async def gone() -> bool:
+        return "other" not in await hubs.listed(hub, table.APPLICATION_SET)
+
+    await hubs.until(gone, "the set is gone")
+    assert not await kept()
