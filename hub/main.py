@@ -182,7 +182,7 @@ def _restore(arguments: argparse.Namespace) -> int:
     print(
         f"restored; this is a new life of the hub (epoch {epoch}).\n"
         "Agents keep what they run and remove nothing until their cluster's Held condition is resolved:\n"
-        "look at `argosy cluster list`, then `argosy cluster confirm NAME`."
+        "look at `argosy cluster list`, then `argosy cluster confirm NAME`, or `--all`."
     )
     return 0
 

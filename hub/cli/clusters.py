@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
+from argosy.errors import ArgosyError
 from argosy.objects import Manifest
-from hub.cli import labels, output, session, states
+from hub.cli import confirming, labels, output, session, states
+from hub.cli.errors import Usage
 from hub.cli.output import Output
-from hub.cli.resources import CLUSTERS
+from hub.cli.resources import CLUSTERS, REMOVALS
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The fleet's members.")
 
@@ -88,10 +91,38 @@ def revoke(ctx: typer.Context, name: Name) -> None:
 
 
 @commands.command("confirm")
-def confirm(ctx: typer.Context, name: Name) -> None:
-    """Confirm this hub's present state to a cluster that holds since a restore, or since it joined a new hub.
+def confirm(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME…", help="The clusters' names.", show_default=False)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All clusters that hold.")] = False,
+    selector: session.SelectorOption = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --all or --selector: confirm those that are counted.")
+    ] = False,
+) -> None:
+    """Confirm this hub's present state to clusters that hold since a restore, or since they joined a new hub.
 
-    From then on its agent follows this hub again and carries out what it lists as removals.
+    From then on their agents follow this hub again and carry out what it lists as removals. With --all or --selector it
+    counts first whom that concerns, and confirms with --yes alone.
     """
-    session.connect(ctx).create(CLUSTERS.path(name=name, subresource="confirm"), {})
-    print(f"cluster/{name} confirmed")
+    if bool(names) == (every or bool(selector)):
+        raise Usage("expected names of clusters, or one of --all and --selector")
+    hub = session.connect(ctx)
+    if not names:
+        found = hub.items(CLUSTERS.path(), {"labelSelector": selector} if selector else {})
+        names = confirming.counted(found, hub.items(REMOVALS.path()))
+        if not names or not yes:
+            raise typer.Exit(confirming.left(names))
+    wrong = 0
+    for name in names:
+        try:
+            hub.create(CLUSTERS.path(name=name, subresource="confirm"), {})
+            print(f"cluster/{name} confirmed")
+        except ArgosyError as error:
+            # One cluster's trouble is not the others'.
+            wrong += 1
+            print(f"cluster/{name}: {error.message}", file=sys.stderr)
+    if wrong:
+        raise typer.Exit(1)
