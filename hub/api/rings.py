@@ -5,8 +5,8 @@ hold a position in it. A watcher that is slower than the ring is long has lost i
 again: nothing is buffered for anyone.
 
 A kind that no client asks for has no ring, so that its changes cost nothing here. The first request for a kind
-begins one, before it is answered: whatever version the client reads, a watch can go on from. While nobody watches, the
-objects of a flood of changes are not read; it is kept in mind what changed until somebody does.
+begins one, before it is answered: whatever version the client reads, a watch can go on from. While nobody watches,
+nothing is read or composed; it is kept in mind what changed until somebody does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -35,8 +34,6 @@ MAX_EVENTS = 4096
 MAX_BYTES = 24 * 1024 * 1024
 """Bounds of one kind's ring."""
 RETRY_SECONDS = 0.5
-FLOOD = 100
-"""Changes of a kind that come together from which on they wait for somebody who watches."""
 IDLE_SECONDS = 300.0
 """After which a kind that nobody watches or asks for is followed no more."""
 
@@ -76,10 +73,24 @@ class Ring:
         self.readers = 0
         """Watches that go along it."""
         self.later: list[Change] = []
-        """Changes that are not read yet since nobody watches; all are newer than what is in the ring."""
+        """Changes that wait for somebody who watches; all are newer than what is in the ring."""
+        self._later_bytes = 0
         self._events: list[Event] = []
         self._first = 0
         self._bytes = 0
+
+    def postpone(self, change: Change) -> None:
+        self.later.append(change)
+        self._later_bytes += len(change.body)
+
+    def taken_up(self) -> None:
+        """What was postponed is in the ring now."""
+        self.later, self._later_bytes = [], 0
+
+    @property
+    def overfull(self) -> bool:
+        """Whether more was postponed than the ring would hold."""
+        return len(self.later) > MAX_EVENTS or self._later_bytes > MAX_BYTES
 
     def append(self, event: Event) -> None:
         self._events.append(event)
@@ -192,7 +203,7 @@ class Rings:
         try:
             async with self._taking:
                 await self._append(ring.later)
-                ring.later = []
+                ring.taken_up()
             yield ring
         finally:
             ring.readers -= 1
@@ -202,7 +213,7 @@ class Rings:
         """Lets go of kinds that nobody watches: after a while, or when more has changed than a ring holds."""
         now = time.monotonic()
         for resource, ring in tuple(self._rings.items()):
-            idle = now - self._asked[resource] > IDLE_SECONDS or len(ring.later) > MAX_EVENTS
+            idle = now - self._asked[resource] > IDLE_SECONDS or ring.overfull
             if idle and not ring.readers:
                 del self._rings[resource], self._labels[resource]
 
@@ -243,42 +254,43 @@ class Rings:
         # What was there when a ring began is no event of it.
         rings = self._rings
         news = [one for one in changes if one.resource in rings and one.rv > rings[one.resource].floor]
-        many = {
-            resource for resource, number in Counter(one.resource for one in news).items() if number > FLOOD
-        }
-        waits = {
-            resource
-            for resource, ring in rings.items()
-            if not ring.readers and (ring.later or resource in many)
-        }
+        waits = {resource for resource, ring in rings.items() if not ring.readers}
         await self._append([one for one in news if one.resource not in waits])
         for one in news:
             if one.resource in waits:
-                rings[one.resource].later.append(one)
+                rings[one.resource].postpone(one)
         self.reached = max(self.reached, changes[-1].rv)
         self._announce()
 
     async def _append(self, changes: Sequence[Change]) -> None:
-        """Reads the objects of changes, in order of their versions, and puts what they are now into their rings."""
+        """Puts changes, in order of their versions, into their rings. An object is shown as each write left it, with what is
+        composed into it now; of changes of what is composed alone the newest counts.
+        """
         latest = {change.uid: change for change in changes}
-        wanted = [change for change in latest.values() if change.verb != "DELETED"]
+        shown = [one for one in changes if one.body or latest[one.uid] is one]
+        wanted = [change for change in shown if change.verb != "DELETED"]
         now = self._clock()
         found = await self._store.read(lambda tx: self._read(tx, wanted, now)) if wanted else {}
-        for change in changes:
-            if change.verb != "DELETED" and latest[change.uid] is not change:
-                continue
-            event = self._event(change, found.get(change.uid))
+        for change in shown:
+            event = self._event(change, found.get(change.rv))
             if event is not None:
                 self._rings[change.resource].append(event)
                 metrics.EVENTS.labels(change.resource).inc()
 
-    def _read(self, tx: Tx, changes: Sequence[Change], now: float) -> dict[str, Manifest]:
-        """The changed objects by uid, as they are shown now."""
-        out: dict[str, Manifest] = {}
+    def _read(self, tx: Tx, changes: Sequence[Change], now: float) -> dict[int, Manifest]:
+        """The changed objects by the versions of the changes."""
+        out: dict[int, Manifest] = {}
         for resource in {change.resource for change in changes}:
-            rows = objects.by_uids(tx, [change.uid for change in changes if change.resource == resource])
-            manifests = self._viewer.each(tx, table.BY_RESOURCE[resource], rows, now)
-            out.update({row.uid: manifest for row, manifest in zip(rows, manifests, strict=True)})
+            of_kind = [change for change in changes if change.resource == resource]
+            present = objects.by_uids(tx, [change.uid for change in of_kind if not change.body])
+            by_uid = {row.uid: row for row in present}
+            rows = {
+                one.rv: row
+                for one in of_kind
+                if (row := objects.written(one) if one.body else by_uid.get(one.uid)) is not None
+            }
+            manifests = self._viewer.each(tx, table.BY_RESOURCE[resource], list(rows.values()), now)
+            out.update(zip(rows, manifests, strict=True))
         return out
 
     def _event(self, change: Change, manifest: Manifest | None) -> Event | None:

@@ -22,8 +22,8 @@ Listener = Callable[[Sequence["Change"]], None]
 class Change:
     """One committed change of an API object (or of what is shown in its status), in resourceVersion order.
 
-    `verb` is "ADDED", "MODIFIED" or "DELETED"; `body` is the object's last JSON for DELETED and empty otherwise, since
-    readers look at the present state.
+    `verb` is "ADDED", "MODIFIED" or "DELETED"; `body` is the object's JSON as the write left it, or last was, sealed where
+    the store seals it, and empty where the object itself was not written.
     """
 
     rv: int

@@ -150,8 +150,13 @@ def put(tx: Tx, row: Row, *, expected_rv: int | None, stamp: Stamp) -> Row:
     if touched != 1:
         raise Conflict(f"{row.resource} {row.namespace}/{row.name} was changed meanwhile")
     verb = "ADDED" if expected_rv is None else "MODIFIED"
-    tx.emit(Change(rv, verb, row.resource, row.namespace, row.name, row.uid))
+    tx.emit(Change(rv, verb, row.resource, row.namespace, row.name, row.uid, body))
     return written
+
+
+def written(change: Change) -> Row:
+    """The row that a write left, of a change that has its body."""
+    return Row(change.resource, change.namespace, change.name, change.uid, change.body, change.rv)
 
 
 def delete(tx: Tx, row: Row, *, stamp: Stamp) -> None:

@@ -136,22 +136,26 @@ async def test_labels_of_sealed_kinds_are_known_too(
     assert {"colour": "red"} in following._labels[table.SECRET.resource].values()
 
 
-async def test_a_flood_is_read_when_somebody_watches_and_not_before(
+async def test_changes_are_read_when_somebody_watches_and_not_before(
     following: Rings, store: SqliteStore, written: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rings, "FLOOD", 0)
     await following.follow(table.CONFIG_MAP)
+    reads: list[object] = []
+    read = store.read
+    monkeypatch.setattr(store, "read", lambda job: reads.append(job) or read(job))
     before = following.reached
-    for number in range(5):
-        newest = await put(store, written, config_map("one", turn=str(number)))
+    turns = [await put(store, written, config_map("one", turn=str(number))) for number in range(3)]
     gone = await put(store, written, config_map("two"))
     await store.write(lambda tx: written.delete(tx, table.CONFIG_MAP, NAMESPACE, "two", now=time.time()))
     await settled(following, gone + 1)
     ring = following._rings[table.CONFIG_MAP.resource]
-    assert (len(ring._events), len(ring.later)) == (0, 7)
+    assert (len(reads), len(ring._events), len(ring.later)) == (0, 0, 5)
     found = await events(following, before)
     assert [(one.verb, one.name, one.rv, one.labels) for one in found] == [
-        ("ADDED", "one", newest, {"turn": "4"}),
+        ("ADDED", "one", turns[0], {"turn": "0"}),
+        ("MODIFIED", "one", turns[1], {"turn": "1"}),
+        ("MODIFIED", "one", turns[2], {"turn": "2"}),
+        ("ADDED", "two", gone, {}),
         ("DELETED", "two", gone + 1, {}),
     ]
     assert ring.later == []
@@ -161,11 +165,16 @@ async def test_a_flood_is_read_when_somebody_watches_and_not_before(
         assert watched._events[-1].rv == last
 
 
+@pytest.mark.parametrize(("bound", "most"), [("MAX_EVENTS", 3), ("MAX_BYTES", 1000)])
 async def test_more_changes_than_a_ring_holds_are_not_kept_in_mind(
-    following: Rings, store: SqliteStore, written: Resources, monkeypatch: pytest.MonkeyPatch
+    following: Rings,
+    store: SqliteStore,
+    written: Resources,
+    monkeypatch: pytest.MonkeyPatch,
+    bound: str,
+    most: int,
 ) -> None:
-    monkeypatch.setattr(rings, "MAX_EVENTS", 3)
-    monkeypatch.setattr(rings, "FLOOD", 0)
+    monkeypatch.setattr(rings, bound, most)
     await following.follow(table.CONFIG_MAP)
     for number in range(6):
         await settled(following, await put(store, written, config_map(f"cm-{number}")))
