@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,10 @@ from argosy.errors import ArgosyError
 
 RETRY_SECONDS = 10.0
 """After which a run that failed is repeated, where its period is longer."""
+BURST, BURST_SECONDS = 5, 0.1
+"""So many runs of one loop may begin within so many seconds. What wakes it more often is dealt with together: a run costs
+much the same for one change as for ten.
+"""
 
 log = structlog.get_logger("loop")
 
@@ -102,8 +107,12 @@ async def once(loop: Loop) -> None:
 
 async def drive(loop: Loop) -> None:
     """Runs the loop until cancelled, the first time at once."""
+    begun: deque[float] = deque(maxlen=BURST)
     while True:
+        begun.append(time.monotonic())
         await once(loop)
+        if len(begun) == BURST and (left := begun[0] + BURST_SECONDS - time.monotonic()) > 0:
+            await asyncio.sleep(left)
         pause = min(loop.every, RETRY_SECONDS) if loop.record.error else loop.every
         await loop.wake.wait(pause * (1.0 - loop.jitter * random.random()))
 
