@@ -60,7 +60,7 @@ class Estate:
 
     def rest(self) -> None:
         """Waits until hub and agents spend next to nothing."""
-        last = [sum(self.spent()[:2])]
+        last = [float("-inf")]
 
         def quiet() -> bool:
             now = sum(self.spent()[:2])
