@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import random
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 
@@ -23,6 +22,7 @@ from argosy.errors import ArgosyError, NotFound, Unavailable
 from hub.core import repos
 from hub.core.tree import Tree
 from hub.core.types import Answer, Complete, Failed, Partial
+from hub.loops.patience import NO_ANSWER, Patience
 from hub.store import heads
 from hub.store.base import Store
 
@@ -56,6 +56,13 @@ class Mirrors(Protocol):
         """The files of a commit, fetched first where they are not in the mirror."""
 
 
+class _About(NamedTuple):
+    """What a repository is being asked for: a commit, what a revision is, or "" for its refs."""
+
+    url: str
+    what: str = ""
+
+
 @dataclass
 class Repo:
     """One repository in use. `seen` is its last answer, `failed` the first attempt in vain, 0.0 while it answers: Unix
@@ -73,10 +80,6 @@ class Repo:
     """Revision -> commit, as of `refs`."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by a listing."""
-    asked: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
-    """Which commits, and what revisions are, it is being asked for."""
-    silent: set[asyncio.Task[Any]] = field(default_factory=set)
-    """Questions whose answers nobody waits for any more."""
     again: bool = False
     """Whether it shall be looked at once more at the end of the silence."""
 
@@ -101,13 +104,11 @@ class Trees:
         self._now = now
         self._heard = heard
         self._repos: dict[str, Repo] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._patience = Patience[_About](self._late, self._ended)
 
     async def close(self) -> None:
         """Waits for nobody any more."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._patience.close()
 
     def in_use(self) -> Iterable[Repo]:
         return self._repos.values()
@@ -124,7 +125,7 @@ class Trees:
         """
         repo = await self._repo(url)
         began = time.monotonic() - older
-        if repo.silent:
+        if self._silent(repo):
             # What was read before is not read again by this.
             self._waits(repo)
             repo.again = True
@@ -135,7 +136,8 @@ class Trees:
                 return False if repo.looked > began else await self._list(repo)
 
         with contextlib.suppress(_Late):
-            return await self._awaited(repo, self._begun(listed()))
+            about = _About(repo.url)
+            return await self._awaited(repo, about, self._patience.ask(about, listed()))
         return False
 
     async def tree(self, url: str, revision: str) -> Answer[Tree]:
@@ -143,8 +145,7 @@ class Trees:
         try:
             repo = await self._known(url)
             if (commit := repo.commits.get(revision)) is None:
-                resolving = self._asking(repo, f"revision {revision}", lambda: self._commit(repo, revision))
-                commit = await self._awaited(repo, resolving)
+                commit = await self._once(repo, f"revision {revision}", lambda: self._commit(repo, revision))
             tree = await self._fetched(repo, commit)
         except ArgosyError as error:
             return Failed(f"{repos.redacted(url)} at {revision or 'HEAD'}: {error.message}")
@@ -182,9 +183,8 @@ class Trees:
         """The tree of a commit. Where it cannot be fetched the repository counts as failed until its next good listing,
         which then looks like a change: the commit must not need another one to be noticed.
         """
-        fetching = self._asking(repo, commit, lambda: self._mirrors.tree(repo.url, commit))
         try:
-            return await self._awaited(repo, fetching)
+            return await self._once(repo, commit, lambda: self._mirrors.tree(repo.url, commit))
         except Unavailable as error:
             self._fetch_failed(repo, error)
             raise
@@ -195,51 +195,37 @@ class Trees:
 
     # --- nobody waits for long ------------------------------------------------------------------------------------
 
-    def _begun(self, asking: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(asking)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    async def _once(self, repo: Repo, what: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        about = _About(repo.url, what)
+        return await self._awaited(repo, about, self._patience.once(about, ask))
 
-    def _asking(self, repo: Repo, what: str, ask: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Task[T]:
-        """A question, asked once however many want to know."""
-        if (task := repo.asked.get(what)) is None:
-            task = repo.asked[what] = self._begun(ask())
-            task.add_done_callback(functools.partial(self._answered, repo, what))
-        return task
-
-    async def _awaited(self, repo: Repo, task: asyncio.Task[T]) -> T:
+    async def _awaited(self, repo: Repo, about: _About, task: asyncio.Task[T]) -> T:
         """What a question's answer is. Raises `_Late` where that takes long: it goes on being waited for aside."""
-        if not task.done() and task not in repo.silent:
-            await asyncio.wait({task}, timeout=FAILING_PATIENCE if repo.failed else PATIENCE)
-        if task.done():
+        if await self._patience.answers(about, task, FAILING_PATIENCE if repo.failed else PATIENCE):
             return task.result()
         self._waits(repo)
-        if task not in repo.silent:
-            log.warning("repository says nothing", repo=repos.redacted(repo.url))
-            repo.silent.add(task)
-            task.add_done_callback(functools.partial(self._silence_ended, repo))
         raise _Late(repo.error)
+
+    def _silent(self, repo: Repo) -> bool:
+        """Whether there are questions whose answers nobody waits for any more."""
+        return self._patience.waits(lambda about: about.url == repo.url)
 
     def _waits(self, repo: Repo) -> None:
         if not repo.failed:
-            repo.failed, repo.error = self._now(), "no answer yet, still waiting for one"
+            repo.failed, repo.error = self._now(), NO_ANSWER
 
-    def _answered(self, repo: Repo, what: str, task: asyncio.Task[Any]) -> None:
-        del repo.asked[what]
-        if task not in repo.silent or task.cancelled():
+    def _late(self, about: _About) -> None:
+        log.warning("repository says nothing", repo=repos.redacted(about.url))
+
+    def _ended(self, about: _About, task: asyncio.Task[Any], late: bool) -> None:
+        if not late:
             return
-        if isinstance(error := task.exception(), ArgosyError):
+        repo, error = self._repos[repos.identity(about.url)], task.exception()
+        if about.what and isinstance(error, ArgosyError):
             self._fetch_failed(repo, error)
-        else:
+        elif about.what:
             # A good listing is what it counts as well by again.
             repo.again = True
-
-    def _silence_ended(self, repo: Repo, task: asyncio.Task[Any]) -> None:
-        repo.silent.discard(task)
-        if task.cancelled():
-            return
-        task.exception()
         if repo.again:
             repo.again, repo.due = False, 0.0
         self._heard()
@@ -268,8 +254,9 @@ class Trees:
                 if not repo.refs:
                     await self._list(repo)
 
-        if not repo.refs and not repo.silent:
-            await self._awaited(repo, self._begun(listed()))
+        if not repo.refs and not self._silent(repo):
+            about = _About(repo.url)
+            await self._awaited(repo, about, self._patience.ask(about, listed()))
         if not repo.refs:
             raise Unavailable(repo.error)
         return repo
