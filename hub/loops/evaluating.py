@@ -46,6 +46,8 @@ class Evaluating:
         for _ in range(asking.ROUNDS):
             before = dict(self._world.versions)
             evaluation = await _quickly(known, known.evaluator, asked)
+            # Who hears of news while the answers are fetched and written must find whom they concern.
+            known.inputs = evaluation.inputs
             if not evaluation.requests and not asked.missing:
                 # Who was told meanwhile to ask anew does not keep what was answered before.
                 known.kept = {

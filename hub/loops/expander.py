@@ -114,7 +114,7 @@ class Expander:
     def looked_at(self, uid: str) -> Inputs | None:
         """What a set's last evaluation looked at; None where there was none in this run of the hub."""
         known = self._sets.get(uid)
-        return known.inputs if known is not None and not known.stale else None
+        return known.inputs if known is not None and not known.stale and not known.busy else None
 
     async def run(self) -> None:
         listed = await self._world.listed(table.APPLICATION_SET, NAMESPACE)

@@ -131,6 +131,18 @@ async def test_pull_requests_are_asked_for_once_and_again_when_a_webhook_says_so
         assert host.asked == 2
 
 
+async def test_a_webhook_in_the_middle_of_the_first_question_asks_again(hub: Hub, repo: Repo) -> None:
+    async with serving(Host([1])) as host:
+        host.speaks.clear()
+        await hubs.add_cluster(hub, "one", env="prod")
+        await hubs.add(hub, table.APPLICATION_SET, appset(repo, host))
+        await hubs.until(lambda: host.asked == 1, "the question")
+        host.open.append(2)
+        opened(hub)
+        host.speaks.set()
+        await hubs.until(lambda: names_are(hub, {"pr-1-one", "pr-2-one"}), "what was opened meanwhile")
+
+
 async def count_is(hub: Hub, wanted: int) -> bool:
     return len(await hubs.apps(hub)) == wanted
 
