@@ -91,6 +91,18 @@ def items(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return found
 
 
+def is_set(flag: Any) -> bool:
+    """Whether a flag of a custom kind is set: by all that is neither absent nor false, text as well."""
+    return flag is not None and flag is not False
+
+
+def listed(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """A list of objects that the rule cannot do without. Raises `Malformed` where it lacks."""
+    if value.get(name) is None:
+        raise Malformed(f"there are no {name}")
+    return items(value, name)
+
+
 def spec(live: Manifest) -> Mapping[str, Any]:
     return mapping(live, "spec")
 
@@ -112,13 +124,23 @@ def conditions(live: Manifest) -> Iterable[tuple[str, str, str, str]]:
 
 class Condition(NamedTuple):
     """One entry of a list of conditions, as far as it is readable: what is no text counts as "". `generation` is the
-    one it speaks of, None where it names none."""
+    one it speaks of, None where it names none; `silent` are those of `TEXTS` that it lacks."""
 
     type: str
     state: str
     reason: str = ""
     message: str = ""
     generation: int | None = None
+    silent: frozenset[str] = frozenset()
+
+    def must_say(self, *names: str) -> None:
+        """Raises `Malformed` where one of these texts lacks: Argo CD gives no answer that leaves a word out."""
+        for name in names:
+            if name in self.silent:
+                raise Malformed(f"condition {self.type or 'without a type'} has no {name}")
+
+
+TEXTS = ("type", "status", "reason", "message")
 
 
 def told(value: Mapping[str, Any], name: str = "conditions") -> list[Condition]:
@@ -130,6 +152,7 @@ def told(value: Mapping[str, Any], name: str = "conditions") -> list[Condition]:
             _text_or_nothing(item.get("reason")),
             _text_or_nothing(item.get("message")),
             _whole(item.get("observedGeneration")),
+            frozenset(each for each in TEXTS if item.get(each) is None),
         )
         for item in items(value, name)
     ]

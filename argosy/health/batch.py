@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argosy.health.base import (
     Found,
+    Malformed,
     conditions,
     degraded,
     healthy,
@@ -39,6 +40,8 @@ def job(live: Manifest) -> Found:
 
 def cron_job(live: Manifest) -> Found:
     """A suspended one is well, and so is one whose last run did what it should, runs, or never did it."""
+    if live.get("spec") is None:
+        raise Malformed("CronJob has no spec")
     if spec(live).get("suspend") is True:
         return healthy("CronJob is Suspended")
     if not present(live):

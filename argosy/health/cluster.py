@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import orjson
 
 from argosy.health.base import (
+    Condition,
     Found,
     Malformed,
     conditions,
@@ -77,27 +78,35 @@ def _scaling(found: Iterable[tuple[str, str, str, str]]) -> Found:
 
 def custom_resource_definition(live: Manifest) -> Found:
     """The first condition that says something bad, or that it is on its way; without a status nothing is known."""
+    if mapping(live, "metadata").get("deletionTimestamp"):
+        return progressing("CRD is terminating")
     if not present(live):
-        if mapping(live, "metadata").get("deletionTimestamp"):
-            return progressing("CRD is terminating")
         raise Malformed("CustomResourceDefinition has no status")
-    found = list(conditions(live))
+    found = told(status(live))
     if not found:
         return progressing("Status conditions not found")
-    for kind, state, reason, message in found:
-        if (kind, state) == ("Terminating", "True"):
-            return progressing(f"CRD is terminating: {message}")
-        if (kind, state) == ("NamesAccepted", "False"):
-            return degraded(f"CRD names have not been accepted: {message}")
-        if (kind, reason) == ("Established", "Installing") and state != "True":
+    for item in found:
+        bad = _crd_problem(item)
+        if bad:
+            item.must_say("message")
+            return degraded(f"{bad}: {item.message}")
+        if (item.type, item.state) == ("Terminating", "True"):
+            item.must_say("message")
+            return progressing(f"CRD is terminating: {item.message}")
+        if (item.type, item.reason) == ("Established", "Installing") and item.state != "True":
             return progressing("CRD is being installed")
-        if (kind, reason) == ("Established", "InvalidCABundle") and state != "True":
-            return degraded(f"CRD is not established: {message}")
-        if (kind, state) == ("NonStructuralSchema", "True"):
-            return degraded(f"Schema violations found: {message}")
-    if any((kind, state) == ("Established", "True") for kind, state, _, _ in found):
+    if any((item.type, item.state) == ("Established", "True") for item in found):
         return healthy("CRD is healthy")
     return progressing("CRD is not established")
+
+
+def _crd_problem(item: Condition) -> str:
+    if (item.type, item.state) == ("NamesAccepted", "False"):
+        return "CRD names have not been accepted"
+    if (item.type, item.state) == ("NonStructuralSchema", "True"):
+        return "Schema violations found"
+    invalid = (item.type, item.reason) == ("Established", "InvalidCABundle") and item.state != "True"
+    return "CRD is not established" if invalid else ""
 
 
 def disruption_budget(live: Manifest) -> Found:
@@ -106,6 +115,7 @@ def disruption_budget(live: Manifest) -> Found:
     if not found:
         return progressing("Waiting for status")
     for item in found:
+        item.must_say("reason")
         if item.state == "False" and item.reason != "InsufficientPods":
             return degraded(f"PodDisruptionBudget has {item.reason}")
     return healthy(f"PodDisruptionBudget has {found[-1].reason}")

@@ -17,6 +17,7 @@ from argosy.health.base import (
     Malformed,
     dig,
     generation,
+    is_set,
     mapping,
     progressing,
     status,
@@ -118,20 +119,21 @@ def by_phase(
 
 
 def suspended_where(path: str, check: Check) -> Check:
-    """Suspended where the field at the dotted path is true, else what `check` says."""
+    """Suspended where the flag at the dotted path is set, else what `check` says."""
 
     def with_pause(live: Manifest) -> Found:
-        return suspended(f"{live['kind']} is suspended") if dig(live, path) is True else check(live)
+        return suspended(f"{live['kind']} is suspended") if is_set(dig(live, path)) else check(live)
 
     return with_pause
 
 
-def with_status(check: Check) -> Check:
-    """Unknown without a status, where others would say that there is something to wait for."""
+def requiring(check: Check, *paths: str) -> Check:
+    """Unknown where nothing lies at one of these dotted paths: the rule cannot do without, and nothing is guessed."""
 
     def checked(live: Manifest) -> Found:
-        if live.get("status") is None:
-            raise Malformed(f"{live['kind']} has no status")
+        for path in paths:
+            if dig(live, path) is None:
+                raise Malformed(f"{live['kind']} has no {path}")
         return check(live)
 
     return checked

@@ -49,6 +49,7 @@ SILENT: dict[Health | None, set[str]] = {
     },
 }
 """What Argo CD says of kinds without a status, other than Progressing."""
+CANARY = {"canaryWeight": 10, "conditions": [{"type": "Promoted", "status": "Unknown", "message": "m"}]}
 ROWS = sorted(name for theme in sorted(set(custom.THEMES.values())) for name in custom.load(theme)[0])
 
 
@@ -151,16 +152,20 @@ def test_conditions_decide(kind: str, told: Told, expected: Health | None) -> No
         ("argoproj.io/v1alpha1/AnalysisRun", {"phase": "Successful"}, H),
         ("argoproj.io/v1alpha1/AnalysisRun", {"phase": "Inconclusive"}, U),
         ("argoproj.io/v1alpha1/Experiment", {}, P),
-        ("flagger.app/v1beta1/Canary", {"phase": "Promoting"}, P),
-        ("flagger.app/v1beta1/Canary", {"phase": "Failed"}, D),
-        ("postgresql.cnpg.io/v1/Cluster", {"phase": "Cluster in healthy state"}, H),
-        ("postgresql.cnpg.io/v1/Cluster", {"phase": "Waiting for user action"}, D),
-        ("postgresql.cnpg.io/v1/Cluster", {"phase": "Unable to create required cluster objects"}, S),
+        ("flagger.app/v1beta1/Canary", {**CANARY, "phase": "Promoting"}, P),
+        ("flagger.app/v1beta1/Canary", {**CANARY, "phase": "Failed"}, D),
+        ("postgresql.cnpg.io/v1/Cluster", {"phase": "Cluster in healthy state", "conditions": []}, H),
+        ("postgresql.cnpg.io/v1/Cluster", {"phase": "Waiting for user action", "conditions": []}, D),
+        (
+            "postgresql.cnpg.io/v1/Cluster",
+            {"phase": "Unable to create required cluster objects", "conditions": []},
+            S,
+        ),
         ("kubevirt.io/v1/VirtualMachineInstance", {"phase": "Succeeded"}, S),
         ("install.istio.io/v1/IstioOperator", {"status": "NONE"}, U),
         ("numaflow.numaproj.io/v1/Pipeline", {"phase": "Pausing", "observedGeneration": 2}, H),
         ("numaflow.numaproj.io/v1/Vertex", {"phase": "Pausing", "observedGeneration": 2}, P),
-        ("postgresql.cnpg.io/v1/Cluster", {"phase": "Dancing"}, U),
+        ("postgresql.cnpg.io/v1/Cluster", {"phase": "Dancing", "conditions": []}, U),
         ("acme.cert-manager.io/v1/Challenge", {"state": "errored"}, D),
         ("cluster.x-k8s.io/v1beta1/Machine", {"phase": "Running"}, H),
         ("snapshot.storage.k8s.io/v1/VolumeSnapshot", {"readyToUse": True}, H),
@@ -207,10 +212,18 @@ def test_a_cluster_in_the_making_is_as_bad_as_its_condition_is_severe(
         ({"phase": "Paused", "observedGeneration": "2"}, S),
         ({"phase": "Healthy", "observedGeneration": "1"}, P),
         ({"phase": "Degraded", "observedGeneration": "77b9f6c8d"}, D),
-        ({"pauseConditions": [{"reason": "CanaryPauseStep"}], "observedGeneration": "2"}, S),
-        ({"replicas": 1, "updatedReplicas": 0}, P),
         (
             {
+                "conditions": [],
+                "pauseConditions": [{"reason": "CanaryPauseStep"}],
+                "observedGeneration": "2",
+            },
+            S,
+        ),
+        ({"conditions": [], "replicas": 1, "updatedReplicas": 0}, P),
+        (
+            {
+                "conditions": [],
                 "replicas": 1,
                 "updatedReplicas": 1,
                 "availableReplicas": 1,
@@ -221,6 +234,7 @@ def test_a_cluster_in_the_making_is_as_bad_as_its_condition_is_severe(
         ),
         (
             {
+                "conditions": [],
                 "replicas": 1,
                 "updatedReplicas": 1,
                 "availableReplicas": 1,
@@ -238,9 +252,10 @@ def test_a_rollout_is_as_its_controller_says_of_this_generation(status: Any, exp
 
 def parent(generation: int, **told: str) -> dict[str, Any]:
     return {
+        "parentRef": {"name": "gw"},
         "conditions": [
             {"type": kind, "status": state, "observedGeneration": generation} for kind, state in told.items()
-        ]
+        ],
     }
 
 

@@ -107,11 +107,14 @@ def test_pods(policy: str, status: dict[str, Any], expected: Health) -> None:
         ("batch/v1", "Job", {"status": condition("Suspended", "False")}, H),
         ("batch/v1", "Job", {"status": condition("SuccessCriteriaMet")}, P),
         ("batch/v1", "CronJob", {"spec": {"suspend": True}}, H),
-        ("batch/v1", "CronJob", {}, P),
+        ("batch/v1", "CronJob", {"spec": {}}, P),
         (
             "batch/v1",
             "CronJob",
-            {"status": {"lastScheduleTime": "2026-01-02T00:00:00Z", "lastSuccessfulTime": "2026-01-01T00:00:00Z"}},
+            {
+                "spec": {},
+                "status": {"lastScheduleTime": "2026-01-02T00:00:00Z", "lastSuccessfulTime": "2026-01-01T00:00:00Z"},
+            },
             D,
         ),
         ("autoscaling/v2", "HorizontalPodAutoscaler", {"status": condition("AbleToScale")}, H),

@@ -7,11 +7,15 @@ from typing import Any
 
 from argosy.health.base import (
     Found,
+    Malformed,
     conditions,
     degraded,
     healthy,
+    is_set,
+    listed,
     mapping,
     number,
+    present,
     progressing,
     spec,
     status,
@@ -29,6 +33,7 @@ from argosy.health.rules import (
     by_conditions,
     by_phase,
     needed,
+    requiring,
     rows,
 )
 from argosy.objects import Manifest
@@ -42,20 +47,16 @@ _PHASES = {
     "Suspended": SUSPENDED,
 }
 
-_analysis = by_phase(
-    "phase",
-    {
-        "Pending": PROGRESSING,
-        "Running": PROGRESSING,
-        "Successful": HEALTHY,
-        "Failed": DEGRADED,
-        "Error": DEGRADED,
-        "Inconclusive": UNKNOWN,
-    },
-    otherwise=None,
-    absent=None,
-)
-"""AnalysisRun and Experiment: no health where the phase is none of the documented ones."""
+_ANALYSIS = {
+    "Pending": PROGRESSING,
+    "Running": PROGRESSING,
+    "Successful": HEALTHY,
+    "Failed": DEGRADED,
+    "Error": DEGRADED,
+}
+_experiment = by_phase("phase", _ANALYSIS, otherwise=None, absent=None)
+_analysis = by_phase("phase", {**_ANALYSIS, "Inconclusive": UNKNOWN}, otherwise=None, absent=None)
+"""No health where the phase is none of these; that of an Experiment may be Inconclusive without one."""
 
 _application_set = by_conditions(
     before=(
@@ -66,6 +67,7 @@ _application_set = by_conditions(
     )
 )
 _cron_workflow = by_conditions(
+    When("Completed", "True", HEALTHY),
     When("SpecError", "True", DEGRADED),
     When("SubmissionError", "True", DEGRADED),
     otherwise=HEALTHY,
@@ -79,26 +81,36 @@ _event_bus = by_conditions(
 
 def _rollout(live: Manifest) -> Found:
     """The phase that Rollouts 1.0 and newer report, else what older ones leave to be seen from their fields."""
-    now = status(live)
-    if not now or not _observed(live):
-        return progressing("Waiting for rollout to finish: status has not been reconciled")
-    phase = text(now, "phase")
-    if phase:
-        return Found(_PHASES.get(phase, UNKNOWN), text(now, "message"))
+    if not present(live):
+        return progressing("Waiting for rollout spec update to be observed")
+    if not _observed(live):
+        return progressing("Waiting for rollout spec update to be observed")
+    return _observed_rollout(live)
+
+
+def _described(live: Manifest) -> Found:
+    wants, now = spec(live), status(live)
+    if now.get("phase") is not None:
+        return Found(_PHASES.get(text(now, "phase"), UNKNOWN), text(now, "message"))
     failed = _failure(live)
     if failed is not None:
         return failed
-    if spec(live).get("paused") is True or now.get("controllerPause") is True or now.get("pauseConditions"):
+    if is_set(wants.get("paused")) or now.get("pauseConditions"):
         return suspended("Rollout is paused")
-    return _counted(spec(live), now) or _switched(live) or healthy()
+    if not now.get("currentPodHash"):
+        return progressing("Waiting for rollout to finish: status has not been reconciled")
+    return _counted(wants, now) or _switched(live) or healthy()
+
+
+_observed_rollout = requiring(_described, "spec")
 
 
 def _observed(live: Manifest) -> bool:
     """Rollouts writes the observed generation as text; before 1.0 a hash stood there, which says nothing."""
     metadata, now = mapping(live, "metadata"), status(live)
-    if spec(live).get("workloadRef") is not None:
+    if spec(live).get("workloadRef") is not None and metadata.get("annotations") is not None:
         noted = mapping(metadata, "annotations").get(WORKLOAD_GENERATION)
-        if noted is not None and str(noted) != str(now.get("workloadObservedGeneration", "")):
+        if str(noted) != str(now.get("workloadObservedGeneration")):
             return False
     observed = str(now.get("observedGeneration", ""))
     if not observed.isdecimal():
@@ -108,6 +120,7 @@ def _observed(live: Manifest) -> bool:
 
 
 def _failure(live: Manifest) -> Found | None:
+    listed(status(live), "conditions")
     for kind, _, reason, message in conditions(live):
         if kind == "InvalidSpec":
             return degraded(message)
@@ -120,7 +133,7 @@ def _counted(wants: Mapping[str, Any], now: Mapping[str, Any]) -> Found | None:
     replicas, updated = number(wants, "replicas", 1), number(now, "updatedReplicas")
     if updated < replicas:
         return progressing("Waiting for rollout to finish: more replicas need to be updated")
-    if "blueGreen" not in mapping(wants, "strategy") and number(now, "replicas") > updated:
+    if "canary" in mapping(wants, "strategy") and number(now, "replicas") > updated:
         return progressing("Waiting for rollout to finish: old replicas are pending termination")
     if number(now, "availableReplicas") < updated:
         return progressing("Waiting for rollout to finish: updated replicas are still becoming available")
@@ -130,19 +143,22 @@ def _counted(wants: Mapping[str, Any], now: Mapping[str, Any]) -> Found | None:
 def _switched(live: Manifest) -> Found | None:
     """Whether users are served by the newest pods."""
     now, strategy = status(live), mapping(spec(live), "strategy")
+    if spec(live).get("strategy") is None:
+        raise Malformed("the Rollout has no strategy")
     newest = text(now, "currentPodHash")
     if "blueGreen" in strategy:
         active = text(mapping(now, "blueGreen"), "activeSelector")
         return None if active and active == newest else progressing("active service cutover pending")
     stable = text(now, "stableRS") or text(mapping(now, "canary"), "stableRS")
-    if stable and stable == newest:
+    if "canary" not in strategy or (stable and stable == newest):
         return None
     return progressing("Waiting for rollout to finish steps")
 
 
 CHECKS: Rows = {
     **rows("argoproj.io", _rollout, "Rollout"),
-    **rows("argoproj.io", _analysis, "AnalysisRun", "Experiment"),
+    **rows("argoproj.io", _analysis, "AnalysisRun"),
+    **rows("argoproj.io", _experiment, "Experiment"),
     **rows("argoproj.io", _application_set, "ApplicationSet"),
     **rows("argoproj.io", _cron_workflow, "CronWorkflow"),
     **rows("argoproj.io", _event_bus, "EventBus"),

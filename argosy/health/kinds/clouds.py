@@ -49,6 +49,7 @@ _SETTINGS = frozenset(
         "StoreConfig",
     }
 )
+_CROSSPLANE_FAILURES = (When("LastAsyncOperation", "False", DEGRADED), When("Synced", "False", DEGRADED))
 _crossplane_conditions = by_conditions(
     When("Ready", "True", HEALTHY),
     When("Healthy", "True", HEALTHY),
@@ -57,17 +58,30 @@ _crossplane_conditions = by_conditions(
     When("Established", "", HEALTHY, only(_INACTIVE)),
     When("ValidPipeline", "True", HEALTHY),
     When("RevisionHealthy", "True", HEALTHY),
-    before=(When("LastAsyncOperation", "False", DEGRADED), When("Synced", "False", DEGRADED)),
+    before=_CROSSPLANE_FAILURES,
 )
+_upbound_conditions = by_conditions(When("Ready", "True", HEALTHY), before=_CROSSPLANE_FAILURES)
+
+
+def _upbound(live: Manifest) -> Found:
+    """Of Upbound's own groups only Ready is heard; its settings are as Crossplane's."""
+    return _setting(live) or _upbound_conditions(live)
+
+
+def _setting(live: Manifest) -> Found | None:
+    now = status(live)
+    if told(now) or live["kind"] not in _SETTINGS:
+        return None
+    return healthy("Resource is in use." if now.get("users") else "Resource is up-to-date.")
 
 
 def _crossplane(live: Manifest) -> Found:
     """Crossplane's guide for Argo CD: settings are in order without a status, resources when synced and ready."""
-    now = status(live)
-    if not told(now) and live["kind"] in _SETTINGS:
-        return healthy("Resource is in use." if now.get("users") else "Resource is up-to-date.")
+    setting = _setting(live)
+    if setting is not None:
+        return setting
     found = _crossplane_conditions(live)
-    idle = any((item.reason, item.state) == (_INACTIVE, "False") for item in told(now))
+    idle = any((item.reason, item.state) == (_INACTIVE, "False") for item in told(status(live)))
     if found.status is HEALTHY and idle and spec(live).get("state") == "Active":
         return progressing("Provisioning ...")
     return found
@@ -92,9 +106,9 @@ def _managed(live: Manifest) -> Found:
 
 
 def _package(live: Manifest) -> Found:
-    """A Provider is installed, then healthy."""
+    """A Provider is installed, then healthy; where neither has a reason there is nothing to tell yet."""
     found = {item.type: item for item in told(status(live)) if item.type in ("Installed", "Healthy")}
-    if not found:
+    if all("reason" in item.silent for item in found.values()):
         return progressing("Waiting for provider to be installed")
     said = " ".join(item.reason for item in found.values())
     return healthy(said) if [item.state for item in found.values()] == ["True", "True"] else degraded(said)
@@ -162,7 +176,7 @@ GROUPS = {
     "*.cnrm.cloud.google.com": _config_connector,
     "*.crossplane.io": _crossplane,
     "*.services.k8s.aws": _aws,
-    "*.upbound.io": _crossplane,
+    "*.upbound.io": _upbound,
     "kro.run": _kro_instance,
 }
 """group -> check of all its kinds that have no row; `*` stands for any beginning."""

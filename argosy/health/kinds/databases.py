@@ -64,6 +64,7 @@ _POSTGRES = by_phase(
         "Unable to create required cluster objects": SUSPENDED,
     },
     otherwise=UNKNOWN,
+    absent=UNKNOWN,
     message="phaseReason",
 )
 """CloudNativePG's phases are stable sentences. As in Argo CD, one in which the primary may be away is Degraded, and one
@@ -81,8 +82,10 @@ def _postgres(live: Manifest) -> Found:
         return suspended("Cluster has been hibernated")
     if find(live, HIBERNATION) is not None:
         return degraded("Cluster is not hibernated as it should be")
-    if not present(live) or (now.get("phase") is None and now.get("conditions") is not None):
-        raise Malformed("the Cluster has no phase")
+    if not present(live):
+        raise Malformed("the Cluster has no status")
+    if now.get("conditions") is None:
+        return waiting(live)
     return _POSTGRES(live)
 
 

@@ -7,45 +7,80 @@ from argosy.health.base import (
     Found,
     degraded,
     healthy,
-    progressing,
     spec,
     status,
     suspended,
     text,
     told,
 )
-from argosy.health.rules import Rows, rows, waiting
+from argosy.health.rules import DEGRADED, PROGRESSING, Rows, requiring, rows, waiting
 from argosy.objects import Manifest
+from argosy.status import Health
 
 
-def _flux(*needed: str, busy: frozenset[str] | None = None) -> Check:
-    """Healthy where all conditions of these types are True. What reconciles is Progressing while Ready is Unknown; with
-    `busy` where Ready is False and the reason of Reconciling is one of them."""
+def _flux(
+    *good: str,
+    wanted: int | None = None,
+    unsure: str = "Unknown",
+    busy: frozenset[str] | None = None,
+    at_work: Health = PROGRESSING,
+) -> Check:
+    """Healthy where as many conditions of the types `good` are True as are `wanted`, which are all by default: Argo CD
+    counts them. Before that it is `at_work` where there are two signs: Reconciling, with `busy` for one of these
+    reasons, and Ready in the state `unsure`."""
 
     def check(live: Manifest) -> Found:
-        if spec(live).get("suspend") is True:
-            return suspended(f"{live['kind']} is suspended")
         if status(live).get("conditions") is None:
             return waiting(live)
-        found = {item.type: item for item in told(status(live))}
-        ready = found.get("Ready")
-        said = (ready.reason or ready.message) if ready is not None else ""
-        if all(kind in found and found[kind].state == "True" for kind in needed):
-            return healthy(said)
-        at_work = found.get("Reconciling")
-        if at_work is not None and at_work.state == "True" and ready is not None:
-            unsure = ready.state == "Unknown" if busy is None else ready.state == "False"
-            if unsure and (busy is None or at_work.reason in busy):
-                return progressing(said)
-        return degraded(said)
+        found = told(status(live))
+        ready = [item for item in found if item.type == "Ready"]
+        said = (ready[-1].reason or ready[-1].message) if ready else ""
+        signs = sum(item.state == unsure for item in ready) + sum(
+            (item.type, item.state) == ("Reconciling", "True") and (busy is None or item.reason in busy)
+            for item in found
+        )
+        if signs == 2:
+            return Found(at_work, said)
+        well = sum(item.type in good and item.state == "True" for item in found)
+        return healthy(said) if well == (wanted or len(good)) else degraded(said)
 
     return check
 
 
-_ready = _flux("Ready")
-_image_policy = _flux("Ready", busy=frozenset({"AccessingRepository", "NewGeneration"}))
-_image_repository = _flux("Ready", busy=frozenset({"NewGeneration", "Scanning"}))
-_source = _flux("Ready", "ArtifactInStorage")
+def _suspendable(check: Check) -> Check:
+    def with_pause(live: Manifest) -> Found:
+        stopped = spec(live).get("suspend") is True
+        return suspended(f"{live['kind']} is suspended") if stopped else check(live)
+
+    return requiring(with_pause, "spec")
+
+
+_ready = _suspendable(_flux("Ready"))
+_release = _suspendable(_flux("Ready", "Released", "TestSuccess", wanted=2))
+_receiver = _suspendable(_flux("Ready", unsure="False", at_work=DEGRADED))
+_image_policy = _flux(
+    "Ready", unsure="False", busy=frozenset({"AccessingRepository", "ApplyingPolicy", "NewGeneration"})
+)
+_image_repository = _suspendable(
+    _flux("Ready", unsure="False", busy=frozenset({"NewGeneration", "Scanning"}))
+)
+_stored = _flux("Ready", "ArtifactInStorage")
+
+
+def _artifact(live: Manifest) -> Found:
+    """A source that is out of date says so for a reason, after the one that Ready has."""
+    ready = None
+    for item in told(status(live)):
+        if item.type == "Ready":
+            ready = item
+        elif (item.type, item.state) == ("ArtifactOutdated", "True"):
+            for each in (item, ready):
+                if each is not None:
+                    each.must_say("reason")
+    return _stored(live)
+
+
+_source = _suspendable(_artifact)
 
 
 def _helm_repository(live: Manifest) -> Found:
@@ -56,12 +91,12 @@ def _helm_repository(live: Manifest) -> Found:
 
 
 CHECKS: Rows = {
-    **rows("helm.toolkit.fluxcd.io", _flux("Ready", "Released"), "HelmRelease"),
+    **rows("helm.toolkit.fluxcd.io", _release, "HelmRelease"),
     **rows("kustomize.toolkit.fluxcd.io", _ready, "Kustomization"),
     **rows("source.toolkit.fluxcd.io", _source, "GitRepository", "OCIRepository", "Bucket", "HelmChart"),
     **rows("source.toolkit.fluxcd.io", _helm_repository, "HelmRepository"),
     **rows("image.toolkit.fluxcd.io", _image_policy, "ImagePolicy"),
     **rows("image.toolkit.fluxcd.io", _image_repository, "ImageRepository"),
     **rows("image.toolkit.fluxcd.io", _ready, "ImageUpdateAutomation"),
-    **rows("notification.toolkit.fluxcd.io", _flux("Ready", busy=frozenset()), "Receiver"),
+    **rows("notification.toolkit.fluxcd.io", _receiver, "Receiver"),
 }

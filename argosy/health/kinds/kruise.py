@@ -23,9 +23,9 @@ from argosy.health.rules import (
     Rows,
     needed,
     once_observed,
+    requiring,
     rows,
     same,
-    with_status,
 )
 from argosy.objects import Manifest
 
@@ -154,9 +154,9 @@ CHECKS: Rows = {
     **rows("apps.kruise.io", once_observed(_clone_set, same), "CloneSet"),
     **rows("apps.kruise.io", once_observed(_kruise_stateful_set, same), "StatefulSet"),
     **rows("apps.kruise.io", once_observed(_kruise_daemon_set, same), "DaemonSet"),
-    **rows("apps.kruise.io", with_status(_advanced_cron_job), "AdvancedCronJob"),
+    **rows("apps.kruise.io", requiring(_advanced_cron_job, "status"), "AdvancedCronJob"),
     **rows("apps.kruise.io", _broadcast_job, "BroadcastJob"),
-    **rows("rollouts.kruise.io", with_status(once_observed(_kruise_rollout, same)), "Rollout"),
+    **rows("rollouts.kruise.io", requiring(once_observed(_kruise_rollout, same), "status"), "Rollout"),
     **rows("game.kruise.io", _game_server, "GameServer"),
     **rows("game.kruise.io", once_observed(_game_server_set, same), "GameServerSet"),
 }

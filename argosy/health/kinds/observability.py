@@ -28,9 +28,9 @@ from argosy.health.rules import (
     by_phase,
     once_observed,
     only,
+    requiring,
     rows,
     waiting,
-    with_status,
 )
 from argosy.objects import Manifest
 
@@ -165,19 +165,19 @@ CHECKS: Rows = {
         "HumioRepository",
         "HumioView",
     ),
-    **rows("core.humio.com", with_status(_humio), "HumioCluster"),
+    **rows("core.humio.com", requiring(_humio, "status"), "HumioCluster"),
     **rows("coralogix.com", _coralogix, "Alert", "RecordingRuleGroupSet"),
     **rows(
         "lifecycle.keptn.sh",
-        with_status(by_phase("status", _KEPTN)),
+        requiring(by_phase("status", _KEPTN), "status"),
         "KeptnAppVersion",
         "KeptnTask",
         "KeptnWorkloadInstance",
         "KeptnWorkloadVersion",
     ),
-    **rows("lifecycle.keptn.sh", with_status(by_phase("overallStatus", _KEPTN)), "KeptnEvaluation"),
-    **rows("metrics.keptn.sh", with_status(_keptn_analysis), "Analysis"),
-    **rows("metrics.keptn.sh", with_status(_keptn_metric), "KeptnMetric"),
+    **rows("lifecycle.keptn.sh", requiring(by_phase("overallStatus", _KEPTN), "status"), "KeptnEvaluation"),
+    **rows("metrics.keptn.sh", requiring(_keptn_analysis, "status"), "Analysis"),
+    **rows("metrics.keptn.sh", requiring(_keptn_metric, "status"), "KeptnMetric"),
 }
 GROUPS = {
     "operator.victoriametrics.com": _victoria,

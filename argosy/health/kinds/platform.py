@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from argosy.health.base import (
+    Check,
     Found,
+    Malformed,
     degraded,
     generation,
     healthy,
@@ -31,6 +33,7 @@ from argosy.health.rules import (
     by_phase,
     find,
     once_observed,
+    requiring,
     rows,
     state,
     suspended_where,
@@ -43,17 +46,19 @@ _ready = by_conditions(*READY)
 
 def _cluster(live: Manifest) -> Found:
     """Cluster API: Ready is False all through provisioning; only its severity tells whether that is bad."""
-    phase = text(status(live), "phase")
+    phase = status(live).get("phase")
     found = items(status(live), "conditions")
     ready = next((item for item in found if item.get("type") == "Ready"), {})
     said = str(ready.get("message") or "")
-    if spec(live).get("paused") is True:
-        return suspended("Cluster is paused")
     if ready.get("status") == "False" and ready.get("severity") != "Info":
         return degraded(said)
     if phase == "Failed":
         return degraded(said)
     return healthy("Cluster is running") if phase == "Provisioned" else progressing(said)
+
+
+def _pausable(check: Check) -> Check:
+    return requiring(suspended_where("spec.paused", check), "spec")
 
 
 _MACHINE = {"Running": HEALTHY, "Failed": DEGRADED}
@@ -96,7 +101,7 @@ def _aws_control_plane(live: Manifest) -> Found:
     return healthy("Control plane is ready")
 
 
-_node_claim = by_conditions(*READY, before=(When("Disrupting", "True", SUSPENDED),))
+_node_claim = once_observed(by_conditions(*READY, before=(When("Disrupting", "True", SUSPENDED),)))
 """Karpenter."""
 
 
@@ -127,6 +132,10 @@ def _subscription(live: Manifest) -> Found:
     now = status(live)
     states = {item.type: item for item in told(now)}
     said = "\n".join(f"{number}: {item.type} | {item.state}" for number, item in enumerate(told(now), 1))
+    if now.get("conditions") is None:
+        return waiting(live)
+    for item in told(now):
+        item.must_say("type", "status")
     bad = ("CatalogSourcesUnhealthy", "InstallPlanFailed", "ResolutionFailed")
     missing = states.get("InstallPlanMissing")
     if any(name in states and states[name].state == "True" for name in bad):
@@ -137,7 +146,11 @@ def _subscription(live: Manifest) -> Found:
     if word == "UpgradeFailed":
         return degraded(said)
     on_the_way = word in (None, "", "UpgradeAvailable", "UpgradePending")
-    if states and not on_the_way and not (pending is not None and pending.state == "True"):
+    if (
+        now.get("conditions") is not None
+        and not on_the_way
+        and not (pending is not None and pending.state == "True")
+    ):
         return healthy(said)
     if (
         word == "UpgradePending"
@@ -198,6 +211,7 @@ def _api_manager(live: Manifest) -> Found:
 
 
 _ANSIBLE = {"successful": HEALTHY, "failed": DEGRADED, "error": DEGRADED, "canceled": DEGRADED}
+_ANSIBLE |= dict.fromkeys(("new", "pending", "running", "waiting"), PROGRESSING)
 
 
 def _ansible_job(live: Manifest) -> Found:
@@ -205,6 +219,8 @@ def _ansible_job(live: Manifest) -> Found:
     word = result.get("status")
     if not isinstance(word, str):
         return waiting(live)
+    if word in _ANSIBLE and result.get("url") is None:
+        raise Malformed("ansibleJobResult has no url")
     return Found(_ANSIBLE.get(word, PROGRESSING), f"{word} job - {text(result, 'url')}")
 
 
@@ -221,10 +237,10 @@ def _sap_service(live: Manifest) -> Found:
 
 
 CHECKS: Rows = {
-    **rows("cluster.x-k8s.io", _cluster, "Cluster"),
+    **rows("cluster.x-k8s.io", _pausable(_cluster), "Cluster"),
     **rows("cluster.x-k8s.io", _machine, "Machine"),
     **rows("cluster.x-k8s.io", _machine_pool, "MachinePool"),
-    **rows("cluster.x-k8s.io", suspended_where("spec.paused", _machine), "MachineDeployment"),
+    **rows("cluster.x-k8s.io", _pausable(_machine), "MachineDeployment"),
     **rows("cluster.x-k8s.io", _machine_health_check, "MachineHealthCheck"),
     **rows("addons.cluster.x-k8s.io", _resource_set, "ClusterResourceSet"),
     **rows("controlplane.cluster.x-k8s.io", once_observed(_aws_control_plane), "AWSManagedControlPlane"),

@@ -7,7 +7,7 @@ from argosy.health.base import (
     Malformed,
     degraded,
     healthy,
-    items,
+    is_set,
     mapping,
     present,
     progressing,
@@ -31,6 +31,7 @@ from argosy.health.rules import (
     named,
     once_observed,
     only,
+    requiring,
     rows,
     same,
     suspended_where,
@@ -108,13 +109,15 @@ _kyverno_cluster_policy = by_conditions(
 
 def _kyverno_cel_policy(live: Manifest) -> Found:
     """The policies of kyverno.io's newer group sum their conditions up in one truth value."""
-    told = mapping(status(live), "conditionStatus")
-    if not told:
+    if status(live).get("conditionStatus") is None:
         return waiting(live)
-    if told.get("ready") is True:
-        return healthy(text(told, "message") or "Policy is ready")
-    bad = [item for item in items(told, "conditions") if item.get("status") != "True"]
-    return degraded(", ".join(f"{item.get('type')}: {item.get('message')}" for item in bad))
+    found = mapping(status(live), "conditionStatus")
+    if found.get("ready") is True:
+        return healthy(text(found, "message") or "Policy is ready")
+    bad = [item for item in told(found) if item.state not in ("", "True")]
+    for item in bad:
+        item.must_say("type", "message")
+    return degraded(", ".join(f"{item.type}: {item.message}" for item in bad))
 
 
 def _compliant(live: Manifest) -> Found:
@@ -124,12 +127,19 @@ def _compliant(live: Manifest) -> Found:
     return healthy("Compliant") if word == "Compliant" else degraded(str(word))
 
 
+def _evaluated(live: Manifest) -> Found:
+    """A ConfigurationPolicy has details with each verdict."""
+    if status(live).get("compliancyDetails") is None:
+        return progressing("Waiting for compliance")
+    return _compliant(live)
+
+
 def _ocm_policy(live: Manifest) -> Found:
     """Open Cluster Management: the root policy on the hub, or its copy on a cluster."""
-    if spec(live).get("disabled") is True:
+    if is_set(spec(live).get("disabled")):
         return healthy("Policy is disabled")
     now = status(live)
-    if now.get("placement") is not None and not now.get("status") and now.get("compliant") is None:
+    if now.get("placement") and now.get("status") is None and now.get("compliant") is None:
         return healthy("No clusters match this policy")
     return _compliant(live)
 
@@ -147,6 +157,8 @@ _capsule = once_observed(_ready)
 
 def _resource_pool(live: Manifest) -> Found:
     exhausted = mapping(status(live), "exhaustions")
+    if status(live).get("conditions") is None:
+        return waiting(live)
     return degraded(f"Pool exhausted for: {', '.join(sorted(exhausted))}") if exhausted else _ready(live)
 
 
@@ -189,11 +201,11 @@ CHECKS: Rows = {
         "NamespacedValidatingPolicy",
         "ValidatingPolicy",
     ),
-    **rows("policy.open-cluster-management.io", _ocm_policy, "Policy"),
+    **rows("policy.open-cluster-management.io", requiring(_ocm_policy, "spec"), "Policy"),
     **rows("policy.open-cluster-management.io", _compliant, "CertificatePolicy"),
     **rows(
         "policy.open-cluster-management.io",
-        once_observed(_compliant, same, at="status.lastEvaluatedGeneration"),
+        once_observed(_evaluated, same, at="status.lastEvaluatedGeneration"),
         "ConfigurationPolicy",
     ),
     **rows("policy.open-cluster-management.io", once_observed(_operator_policy, named), "OperatorPolicy"),

@@ -41,17 +41,20 @@ from argosy.objects import Manifest
 def _knative_service(live: Manifest) -> Found:
     """Ready sums up ConfigurationsReady and RoutesReady, each of which says for itself what it lacks."""
     found = told(status(live))
+    for item in found:
+        if item.state in ("False", "Unknown"):
+            item.must_say("type")
     for wanted, answer in (("False", degraded), ("Unknown", progressing)):
         bad = [item for item in found if item.state == wanted]
         if bad:
             said = ", ".join(f"{item.type} is {wanted}, since {item.reason}" for item in bad)
             return answer(said)
-    states = {item.type: item.state for item in found}
-    if all(states.get(part) == "True" for part in ("ConfigurationsReady", "RoutesReady", "Ready")):
+    if sum(item.type in _SERVICE and item.state == "True" for item in found) == len(_SERVICE):
         return healthy("Knative Service is healthy.")
     return waiting(live)
 
 
+_SERVICE = ("ConfigurationsReady", "RoutesReady", "Ready")
 _EVENTING = ("InstallSucceeded", "Ready")
 
 
@@ -64,14 +67,15 @@ _SERVING = ("DependenciesInstalled", "DeploymentsAvailable", *_EVENTING)
 def _knative_operator(live: Manifest) -> Found:
     """Of the conditions of KnativeServing and KnativeEventing the last ones may take their time."""
     found = told(status(live))
-    said = "\n".join(f"{number}: {item.type} | {item.state}" for number, item in enumerate(found, 1))
-    states = {item.type: item.state for item in found}
     if status(live).get("conditions") is None:
         return waiting(live)
-    if "Unknown" in states.values() or any(states.get(part) == "False" for part in _LATE):
+    for item in found:
+        item.must_say("type", "status")
+    said = "\n".join(f"{number}: {item.type} | {item.state}" for number, item in enumerate(found, 1))
+    if any(item.state == "Unknown" or (item.type in _LATE and item.state == "False") for item in found):
         return progressing(said)
     parts = _SERVING if live["kind"] == "KnativeServing" else _EVENTING
-    well = all(states.get(part) == "True" for part in parts)
+    well = sum(item.type in parts and item.state == "True" for item in found) == len(parts)
     return healthy(f"{live['kind']} is healthy.") if well else degraded(said)
 
 

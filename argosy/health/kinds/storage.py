@@ -6,6 +6,7 @@ from argosy.health.base import (
     Found,
     degraded,
     healthy,
+    is_set,
     mapping,
     progressing,
     spec,
@@ -58,10 +59,10 @@ _storage_cluster = by_conditions(
 
 def _volume_snapshot(live: Manifest) -> Found:
     now = status(live)
-    ready, error = now.get("readyToUse"), mapping(now, "error")
-    if ready is True:
+    if is_set(now.get("readyToUse")):
         return healthy("Ready to use")
-    return degraded(text(error, "message")) if error else progressing("Waiting for the snapshot")
+    error = now.get("error")
+    return degraded(str(error)) if error is not None else progressing("Waiting for the snapshot")
 
 
 _VOLUME = by_phase(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from argosy.health.base import (
     NONE,
     Found,
+    Malformed,
     degraded,
     healthy,
+    listed,
     mapping,
     number,
     present,
@@ -29,6 +31,7 @@ from argosy.health.rules import (
     by_conditions,
     by_phase,
     find,
+    needed,
     once_observed,
     only,
     rows,
@@ -141,18 +144,14 @@ def _spot(live: Manifest) -> Found:
     )
 
 
-_canary = by_phase(
+_CANARY = by_phase(
     "phase",
     {
         "Initialized": HEALTHY,
         "Succeeded": HEALTHY,
-        "Initializing": PROGRESSING,
-        "Waiting": PROGRESSING,
         "Progressing": PROGRESSING,
-        "WaitingPromotion": PROGRESSING,
         "Promoting": PROGRESSING,
         "Finalising": PROGRESSING,
-        "Terminating": PROGRESSING,
         "Failed": DEGRADED,
     },
     otherwise=UNKNOWN,
@@ -161,20 +160,32 @@ _canary = by_phase(
 )
 
 
+def _canary(live: Manifest) -> Found:
+    """Flagger writes the phase, the weight and the conditions at once, each with a message: a status that lacks one of
+    them says nothing. Of the phases that are missing here Argo CD knows nothing."""
+    if not present(live):
+        return unknown("No status")
+    needed(status(live), "canaryWeight")
+    if status(live).get("phase") is None:
+        raise Malformed("the Canary has no phase")
+    listed(status(live), "conditions")
+    for item in told(status(live)):
+        item.must_say("message")
+    return _CANARY(live)
+
+
 def _scaled(live: Manifest) -> Found:
     """KEDA: a pause counts for what is ready otherwise. A job's trigger whose state KEDA does not know does not work."""
-    ready, paused = find(live, "Ready"), find(live, "Paused")
-    word = ready.state if ready is not None else ""
-    fallback = find(live, "Fallback") if live["kind"] == "ScaledObject" else None
-    if fallback is not None and fallback.state == "True":
-        return degraded(fallback.message)
-    if word == "True" and paused is not None and paused.state == "True":
-        return suspended(paused.message)
-    if ready is not None and word == "True":
-        return healthy(ready.message)
-    if ready is not None and (word == "False" or (word == "Unknown" and live["kind"] == "ScaledJob")):
-        return degraded(ready.message)
-    return waiting(live)
+    found = {(item.type, item.state): item.message for item in told(status(live))}
+    bad = [("Fallback", "True")] if live["kind"] == "ScaledObject" else [("Ready", "Unknown")]
+    for word in (*bad, ("Ready", "False")):
+        if word in found:
+            return degraded(found[word])
+    if ("Ready", "True") not in found:
+        return waiting(live)
+    if ("Paused", "True") in found:
+        return suspended(found["Paused", "True"])
+    return healthy(found["Ready", "True"])
 
 
 _tekton = by_conditions(When("Succeeded", "True", HEALTHY), When("Succeeded", "False", DEGRADED))
