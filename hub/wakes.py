@@ -93,6 +93,8 @@ class Hearers:
         if table.ROLLOUT_POLICY.resource in changed:
             self.roller.again()
             wakes.roller.set()
+        elif self.roller.note(changes):
+            wakes.roller.set()
         gone = any(one.verb == "DELETED" and one.resource == table.CLUSTER.resource for one in changes)
         if gone:
             # Nobody is left to be waited for there.

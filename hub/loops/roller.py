@@ -19,7 +19,7 @@ from argosy.loop import Wake
 from argosy.objects import Manifest
 from hub.core import releases
 from hub.core.releases import Changed
-from hub.core.rollout import acting
+from hub.core.rollout import acting, naming
 from hub.core.rollout.model import FINAL, OUTSIDE, Decision, Member, OnNewRelease, State, Version
 from hub.core.rollout.naming import Source
 from hub.loops import announcer, detours, launching, moving, pruning
@@ -29,7 +29,7 @@ from hub.loops.holding import HoldsOf, no_holds
 from hub.loops.launching import Launch, PolicyMissing
 from hub.store import apps, desired, events, history, rollouts
 from hub.store.apps import AppState
-from hub.store.base import Store, Tx
+from hub.store.base import Change, Store, Tx
 from hub.store.resources import Resources
 from hub.store.rollouts import Refused, Row
 
@@ -96,6 +96,15 @@ class Roller:
         self._wake = wake
         self._gathering: dict[str, float] = {}
         """Sets whose change is not rendered whole yet, and since when that is waited for."""
+        self._lacking: dict[str, str] = {}
+        """Owners whose changes wait for a RolloutPolicy that is not there, and its name."""
+        self._edited: set[str] = set()
+
+    def note(self, changes: Sequence[Change]) -> bool:
+        """Takes notice of changes; True where somebody who waits for a policy may name another one now."""
+        edited = {change.uid for change in changes if change.uid in self._lacking}
+        self._edited |= edited
+        return bool(edited)
 
     def again(self) -> None:
         """Looks again at what is held back."""
@@ -105,6 +114,9 @@ class Roller:
         if self._again:
             self._again = False
             await self._store.write(apps.let_go)
+        elif self._edited:
+            edited, self._edited = self._edited, set()
+            await self._store.write(lambda tx: self._reconsider(tx, edited))
         while await self._store.write(self._batch) >= BATCH:
             pass
         late = self._now() - 2 * LONGEST
@@ -112,6 +124,13 @@ class Roller:
         if self._gathering and self._wake is not None:
             self._again = True
             asyncio.get_running_loop().call_later(LOOK_AGAIN, self._wake.set)
+
+    def _reconsider(self, tx: Tx, owners: Iterable[str]) -> None:
+        """Looks again at what waits for a policy that its owner names no more."""
+        for uid in owners:
+            owner = self._resources.by_uid(tx, uid)
+            if owner is not None and naming.policy_of(owner) != self._lacking.get(uid):
+                apps.let_go(tx, uid)
 
     def _batch(self, tx: Tx) -> int:
         """Rolls up to `BATCH` waiting applications; returns how many there were."""
@@ -180,9 +199,12 @@ class Roller:
     def _release(self, batch: _Batch, group: _Group, news: Sequence[AppState]) -> set[str]:
         owner = self._owner(batch.tx, news[0])
         row = group.row
+        uid = news[0].owner or news[0].app
+        self._lacking.pop(uid, None)
         try:
             source = launching.source_of(batch.tx, self._resources, owner)
         except PolicyMissing as missing:
+            self._lacking[uid] = str(missing)
             return self._wait(batch, owner, news, f"RolloutPolicy {missing} is not there")
         if row is not None and row.rollout.phase not in FINAL and _all_new(batch, group, news):
             return self._join(batch, owner, row, group.members, news)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import hubs
 import obedient
@@ -198,6 +199,30 @@ async def test_a_set_whose_policy_is_not_there_waits_for_it_and_says_so(
     assert await rolling.bundles(hub, fleet) == {}
     await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES))
     await reaches(hub, "fleet-1", phase="Completed")
+
+
+@pytest.mark.parametrize("way", ["strategy", "annotation", "none"])
+async def test_a_set_that_names_another_policy_waits_for_the_wrong_one_no_more(
+    hub: Hub, repo: Repo, fleet: Obedient, way: str
+) -> None:
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES))
+    made = appset(repo, type="Rollout", rollout={"policy": "carefull"})
+    await hubs.add(hub, table.APPLICATION_SET, made)
+
+    async def told() -> bool:
+        return any("carefull is not there" in message for _, message in await rolling.stories(hub, "fleet"))
+
+    await hubs.until(told, "an event says what lacks")
+    mended: dict[str, Any] = {
+        "strategy": {"spec": {"strategy": {"rollout": {"policy": "careful"}}}},
+        "annotation": {"metadata": {"annotations": {"argosy.dev/rollout-policy": "careful"}}},
+        "none": {"spec": {"strategy": None}},
+    }[way]
+    await hubs.patch(hub, table.APPLICATION_SET, "fleet", mended)
+    if way == "none":
+        await hubs.until(lambda: len(fleet.given) == 6, "everybody is given the release at once")
+    else:
+        await reaches(hub, "fleet-1", phase="Completed")
 
 
 async def test_argo_cds_rolling_sync_goes_by_labels_of_applications_and_leaves_the_others_alone(
