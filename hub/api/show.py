@@ -16,7 +16,7 @@ from hub.core import views
 from hub.core.rollout import argo_status, naming
 from hub.core.served import table
 from hub.core.served.base import Served
-from hub.store import apps, rollouts, shown
+from hub.store import shown
 from hub.store.base import Tx
 from hub.store.objects import Row
 from hub.store.resources import Resources
@@ -71,7 +71,7 @@ class Viewer:
 
     def _rolling(self, tx: Tx, appset: Manifest) -> Manifest:
         """A set with a RollingSync shows where each of its applications is in it; one whose changes wait says for what."""
-        waits = self._waits(tx, appset)
+        waits = shown.waits(tx, self.resources, appset)
         if waits:
             status = appset.get("status") or {}
             conditions = [*(status.get("conditions") or ()), views.release_waits(waits)]
@@ -91,17 +91,6 @@ class Viewer:
         ours = {one["type"] for one in found["conditions"]}
         kept = [one for one in conditions if one.get("type") not in ours]
         return {**appset, "status": {**status, **found, "conditions": [*kept, *found["conditions"]]}}
-
-    def _waits(self, tx: Tx, appset: Manifest) -> str:
-        """Why changed applications of a set are no release yet, "" where none waits."""
-        metadata = appset["metadata"]
-        if not apps.any_held(tx, metadata["uid"]):
-            return ""
-        name = naming.policy_of(appset)
-        if name and self.resources.get(tx, table.ROLLOUT_POLICY, metadata["namespace"], name) is None:
-            return f"RolloutPolicy {name} is not there"
-        row = rollouts.of_owner(tx, metadata["uid"])
-        return f"rollout {row.name} is not over" if row is not None else "it is being rendered"
 
     def one(self, tx: Tx, served: Served, row: Row, now: float) -> Manifest:
         """One row's object."""

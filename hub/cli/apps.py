@@ -37,7 +37,8 @@ def show(
     app = hub.get(APPS.path(namespace or hub.access.namespace, name))
     if session.printed(APPS, app, form):
         return
-    state = states.app_state(app, {})
+    server = str((app["spec"].get("destination") or {}).get("server") or "")
+    state = states.app_state(app, {server: session.name_of_server(hub, server)} if server else {})
     output.facts(
         [
             ("Name", name),
@@ -50,7 +51,9 @@ def show(
             ("Health", state.health),
             ("Revision", state.revision),
             ("Last sync", f"{state.phase} {state.message}".strip()),
+            ("Waits for", "" if state.done else state.waits),
             ("Problems", "; ".join(state.problems)),
+            ("Notes", "; ".join(state.notes)),
         ]
     )
     resources = (app.get("status") or {}).get("resources") or []

@@ -10,7 +10,7 @@ from hub.cli import manifests, output, plan, session, states
 from hub.cli.client import Client
 from hub.cli.errors import Usage
 from hub.cli.output import Output
-from hub.cli.resources import APPS, APPSETS
+from hub.cli.resources import APPS, APPSETS, CLUSTERS
 from hub.core.plans.change import DEFAULT_RENDERS
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="ApplicationSets.")
@@ -62,8 +62,9 @@ def show(
     appset = hub.get(APPSETS.path(inside, name))
     if session.printed(APPSETS, appset, form):
         return
+    names = states.names_by_server(hub.items(CLUSTERS.path()))
     members = [
-        states.app_state(app, {}) for app in hub.items(APPS.path(inside)) if states.set_of(app) == name
+        states.app_state(app, names) for app in hub.items(APPS.path(inside)) if states.set_of(app) == name
     ]
     done = sum(member.done for member in members)
     output.facts(

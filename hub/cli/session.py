@@ -3,19 +3,22 @@ verbs."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
+from argosy.errors import Forbidden, Invalid, NotFound
 from argosy.objects import Manifest
-from hub.cli import client, kubeconfig, output
+from hub.cli import client, kubeconfig, output, states
 from hub.cli.client import Client
 from hub.cli.kubeconfig import Access, Choice
 from hub.cli.output import Output
-from hub.cli.resources import Resource
+from hub.cli.resources import CLUSTERS, Resource
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print it.")]
 NamespaceOption = Annotated[
@@ -71,3 +74,16 @@ def printed(resource: Resource, item: Manifest, form: Output) -> bool:
 
 def _typed_name(resource: Resource, item: Manifest) -> str:
     return f"{resource.kind.lower()}.{resource.group}/{item['metadata']['name']}"
+
+
+def name_of_server(hub: Client, server: str) -> str:
+    """The name of the cluster at this address, "" where there is none that the user may see. Most addresses begin with
+    the name; a whole fleet is listed only for others."""
+    guess = server.removeprefix("https://").partition(".")[0]
+    try:
+        with contextlib.suppress(NotFound, Invalid):
+            if hub.get(CLUSTERS.path(name=quote(guess)))["spec"].get("server") == server:
+                return guess
+        return states.names_by_server(hub.items(CLUSTERS.path())).get(server, "")
+    except Forbidden:
+        return ""

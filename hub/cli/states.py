@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,10 @@ class AppState:
     phase: str
     message: str
     problems: tuple[str, ...]
+    waits: str = ""
+    """What it waits for while nothing is wrong: a freeze, a window, its turn in a rollout, an object that is not well."""
+    notes: tuple[str, ...] = ()
+    """Conditions that are no errors, such as warnings."""
 
     @property
     def done(self) -> bool:
@@ -74,11 +79,12 @@ def app_state(app: Manifest, cluster_names: dict[str, str]) -> AppState:
     operation = status.get("operationState") or {}
     destination = app.get("spec", {}).get("destination") or {}
     server = str(destination.get("server") or "")
-    problems = tuple(
-        f"{found.get('type')}: {found.get('message') or ''}".rstrip(": ")
+    told = [
+        (str(found.get("type") or ""), str(found.get("message") or ""))
         for found in status.get("conditions") or []
-        if str(found.get("type", "")).endswith("Error")
-    )
+    ]
+    lines = {kind: f"{kind}: {message}".rstrip(": ") for kind, message in told}
+    problems = tuple(lines[kind] for kind, _ in told if kind.endswith("Error"))
     return AppState(
         name=str(app["metadata"]["name"]),
         appset=set_of(app),
@@ -91,7 +97,21 @@ def app_state(app: Manifest, cluster_names: dict[str, str]) -> AppState:
         phase=str(operation.get("phase") or ""),
         message=str(operation.get("message") or ""),
         problems=problems,
+        waits=_waits(status, dict(told)),
+        notes=tuple(lines[kind] for kind, _ in told if not kind.endswith("Error") and kind != "Held"),
     )
+
+
+def _waits(status: Manifest, told: Mapping[str, str]) -> str:
+    """What an Application waits for, "" where nothing says so."""
+    if told.get("Held"):
+        return told["Held"]
+    rollout, operation = status.get("rollout") or {}, status.get("operationState") or {}
+    if rollout.get("message"):
+        return f"rollout {rollout.get('name')}: {rollout['message']}"
+    if operation.get("phase") == "Running" and operation.get("message"):
+        return str(operation["message"])
+    return str((status.get("health") or {}).get("message") or "")
 
 
 def _revision(found: Manifest) -> str:
@@ -143,8 +163,12 @@ def set_trouble(appset: Manifest) -> str:
 
 def held_removal(appset: Manifest) -> str:
     """What a person has to decide before applications of the set go, "" where nothing waits."""
-    found = condition(appset, "RemovalHeld")
-    return str(found.get("message") or "") if found.get("status") == "True" else ""
+    return str(condition(appset, "RemovalHeld").get("message") or "") if true(appset, "RemovalHeld") else ""
+
+
+def release_waits(appset: Manifest) -> str:
+    """Why changed applications of the set are no release yet, "" where none waits."""
+    return str(condition(appset, "ReleaseWaits").get("message") or "") if true(appset, "ReleaseWaits") else ""
 
 
 def set_evaluated(appset: Manifest) -> bool:

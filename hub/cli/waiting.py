@@ -46,7 +46,8 @@ def app(item: Manifest | None, revision: str = "") -> Verdict:
     if state.trouble:
         return Verdict(failed=state.trouble)
     at = f" at {state.revision[:12]}" if state.revision else ""
-    return Verdict(waiting=f"{state.sync}, {state.health}{at}")
+    why = f": {state.waits}" if state.waits and not state.done else ""
+    return Verdict(waiting=f"{state.sync}, {state.health}{at}{why}")
 
 
 def appset(item: Manifest | None, apps: list[Manifest], revision: str = "") -> Verdict:
@@ -67,7 +68,6 @@ def appset(item: Manifest | None, apps: list[Manifest], revision: str = "") -> V
         return Verdict(done=True)
     failed = "; ".join(f"{name}: {verdict.failed}" for name, verdict in left.items() if verdict.failed)
     first = next(iter(left))
-    waiting = (
-        f"{len(members) - len(left)} of {len(members)} applications done; {first}: {left[first].waiting}"
-    )
+    said = states.release_waits(item) or f"{first}: {left[first].waiting}"
+    waiting = f"{len(members) - len(left)} of {len(members)} applications done; {said}"
     return Verdict(failed=failed, waiting=waiting)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from argosy.objects import Manifest
 from hub.core import freezes, overview
 from hub.core.overview import MOST, Overview
 from hub.core.served import table
 from hub.loops.world import World
-from hub.store import agents
+from hub.store import agents, apps, shown
 from hub.store import overview as store
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources
@@ -32,9 +35,15 @@ class Overviews:
             )
             counts, troubles = overview.of_clusters([(name, known.get(uid)) for name, uid in names], now)
             sync, health, failing, number = store.applications(tx, namespace, MOST)
+            waiting = self._waiting(tx, appsets)
             listed = self._resources.list(tx, table.FREEZE)
             orders = freezes.orders(listed, [], now)
-            problems = [*troubles[:MOST], *((f"app/{name}", why) for name, why in failing), *held[:MOST]]
+            problems = [
+                *troubles[:MOST],
+                *((f"app/{name}", why) for name, why in failing),
+                *held[:MOST],
+                *waiting[:MOST],
+            ]
             return Overview(
                 counts,
                 sync,
@@ -44,7 +53,23 @@ class Overviews:
                 len(orders.every),
                 problems,
                 stale[:MOST],
-                len(troubles) + number + len(held) + len(stale) - len(problems) - len(stale[:MOST]),
+                len(troubles)
+                + number
+                + len(held)
+                + len(waiting)
+                + len(stale)
+                - len(problems)
+                - len(stale[:MOST]),
             )
 
         return await self._store.read(read)
+
+    def _waiting(self, tx: Tx, appsets: Sequence[Manifest]) -> list[tuple[str, str]]:
+        """Sets of which changed applications are no release yet, and why."""
+        held = apps.owners_held(tx)
+        found = []
+        for appset in appsets:
+            why = shown.waits(tx, self._resources, appset) if appset["metadata"]["uid"] in held else ""
+            if why:
+                found.append((f"appset/{appset['metadata']['name']}", f"changed applications wait: {why}"))
+        return found

@@ -123,6 +123,12 @@ def any_held(tx: Tx, owner: str) -> bool:
     return tx.one(sql, (owner, owner)) is not None
 
 
+def owners_held(tx: Tx) -> set[str]:
+    """The sets, and Applications of their own, of which something is held back."""
+    sql = "SELECT DISTINCT CASE owner WHEN '' THEN app ELSE owner END FROM app_states WHERE rolled = 2"
+    return {row[0] for row in tx.all(sql)}
+
+
 def let_go(tx: Tx, owner: str = "") -> None:
     """What was held back, of one owner or of all, is looked at again."""
     sql = "UPDATE app_states SET rolled = 0 WHERE rolled = 2"

@@ -8,13 +8,17 @@ from typing import Any
 
 import orjson
 
+from argosy.objects import Manifest
 from hub.core import synced
 from hub.core.clusters import Agent
+from hub.core.rollout import naming
 from hub.core.rollout.argo_status import Shown
+from hub.core.served import table
 from hub.core.views import AppView, Member, Move, Progress
 from hub.store import agents, apps
 from hub.store import rollouts as kept
 from hub.store.base import Tx
+from hub.store.resources import Resources
 
 _CHUNK = 1000
 """Parameters of one query, more than a page of kubectl has."""
@@ -251,3 +255,15 @@ def _rows(
         part = list(uids[start : start + _CHUNK])
         found += tx.all(f"{sql} WHERE {column} IN ({', '.join('?' * len(part))}){tail}", part)
     return found
+
+
+def waits(tx: Tx, resources: Resources, appset: Manifest) -> str:
+    """Why changed applications of a set are no release yet, "" where none waits."""
+    metadata = appset["metadata"]
+    if not apps.any_held(tx, metadata["uid"]):
+        return ""
+    name = naming.policy_of(appset)
+    if name and resources.get(tx, table.ROLLOUT_POLICY, metadata["namespace"], name) is None:
+        return f"RolloutPolicy {name} is not there"
+    row = kept.of_owner(tx, metadata["uid"])
+    return f"rollout {row.name} is not over" if row is not None else "it is being rendered"

@@ -97,6 +97,42 @@ def test_waiting_for_an_app_ends_at_the_commit_that_was_named() -> None:
     assert waiting.app(None).waiting
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ({"conditions": [{"type": "Held", "message": "freeze x"}]}, "freeze x"),
+        ({"rollout": {"name": "web-2", "message": "gate board"}}, "rollout web-2: gate board"),
+        ({"health": {"status": "Progressing", "message": "1 of 2 updated"}}, "1 of 2 updated"),
+        ({"operationState": {"phase": "Running", "message": "waits for Job a"}}, "waits for Job a"),
+    ],
+)
+def test_waiting_for_an_app_says_what_it_waits_for(status: Manifest, said: str) -> None:
+    made = app("a", "on", NEW, "OutOfSync")
+    made["status"].update(status)
+    found = waiting.app(made)
+    assert found.waiting.endswith(f" at {NEW[:12]}: {said}")
+    assert not found.failed
+
+
+def test_an_apps_warnings_are_no_problems() -> None:
+    told = [{"type": "SyncOptionWarning", "message": "m"}, {"type": "ComparisonError", "message": "e"}]
+    found = states.app_state(app("a", "on", NEW, conditions=told), {"https://on": "on"})
+    assert (found.cluster, found.problems, found.notes) == (
+        "on",
+        ("ComparisonError: e",),
+        ("SyncOptionWarning: m",),
+    )
+
+
+def test_waiting_for_a_set_says_why_its_release_waits() -> None:
+    waits = appset()
+    waits["status"]["conditions"].append(
+        {"type": "ReleaseWaits", "status": "True", "message": "RolloutPolicy x is not there"}
+    )
+    member = app("a", "on", NEW, "OutOfSync", "Missing")
+    assert waiting.appset(waits, [member]).waiting == "0 of 1 applications done; RolloutPolicy x is not there"
+
+
 def test_a_set_is_done_when_it_is_evaluated_and_all_its_apps_are() -> None:
     members = [app("a", "on", NEW), app("b", "on", NEW, "OutOfSync", "Progressing")]
     assert waiting.appset(appset(), members[:1]).done

@@ -158,8 +158,10 @@ def test_shows(argosy: Run, fleet: Fleet) -> None:
     app = argosy("app", "show", f"web-{NAME}").out
     assert fleet.commit in app
     assert "Deployment.apps" in app
+    assert any(line.split() == ["Cluster:", NAME] for line in app.splitlines())
     appset = argosy("appset", "show", content.SET).out
     assert "3, 3 Synced and Healthy" in appset
+    assert any(line.split()[:2] == [f"web-{NAME}", NAME] for line in appset.splitlines())
     assert orjson.loads(argosy("app", "show", f"web-{NAME}", "-o", "json").out)["kind"] == "Application"
 
 

@@ -16,6 +16,7 @@ from rolling import STAGES, appset, policy, push, reaches, stage
 from argosy.machinery.failure import ApiFailure
 from hub.assembly import Hub
 from hub.core.served import table
+from hub.planning.overviews import Overviews
 from hub.store import desired
 from hub.store.base import Change
 
@@ -196,6 +197,8 @@ async def test_a_set_whose_policy_is_not_there_waits_for_it_and_says_so(
     shown = (await rolling.shown(hub, table.APPLICATION_SET, "fleet"))["status"]["conditions"]
     (waits,) = [each["message"] for each in shown if each["type"] == "ReleaseWaits"]
     assert waits == "changed applications wait: RolloutPolicy careful is not there"
+    fleet_now = await Overviews(hub.store, hub.resources, hub.world).overview("argocd", 0.0)
+    assert ("appset/fleet", waits) in fleet_now.problems
     assert await rolling.bundles(hub, fleet) == {}
     await hubs.add(hub, table.ROLLOUT_POLICY, policy(*STAGES))
     await reaches(hub, "fleet-1", phase="Completed")
