@@ -96,8 +96,7 @@ def _scan(source: Source, tree: Tree) -> prescan.Reached:
     components = _components(source, tree, start)
     reached = prescan.scan(tree, source.path, components, f"{source.where}.path")
     for at, patch in enumerate(source.options.get("patches") or []):
-        if isinstance(patch, dict) and patch.get("path"):
-            prescan.file(tree, start, patch["path"], f"{source.where}.kustomize.patches[{at}].path", reached)
+        prescan.named(tree, start, patch, f"{source.where}.kustomize.patches[{at}]", reached)
     return reached
 
 

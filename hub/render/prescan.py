@@ -38,6 +38,23 @@ _HELM = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")
 _NO_HELM = "Helm charts are not supported here; make the chart a source of its own, in spec.sources"
 _PATCHES = ("patches", "patchesJson6902", "replacements")
 _PLUGIN_FIELDS = ("path", "paths", "files", "envs", "env")
+_GENERATORS = ("configMapGenerator", "secretGenerator")
+_PLUGIN_FOLDER = frozenset(("apiVersion", "kind", "metadata", "resources"))
+_SPELT = {
+    name.casefold(): name
+    for name in (
+        *_FOLDERS_OR_FILES,
+        *_PLUGINS,
+        *_FILES,
+        *_HELM,
+        *_PATCHES,
+        *_GENERATORS,
+        *_PLUGIN_FIELDS,
+        "patchesStrategicMerge",
+        "openapi",
+    )
+}
+"""The fields that are looked at: kustomize reads them however their letters are written."""
 _LOCAL_PATHS = re.compile(r"[^\n]{1,1024}\Z")
 _KNOWN_KEYS = re.compile(r"[A-Za-z0-9_.-]+=")
 
@@ -73,19 +90,23 @@ def scan(tree: Tree, root: str, components: Sequence[str] = (), where: str = "")
     """
     reached = Reached()
     start = files.real(tree, root, where or root)
-    todo = [start]
+    # (folder, whether the objects in it are plugins' configurations).
+    todo = [(start, False)]
     if kustomization(tree, start) is None:
         raise Invalid(f"{where}: {root or '.'}: no {', '.join(NAMES)} there")
     for at, component in enumerate(components):
-        todo.append(_folder(tree, start, component, f"spec.source.kustomize.components[{at}]", reached))
+        part = _folder(tree, start, component, f"spec.source.kustomize.components[{at}]", reached)
+        todo.append((part, False))
+    seen: set[tuple[str, bool]] = set()
     while todo:
-        folder = todo.pop()
-        if folder in reached.folders:
+        folder, plugins = todo.pop()
+        if (folder, plugins) in seen:
             continue
+        seen.add((folder, plugins))
         reached.folders.add(folder)
         if len(reached.folders) > _MOST:
             raise Invalid(f"{root or '.'}: reaches more than {_MOST} kustomizations")
-        todo += _one(tree, folder, reached)
+        todo += _one(tree, folder, reached, plugins=plugins)
     return reached
 
 
@@ -100,18 +121,24 @@ def load(tree: Tree, path: str) -> dict[str, Any]:
     return found
 
 
-def _one(tree: Tree, folder: str, reached: Reached) -> Iterator[str]:
-    """Checks the fields of one kustomization; gives the folders that it leads to."""
+def _one(tree: Tree, folder: str, reached: Reached, *, plugins: bool) -> Iterator[tuple[str, bool]]:
+    """Checks the fields of one kustomization; gives the folders that it leads to, and whether they hold `plugins`."""
     path = kustomization(tree, folder)
     if path is None:
         raise Invalid(f"{folder or '.'}: no {', '.join(NAMES)} there")
     found = load(tree, path)
+    _spelt(found, path)
+    if plugins and (more := sorted(map(str, found.keys() - _PLUGIN_FOLDER))):
+        # What changes configurations would change what they read, unseen.
+        raise Invalid(f"{path}: {more[0]}: a folder of plugins' configurations may have resources alone")
     for name in _HELM:
         if found.get(name):
             raise Invalid(f"{path}: {name}: {_NO_HELM}")
     for name in _FOLDERS_OR_FILES:
         for at, entry in _entries(found, name, path):
-            yield from _resource(tree, folder, entry, f"{path}: {name}[{at}]", reached)
+            where = f"{path}: {name}[{at}]"
+            for each in _resource(tree, folder, entry, where, reached, plugins=plugins):
+                yield each, plugins
     for name in _FILES:
         for at, entry in _entries(found, name, path):
             file(tree, folder, entry, f"{path}: {name}[{at}]", reached)
@@ -120,17 +147,32 @@ def _one(tree: Tree, folder: str, reached: Reached) -> Iterator[str]:
             file(tree, folder, entry, f"{path}: patchesStrategicMerge[{at}]", reached)
     for name in _PATCHES:
         for at, entry in _entries(found, name, path):
-            if isinstance(entry, dict) and entry.get("path"):
-                file(tree, folder, entry["path"], f"{path}: {name}[{at}].path", reached)
-    openapi = found.get("openapi")
-    if isinstance(openapi, dict) and openapi.get("path"):
-        file(tree, folder, openapi["path"], f"{path}: openapi.path", reached)
-    for name in ("configMapGenerator", "secretGenerator"):
+            named(tree, folder, entry, f"{path}: {name}[{at}]", reached)
+    named(tree, folder, found.get("openapi"), f"{path}: openapi", reached)
+    for name in _GENERATORS:
         for at, entry in _entries(found, name, path):
             _sources(tree, folder, entry, f"{path}: {name}[{at}]", reached)
     for name in _PLUGINS:
         for at, entry in _entries(found, name, path):
-            yield from _plugin(tree, folder, entry, f"{path}: {name}[{at}]", reached)
+            for each in _plugin(tree, folder, entry, f"{path}: {name}[{at}]", reached):
+                yield each, True
+
+
+def _spelt(found: dict[Any, Any], where: str) -> None:
+    """Raises `Invalid` for a field that kustomize would take for one that is looked at, and nobody else would."""
+    for key in found:
+        name = _SPELT.get(str(key).casefold(), key)
+        if name != key:
+            raise Invalid(f"{where}: {key}: kustomize reads this as {name}: write it so")
+
+
+def named(tree: Tree, folder: str, entry: Any, where: str, reached: Reached) -> None:
+    """Notes the file that an entry names in its field `path`, where it does. Raises as `file` does."""
+    if not isinstance(entry, dict):
+        return
+    _spelt(entry, where)
+    if entry.get("path"):
+        file(tree, folder, entry["path"], f"{where}.path", reached)
 
 
 def _entries(found: dict[str, Any], name: str, path: str) -> Iterator[tuple[int, Any]]:
@@ -142,7 +184,12 @@ def _entries(found: dict[str, Any], name: str, path: str) -> Iterator[tuple[int,
     yield from enumerate(value)
 
 
-def _resource(tree: Tree, folder: str, entry: Any, where: str, reached: Reached) -> Iterator[str]:
+def _resource(
+    tree: Tree, folder: str, entry: Any, where: str, reached: Reached, *, plugins: bool
+) -> Iterator[str]:
+    if plugins:
+        yield from _plugin(tree, folder, entry, where, reached)
+        return
     found = _inside(tree, folder, entry, where, reached)
     if files.is_file(tree, found):
         _outside(folder, found, reached)
@@ -202,6 +249,7 @@ def _sources(tree: Tree, folder: str, entry: Any, where: str, reached: Reached) 
     """The files of a ConfigMap or Secret generator: `path` or `key=path`."""
     if not isinstance(entry, dict):
         raise Invalid(f"{where}: a mapping is expected")
+    _spelt(entry, where)
     for name in ("files", "envs"):
         values = entry.get(name) or []
         if not isinstance(values, list):
@@ -231,6 +279,7 @@ def _configurations(tree: Tree, folder: str, documents: Sequence[Any], where: st
     for document in documents:
         if not isinstance(document, dict):
             continue
+        _spelt(document, where)
         if str(document.get("kind")).startswith("HelmChart"):
             raise Invalid(f"{where}: {document['kind']}: {_NO_HELM}")
         annotations = (document.get("metadata") or {}).get("annotations") or {}
@@ -240,6 +289,9 @@ def _configurations(tree: Tree, folder: str, documents: Sequence[Any], where: st
             for value in _listed(document.get(name)):
                 text = _KNOWN_KEYS.sub("", str(value), count=1) if name == "files" else value
                 file(tree, folder, text, f"{where}: {name}", reached)
+        for name in _PATCHES:
+            for entry in document.get(name) if isinstance(document.get(name), list) else ():
+                named(tree, folder, entry, f"{where}: {name}", reached)
 
 
 def _listed(value: Any) -> list[Any]:

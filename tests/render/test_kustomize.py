@@ -138,6 +138,7 @@ REMOTES = [
     ("transformers", ["apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: a}\npath: http://127.0.0.1:{port}/x\n"]),
     ("transformers", ["http://127.0.0.1:{port}/x.yaml"]),
     ("validators", ["http://127.0.0.1:{port}/x.yaml"]),
+    ("transformers", ["kind: ReplacementTransformer\nreplacements: [{path: 'http://127.0.0.1:{port}/x'}]\n"]),
 ]  # fmt: skip
 
 
@@ -192,6 +193,14 @@ async def test_a_process_of_the_sandbox_has_no_network() -> None:
         ("transformers: [function.yaml]", r"functions .* are not supported"),
         ("resources: []\nresources: []", r"kustomization\.yaml:2: the key 'resources' stands twice"),
         ("- a", r"kustomization\.yaml: a mapping is expected"),
+        ("Resources: ['http://127.0.0.1:9/x']", r"Resources: kustomize reads this as resources"),
+        ("re\u017fources: ['http://127.0.0.1:9/x']", r"kustomize reads this as resources"),
+        ("patches: [{Path: 'http://127.0.0.1:9/x'}]", r"patches\[0\]: Path: kustomize reads this as path"),
+        ("openapi: {PATH: 'http://127.0.0.1:9/x'}", r"openapi: PATH: kustomize reads this as path"),
+        ("configMapGenerator: [{name: a, Files: [x]}]", r"configMapGenerator\[0\]: Files: kustomize reads"),
+        ("transformers: ['kind: PatchTransformer\n\n  Path: x\n\n']", r"Path: kustomize reads this as path"),
+        ("transformers: [../plugins]", r"plugins/kustomization\.yaml: resources\[0\].*: path: .* is remote"),
+        ("generators: [../changed]", r"changed/kustomization\.yaml: patches: .* may have resources alone"),
         ("patches: [{path: link.yaml}]", r"patches\[0\]\.path: the symbolic link x/link\.yaml leads out"),
     ],
 )
@@ -202,6 +211,9 @@ async def test_mistakes_name_the_kustomization_and_the_field(
         {
             "x/kustomization.yaml": text,
             "plain/a.yaml": config_map(),
+            "plugins/kustomization.yaml": "resources: [a.yaml]\n",
+            "plugins/a.yaml": "apiVersion: builtin\nkind: PatchTransformer\npath: http://127.0.0.1:9/x\n",
+            "changed/kustomization.yaml": "resources: []\npatches: [{patch: x}]\n",
             "x/helm.yaml": "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: x}\n",
             "x/function.yaml": "kind: F\nmetadata: {annotations: {config.kubernetes.io/function: 'exec: {path: ./x}'}}\n",
         },
