@@ -290,7 +290,8 @@ def _configurations(tree: Tree, folder: str, documents: Sequence[Any], where: st
                 text = _KNOWN_KEYS.sub("", str(value), count=1) if name == "files" else value
                 file(tree, folder, text, f"{where}: {name}", reached)
         for name in _PATCHES:
-            for entry in document.get(name) if isinstance(document.get(name), list) else ():
+            entries = document.get(name)
+            for entry in entries if isinstance(entries, list) else ():
                 named(tree, folder, entry, f"{where}: {name}", reached)
 
 
