@@ -24,6 +24,12 @@ from hub.api.auth import PEER
 STOP_SECONDS = 3.0
 """How long requests in flight, and clients that do not close their side, may take after `stop`."""
 BACKLOG = 1024
+KEEP_ALIVE_SECONDS = 75
+HEAD_SECONDS = 30.0
+"""How long a client may take for the head of a request, from its first byte or the connection's begin on."""
+MAX_HEAD = 256 * 1024
+"""Bytes of a request's head, and of trailers: more than the longest token and the most groups take."""
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +46,66 @@ class Config:
 
 
 class _Protocol(HttpToolsProtocol):
-    """Tells the application who is at the other end of the connection."""
+    """Tells the application who is at the other end of the connection, and bounds what nobody has asked for yet: the
+    parser itself would keep any amount of headers, and wait for them for ever.
+    """
 
     peer: dict[str, Any] | None = None
+    _loose = 0
+    """Bytes that are neither a whole head nor part of a body so far."""
+    _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
         self.peer = tls.getpeercert() if tls is not None else None
+        self._wait(HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._waited()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._loose += len(data)
+        super().data_received(data)
+        if self._loose > MAX_HEAD and not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.write(_TOO_LARGE)
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]
         scope["extensions"] = {PEER: self.peer or {}}
+        self._wait(HEAD_SECONDS)
+
+    def on_headers_complete(self) -> None:
+        self._loose = 0
+        self._waited()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._loose = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._loose = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.timeout_keep_alive_task is not None:
+            # What is left of a body that nobody reads counts as silence.
+            self._wait(KEEP_ALIVE_SECONDS + HEAD_SECONDS)
+
+    def _wait(self, seconds: float) -> None:
+        self._waited()
+        self._patience = self.loop.call_later(seconds, self.transport.abort)
+
+    def _waited(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
 
 class _Uvicorn(uvicorn.Server):
@@ -132,7 +185,7 @@ async def serve(api: Api, config: Config) -> Server:
         log_level="critical",
         server_header=False,
         backlog=BACKLOG,
-        timeout_keep_alive=75,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(STOP_SECONDS),
         h11_max_incomplete_event_size=None,
     )
