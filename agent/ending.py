@@ -43,7 +43,7 @@ class Ending:
         operation = last if last.id == name else Operation(name, "Running", started=self.now)
         step = partial(execute.step, self.site.api)
         self.hooks = Hooks(self.site.api, self.site.watcher, self._made, step, operation)
-        phases = await self._phases()
+        phases = await self._phases(inventory.options)
         kept = await self._remember(phases)
         blocked = await self._phase(phases[Phase.PRE_DELETE])
         if blocked is not None:
@@ -58,11 +58,11 @@ class Ending:
         await removing.erase(self.site, self.removal, out)
         return out
 
-    async def _phases(self) -> dict[Phase, Stages]:
+    async def _phases(self, options: tuple[str, ...]) -> dict[Phase, Stages]:
         kinds = await self.site.own.kinds()
         wanted = self.removal.hooks.split(",")
         return {
-            phase: prepare.endings(self.manifests, self.removal.namespace, kinds, phase)
+            phase: prepare.endings(self.manifests, self.removal.namespace, kinds, phase, options)
             if phase.word in wanted
             else ()
             for phase in ENDINGS

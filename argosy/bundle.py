@@ -30,8 +30,16 @@ NAMESPACE_METADATA = "ManagedNamespaceMetadata"
 STAGE_TIMEOUT = "StageTimeout"
 EXCLUSIONS = "ResourceExclusions"
 ORPHANS = "OrphanedResources"
+OUTSIDE = "OutsideNamespaces"
 MIGRATION_MANAGER = "ClientSideApplyMigrationManager"
 """Names of sync options that the hub writes beside the user's: what only newer agents know travels in them."""
+HUBS_ALONE = frozenset((NAMESPACE_METADATA, EXCLUSIONS, ORPHANS, OUTSIDE, MIGRATION_MANAGER))
+"""Those that count for nothing where a user writes them: they are what others decided."""
+
+
+def users(sync_options: Iterable[str]) -> tuple[str, ...]:
+    """The sync options that a user may say."""
+    return tuple(option for option in sync_options if option.partition("=")[0] not in HUBS_ALONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ from argosy.bundle import (
     MIGRATION_MANAGER,
     NAMESPACE_METADATA,
     ORPHANS,
+    OUTSIDE,
     STAGE_TIMEOUT,
     Assignment,
+    users,
 )
 from argosy.objects import Manifest, ObjectKey
 
@@ -59,6 +61,7 @@ KNOWN: Mapping[str, Place] = {
     STAGE_TIMEOUT: Place(None, resource=False),
     EXCLUSIONS: Place(None, resource=False),
     ORPHANS: Place(None, resource=False),
+    OUTSIDE: Place(None, resource=False),
     MIGRATION_MANAGER: Place(None, resource=False),
     FORCED.partition("=")[0]: Place(None, resource=False),
 }
@@ -99,7 +102,7 @@ def value(options: Iterable[str], name: str) -> str:
 
 def merged(app: Iterable[str], operation: Iterable[str]) -> tuple[str, ...]:
     """The options of one sync: those it was asked with win over the Application's of the same name."""
-    asked = tuple(operation)
+    asked = users(operation)
     names = {item.partition("=")[0] for item in asked}
     return (*asked, *(item for item in app if item.partition("=")[0] not in names))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent.core import exclusions, marks
+from agent.core import exclusions, marks, outside
 from agent.core import options as sync_options
 from agent.core.marks import Wanted
 from argosy import objects, stages
@@ -61,6 +61,9 @@ def prepare(manifests: Sequence[Any], assignment: Assignment, kinds: Kinds) -> P
     options = assignment.policy.sync_options
     shut = [task.key for task in tasks if exclusions.excluded(options, task.key)]
     tasks = [task for task in tasks if task.key not in shut] if shut else tasks
+    barred = {task.key for task in tasks if outside.refused(options, task.key)}
+    tasks = [task for task in tasks if task.key not in barred] if barred else tasks
+    problems += [_barred(key, assignment.project) for key in sorted(barred)]
     wanted = {
         task.key: marks.marked(task.manifest, task.key, assignment.id, options=options)
         for task in tasks
@@ -87,16 +90,17 @@ def prepare(manifests: Sequence[Any], assignment: Assignment, kinds: Kinds) -> P
 
 
 def endings(
-    manifests: Sequence[Any], destination: str, kinds: Kinds, phase: Phase
+    manifests: Sequence[Any], destination: str, kinds: Kinds, phase: Phase, options: Sequence[str] = ()
 ) -> tuple[tuple[Task, ...], ...]:
-    """The hooks of one phase of an app's removal, a wave at a time."""
+    """The hooks of one phase of an app's removal, a wave at a time, as far as its sync options permit them."""
     good = [manifest for manifest in manifests if not _problem(manifest)]
     scopes = _defined_scopes(good)
     destination = destination or DEFAULT_NAMESPACE
     found = stages.ending_tasks(
         (_settle(manifest, kinds, scopes, destination) for manifest in good), destination, phase
     )
-    return tuple(stages.stages(_named(task) for task in found))
+    tasks = map(_named, found)
+    return tuple(stages.stages(task for task in tasks if not outside.refused(options, task.key)))
 
 
 def hook(task: Task, assignment: Assignment, operation: str, started: float) -> Wanted:
@@ -138,6 +142,11 @@ def _problem(manifest: Any) -> str:
         if parts_fit
         else f"({manifest['kind']} {metadata.get('name')}) has labels or annotations that are no map"
     )
+
+
+def _barred(key: ObjectKey, project: str) -> str:
+    kind = f"{key.group}/{key.kind}" if key.group else key.kind
+    return f"resource {kind} {key.name} is not permitted in project '{project}': this cluster has it outside namespaces"
 
 
 def _defined_scopes(manifests: Iterable[Manifest]) -> dict[tuple[str, str], bool]:

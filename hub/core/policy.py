@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy import objects, windows
-from argosy.bundle import MIGRATION_MANAGER, NAMESPACE_METADATA, STAGE_TIMEOUT, Policy
+from argosy.bundle import MIGRATION_MANAGER, NAMESPACE_METADATA, STAGE_TIMEOUT, Policy, users
 from argosy.errors import Invalid
 from hub.core import operations
 
@@ -54,7 +54,7 @@ def of(spec: dict[str, Any], asked: Asked, annotations: Mapping[str, str]) -> Po
         self_heal=on and bool(automated.get("selfHeal")),
         allow_empty=bool(automated.get("allowEmpty")),
         sync_options=(
-            *(sync_policy.get("syncOptions") or ()),
+            *users(sync_policy.get("syncOptions") or ()),
             *_namespace(sync_policy),
             *_stage_timeout(annotations),
             *_migration(annotations),

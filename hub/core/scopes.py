@@ -51,13 +51,19 @@ _CLUSTER_SCOPED = {
     "apiextensions.crossplane.io": "CompositeResourceDefinition Composition",
     "pkg.crossplane.io": "Configuration Function Provider",
 }
+_CRDS = ("snapshot.storage.k8s.io", "gateway.networking.k8s.io")
+_KUBERNETES_OWN = frozenset(
+    group for group in _CLUSTER_SCOPED if "." not in group or (group.endswith(".k8s.io") and group not in _CRDS)
+) | {"apps", "autoscaling", "batch", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io"}
+"""Groups that every API server serves itself: nobody's definition says where their kinds are."""
 KNOWN = frozenset((group, kind) for group, kinds in _CLUSTER_SCOPED.items() for kind in kinds.split())
 
 
 def cluster_scoped(manifests: Iterable[Manifest]) -> frozenset[tuple[str, str]]:
     """(group, kind) of every kind known to live outside namespaces, those that the manifests define included.
 
-    A definition among the manifests beats what is known here.
+    A definition among the manifests beats what is known here, but of Kubernetes' own kinds: a project's bounds are drawn
+    by this, and the API server does not ask a definition either.
     """
     found = set(KNOWN)
     for manifest in manifests:
@@ -68,6 +74,8 @@ def cluster_scoped(manifests: Iterable[Manifest]) -> frozenset[tuple[str, str]]:
         if not isinstance(spec, dict) or not isinstance(names, dict):
             continue
         defined = (str(spec.get("group")), str(names.get("kind")))
+        if defined[0] in _KUBERNETES_OWN:
+            continue
         if spec.get("scope") == "Cluster":
             found.add(defined)
         else:

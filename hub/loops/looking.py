@@ -13,7 +13,7 @@ import structlog
 
 from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.objects import Manifest
-from hub.core import destinations, operations, orphans, policy, releases
+from hub.core import destinations, operations, orphans, outside, policy, releases
 from hub.core.destinations import Directory
 from hub.core.tree import Tree
 from hub.core.types import Answer, Complete, Failed
@@ -112,7 +112,8 @@ class Looking:
             return entries.kept(entry, f"InvalidSpecError: {wrong}")
         told = releases.with_account(state.policy, account)
         if not entry.wrong:
-            told = orphans.told(told, await self._bounds.project(manifest))
+            project = await self._bounds.project(manifest)
+            told = outside.told(orphans.told(told, project), project)
             told = self._kitchen.settings.comparing.told(told, (cluster.server, cluster.name))
         state = state._replace(cluster=cluster.id, policy=told)
         outcome = await self._sourced(entry, state)

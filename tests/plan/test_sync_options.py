@@ -11,7 +11,7 @@ from passes import AUTO, CONFIG_MAP, World, annotated, config_map
 from agent.cluster.faults import Fault
 from agent.core import merging, options
 from agent.core.options import How, Mode
-from argosy.bundle import EXCLUSIONS, MIGRATION_MANAGER, NAMESPACE_METADATA, ORPHANS, STAGE_TIMEOUT, Policy
+from argosy.bundle import HUBS_ALONE, STAGE_TIMEOUT, Policy
 from argosy.kinds import NAMESPACE
 from argosy.objects import Manifest, ObjectKey
 from argosy.status import Sync
@@ -298,7 +298,7 @@ def test_the_page_lists_every_option_and_where_it_has_an_effect() -> None:
         if line.startswith("| `"):
             for name in cells[0].split(","):
                 listed[name.strip(" `")] = (cells[1] == "yes", cells[2] == "yes")
-    own = {NAMESPACE_METADATA, STAGE_TIMEOUT, EXCLUSIONS, MIGRATION_MANAGER, ORPHANS}
+    own = {STAGE_TIMEOUT, *HUBS_ALONE}
     own.add(options.FORCED.partition("=")[0])
     known = {name: (place.app, place.resource) for name, place in options.KNOWN.items() if name not in own}
     assert listed == known

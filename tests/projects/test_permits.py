@@ -182,6 +182,27 @@ def test_refused_objects_are_named_with_their_kind_and_counted() -> None:
     assert said.endswith("; and 2 more")
 
 
+def test_kubernetes_own_kinds_are_where_they_are_whatever_a_definition_claims() -> None:
+    names = {"plural": "clusterroles", "kind": "ClusterRole"}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "clusterroles.rbac.authorization.k8s.io"},
+        "spec": {"group": "rbac.authorization.k8s.io", "scope": "Namespaced", "names": names},
+    }
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "all", "namespace": "a"},
+    }
+    bounded = project(
+        destinations=[{"name": "red", "namespace": "a"}],
+        clusterResourceWhitelist=[{"group": "apiextensions.k8s.io", "kind": "CustomResourceDefinition"}],
+    )
+    said = projects.check_objects(bounded, projects.resources([definition, role]), RED, ())
+    assert said == "resource rbac.authorization.k8s.io/ClusterRole all is not permitted in project 'shop'"
+
+
 def test_an_application_is_told_everything_that_is_not_permitted() -> None:
     app = {"metadata": {"name": "web", "namespace": "argocd"}, "spec": {"destination": {"name": "red"}}}
     said = projects.check_app(project(), app, ["https://a.test/x", "https://b.test/x"], RED, (), "argocd")
