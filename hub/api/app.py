@@ -239,7 +239,8 @@ class Api:
             )
         self._permit(who, what)
         await self._rings.follow(served)
-        call = Call(request, target, served, who, verb, self._hub.clock(), self._guard.permits(who, what))
+        guard = self._guard
+        call = Call(request, target, served, who, verb, self._hub.clock(), guard, guard.permits(who, what))
         action = self._actions.get((served.resource, target.subresource))
         if action is not None:
             await self._objects.admit(call)

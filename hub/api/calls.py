@@ -10,11 +10,11 @@ from argosy.machinery import failure
 from argosy.machinery.kinds import Place
 from argosy.objects import Manifest
 from hub.api import negotiate
-from hub.api.guard import Permits
+from hub.api.guard import Guard, Permits
 from hub.api.negotiate import Form
 from hub.api.paths import Target
 from hub.core import trail
-from hub.core.access import User
+from hub.core.access import Attributes, User
 from hub.core.served.base import Served
 from hub.store import audit
 
@@ -31,7 +31,8 @@ class Call:
     user: User
     verb: str
     now: float
-    permits: Permits | None = None
+    guard: Guard
+    permits: Permits | None
     """Whether the user may do this with an object; None where with every one."""
 
     def check(self, manifest: Manifest) -> None:
@@ -42,6 +43,13 @@ class Call:
         resource = f"{target.resource}/{target.subresource}" if target.subresource else target.resource
         name = str((manifest.get("metadata") or {}).get("name") or target.name)
         raise failure.access_denied(self.user.name, self.verb, resource, target.group, target.namespace, name)
+
+    def permitted(self, verb: str, manifest: Manifest) -> bool:
+        """Whether the user may do something else with an object of this kind, as it is or would be."""
+        target = self.target
+        what = Attributes(verb, target.group, target.resource, "", target.namespace, target.name)
+        permits = self.guard.permits(self.user, what)
+        return permits is None or permits(manifest)
 
     @property
     def place(self) -> Place:

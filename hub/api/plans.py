@@ -18,7 +18,7 @@ from hub.api import bodies, wire
 from hub.api.app import Action, Page, Visit
 from hub.api.calls import Call, address_of
 from hub.api.discovery import Subresource
-from hub.core import trail
+from hub.core import access, trail
 from hub.core.access import Attributes
 from hub.core.plans import change as changes
 from hub.core.plans import model
@@ -40,7 +40,7 @@ _KINDS = {
 
 
 class Planner(Protocol):
-    async def plan(self, spec: Any, *, only: str = "") -> Plan: ...
+    async def plan(self, spec: Any, *, only: str = "", writer: bool = True) -> Plan: ...
 
     def asked(self, digest: str) -> Any: ...
 
@@ -56,7 +56,7 @@ def pages(planner: Planner, executor: Executor) -> list[Page]:
     async def ask(visit: Visit) -> Response:
         async with turn:
             spec = (await _body(visit)).get("spec") or {}
-            plan = await planner.plan(spec)
+            plan = await planner.plan(spec, writer=access.ADMINS in visit.user.groups)
             return wire.json_answer(await asyncio.to_thread(model.answer, spec, plan))
 
     async def apply(visit: Visit) -> Response:
@@ -103,9 +103,8 @@ def _writes(change: Change) -> Sequence[Attributes]:
     """What a user must be allowed to do who executes it."""
     found = []
     for one in change.written:
-        served, metadata = _KINDS[one["kind"]], one["metadata"]
-        place = (metadata.get("namespace") or NAMESPACE, metadata["name"])
-        found += [_may(verb, served, *place) for verb in ("create", "update")]
+        kind, *place = _place(one)
+        found += [_may(verb, _KINDS[kind], *place) for verb in ("create", "update")]
     found += [_may("delete", _KINDS[kind], namespace, name) for kind, namespace, name in change.deleted]
     found += [_may("patch", table.CLUSTER, "", one.cluster) for one in change.labels]
     found += [_may("create", table.CLUSTER, "", one.name) for one in change.joins]
@@ -142,7 +141,11 @@ def set_actions(planner: Planner) -> list[Action]:
     async def _answered(call: Call, spec: Any) -> Response:
         if call.verb not in ("get", "create"):
             raise failure.method_not_allowed(call.target.resource, call.target.group, call.verb)
-        answer = model.answer(spec, await planner.plan(spec, only=call.target.name))
+        change = await asyncio.to_thread(changes.parse, spec)
+        if call.permits is not None:
+            _check_own(call, change)
+        writer = all(call.permitted("update", one) for one in change.written or ({},))
+        answer = model.answer(spec, await planner.plan(spec, only=call.target.name, writer=writer))
         answer["metadata"] = {"name": call.target.name, "namespace": call.target.namespace}
         return await wire.compressed(call.request, wire.json_answer(answer))
 
@@ -151,6 +154,23 @@ def set_actions(planner: Planner) -> list[Action]:
         Action(Subresource(resource, name, model.KIND, ("create", "get")), run)
         for name, run in (("preview", preview), ("plan", plan))
     ]
+
+
+def _check_own(call: Call, change: Change) -> None:
+    """Who may ask about some sets asks about one of these alone. Raises `ApiFailure` 403."""
+    target = call.target
+    own = ("ApplicationSet", target.namespace, target.name)
+    places = [_place(one) for one in change.written]
+    if {*places, *change.deleted} - {own} or change.labels or change.joins or change.leaves:
+        why = f"only the ApplicationSet {target.name} may be asked about here, its repositories and folders"
+        raise failure.forbidden(target.resource, target.group, target.name, why)
+    for one in change.written:
+        call.check(one)
+
+
+def _place(manifest: Manifest) -> tuple[str, str, str]:
+    metadata = manifest["metadata"]
+    return manifest["kind"], metadata.get("namespace") or NAMESPACE, metadata["name"]
 
 
 def _named(call: Call, body: Manifest) -> Manifest:

@@ -53,7 +53,9 @@ _CLUSTER_SCOPED = {
 }
 _CRDS = ("snapshot.storage.k8s.io", "gateway.networking.k8s.io")
 _KUBERNETES_OWN = frozenset(
-    group for group in _CLUSTER_SCOPED if "." not in group or (group.endswith(".k8s.io") and group not in _CRDS)
+    group
+    for group in _CLUSTER_SCOPED
+    if "." not in group or (group.endswith(".k8s.io") and group not in _CRDS)
 ) | {"apps", "autoscaling", "batch", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io"}
 """Groups that every API server serves itself: nobody's definition says where their kinds are."""
 KNOWN = frozenset((group, kind) for group, kinds in _CLUSTER_SCOPED.items() for kind in kinds.split())

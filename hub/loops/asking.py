@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from hub.core.fleet import Fleet
 from hub.core.generators.base import ProviderRequest, Request, TreeRequest
 from hub.core.served import table
 from hub.core.tree import Tree
-from hub.core.types import Answer
+from hub.core.types import Answer, Failed
 from hub.loops.world import World
 
 ROUNDS = 12
@@ -25,6 +25,19 @@ Provide = Callable[[ProviderRequest], Awaitable[Answer[Sequence[Mapping[str, Any
 """Asks an SCM provider or a plugin."""
 TreeOf = Callable[[str, str], Awaitable[Answer[Tree]]]
 """(repository, revision) -> its files."""
+
+
+def as_asked(provide: Provide, asked: Callable[[], Collection[ProviderRequest]]) -> Provide:
+    """Asks what is `asked` anyhow, and nothing else."""
+
+    async def answer(request: ProviderRequest) -> Answer[Sequence[Mapping[str, Any]]]:
+        if request in asked():
+            return await provide(request)
+        return Failed(
+            f"{request.kind}: no set asks this so far; in a plan of somebody who may write the set it is asked"
+        )
+
+    return answer
 
 
 @dataclass

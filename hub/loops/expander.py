@@ -116,6 +116,10 @@ class Expander:
         known = self._sets.get(uid)
         return known.inputs if known is not None and not known.stale and not known.busy else None
 
+    def asked(self) -> frozenset[ProviderRequest]:
+        """What sets asked of hosting services and plugins in their last evaluations."""
+        return self._sets.asked()
+
     async def run(self) -> None:
         listed = await self._world.listed(table.APPLICATION_SET, NAMESPACE)
         by_uid = {item["metadata"]["uid"]: item for item in listed}

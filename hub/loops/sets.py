@@ -107,6 +107,10 @@ class Sets:
             known.stale = True
         return len(found)
 
+    def asked(self) -> frozenset[ProviderRequest]:
+        """What was asked of hosting services and plugins."""
+        return frozenset().union(*(known.inputs.providers for known in self._known.values()))
+
     def told(self, request: ProviderRequest, answer: Answer[Sequence[Mapping[str, Any]]]) -> int:
         """Those that asked this, who now have its answer; returns how many."""
         found = [known for known in self._known.values() if request in known.inputs.providers]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy import differences
-from argosy.errors import NotFound
+from argosy.errors import Forbidden, NotFound
 from argosy.objects import Manifest
 from hub.core import handover, increment
 from hub.core.expand import Evaluation
@@ -28,7 +28,7 @@ from hub.core.plans.model import AppPlan, Plan, RemovalPlan, Written
 from hub.core.served import table
 from hub.core.settings import Settings
 from hub.core.types import NAMESPACE, ClusterFacts
-from hub.loops.asking import Fetcher, Provide, TreeOf
+from hub.loops.asking import Fetcher, Provide, TreeOf, as_asked
 from hub.loops.evaluating import evaluator_of, project_of
 from hub.loops.expander import Expander
 from hub.loops.integrity import ALL_MADE, Integrity
@@ -81,14 +81,18 @@ class Planner:
         self._turn = asyncio.Semaphore(2)
         self._known: OrderedDict[str, Any] = OrderedDict()
 
-    async def plan(self, spec: Any, *, only: str = "") -> Plan:
-        """The answer to a question (`hub.core.plans.change`). `only` is the set that is asked about, "" for all.
+    async def plan(self, spec: Any, *, only: str = "", writer: bool = True) -> Plan:
+        """The answer to a question (`hub.core.plans.change`). `only` is the set that is asked about, "" for all. Who may not
+        write what he asks about (`writer`) has no hosting service or plugin asked what no set asks it: it would be shown
+        Secrets, wherever it is; nor are clusters shown what he made up.
 
         Raises `Invalid` for a question that makes no sense, and our other errors.
         """
         change = await placed(self._parts.trees, await asyncio.to_thread(changes.parse, spec))
+        if change.patience and not writer:
+            raise Forbidden("spec.dryRun: clusters are asked for those who may write what they ask about")
         async with self._turn:
-            plan = await _Work(self._parts, change, only).plan()
+            plan = await _Work(self._parts, change, only, writer=writer).plan()
         if not change.folders:
             # Folders are large, and what is not in Git is not executed.
             self._known[await asyncio.to_thread(lambda: plan.digest)] = spec
@@ -104,10 +108,11 @@ class Planner:
 class _Work:
     """One plan in the making."""
 
-    def __init__(self, parts: Parts, change: Change, only: str) -> None:
+    def __init__(self, parts: Parts, change: Change, only: str, *, writer: bool) -> None:
         self._parts = parts
         self._change = change
         self._only = only
+        self._provide = parts.provide if writer else as_asked(parts.provide, parts.expander.asked)
         self._trees = PlannedTrees(parts.trees, parts.merger, change)
         self._limit = asyncio.Semaphore(AT_ONCE)
         self._fleet = Fleet()
@@ -336,7 +341,7 @@ class _Work:
         tree: TreeOf = self._trees.tree if planned else parts.trees.tree
         project = self._governed.projects.get(name, projects.get(name)) if planned else projects.get(name)
         unmade = self._trees.unmade if planned else ALL_MADE
-        fetcher = Fetcher(parts.world, parts.integrity.guarded(project, tree, unmade), parts.provide)
+        fetcher = Fetcher(parts.world, parts.integrity.guarded(project, tree, unmade), self._provide)
         return await fetcher.evaluated(evaluator_of(appset), fleet)
 
 

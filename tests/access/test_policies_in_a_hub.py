@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,11 +10,11 @@ from typing import Any, TypeVar
 
 import hubs
 import pytest
+import users
 
 from argosy.errors import ArgosyError, Forbidden, Invalid
 from argosy.objects import Manifest
 from hub.assembly import Hub
-from hub.cli import kubeconfig
 from hub.cli.client import Client
 from hub.cli.resources import APPS, OVERRIDES, Resource
 from hub.core.served import table
@@ -62,26 +60,19 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
         for name, project in (("web", "shop"), ("pay", "shop"), ("other", "default")):
             await hubs.add(hub, table.APPLICATION, app(name, project))
 
-        def users(tx: Any) -> None:
+        def known(tx: Any) -> None:
             now = time.time()
             accounts.offer(tx, "secret-ann", "ann", ["shop-team"], now)
             accounts.offer(tx, "secret-ron", "ron", ["responders"], now)
             accounts.offer(tx, "secret-ci", "ci", ["robots"], now)
 
-        await hub.store.write(users)
+        await hub.store.write(known)
         yield hub
 
 
 async def as_user(hub: Hub, name: str, ask: Callable[[Client], T]) -> T:
     """Asks by a user's token, with "" as the administrator."""
-    access = kubeconfig.resolve(kubeconfig.Choice(kubeconfig=str(hub.settings.kubeconfig)), {}, Path("/"))
-    theirs = dataclasses.replace(access, token=f"secret-{name}", certificate=b"", key=b"") if name else access
-
-    def call() -> T:
-        with contextlib.closing(Client(theirs)) as client:
-            return ask(client)
-
-    return await asyncio.to_thread(call)
+    return await users.asks(hub, ask, f"secret-{name}" if name else "")
 
 
 async def settled(hub: Hub, name: str, ask: Callable[[Client], T]) -> T:
