@@ -271,12 +271,14 @@ class Mover:
         task.add_done_callback(lambda done: self._asking.pop((rollout.id, key), None))
 
     async def _answer(self, rollout: str, key: str, gate: Gate, asking: Asking) -> None:
+        # What was true when it was asked need not be true of what waits for the answer by now.
+        asked = self._now()
         try:
             good, said = await self._ask(gate, asking)
         except Exception as error:
             log.exception("gate broke", gate=gate.name)
             good, said = False, f"{type(error).__name__}: {error}"
-        self._answers.setdefault(rollout, {})[key] = GateAnswer(good, said, self._now())
+        self._answers.setdefault(rollout, {})[key] = GateAnswer(good, said, asked)
         self._due.add(rollout)
         self._wake.set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 
@@ -14,7 +15,10 @@ from obedient import Obedient
 from rolling import appset, policy, reaches, stage
 
 from hub.assembly import Hub
+from hub.core.rollout.model import Gate
 from hub.core.served import table
+from hub.gates.base import Answer
+from hub.loops.gatekeeping import Asking
 
 
 async def test_a_stage_waits_for_an_answer_that_is_good_often_enough(
@@ -53,6 +57,43 @@ async def test_a_stage_waits_for_an_answer_that_is_good_often_enough(
         assert len(asked) == 2
     finally:
         await runner.cleanup()
+
+
+async def test_what_a_gate_was_asked_before_a_rollout_began_again_says_nothing_of_it(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    """A slow answer of the first attempt comes once the second one waits at the same gate."""
+    waiting: asyncio.Queue[asyncio.Future[bool]] = asyncio.Queue()
+
+    async def check(gate: Gate, asking: Asking) -> Answer:
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting.put_nowait(answer)
+        return Answer(await answer, "said")
+
+    hub.mover._ask = check
+    gate = {"name": "smoke", "every": "1s", "http": {"url": "http://127.0.0.1:1/"}}
+    stages = (stage("canary", "canary", gates={"after": [gate]}), stage("rest"))
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*stages))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+    async with asyncio.timeout(60):
+        first = await waiting.get()
+    await rolling.act(hub, "fleet-1", "abort")
+    await reaches(hub, "fleet-1", phase="Aborted")
+    await rolling.act(hub, "fleet-1", "retry")
+
+    async def waits() -> bool:
+        blockers = (await rolling.status(hub, "fleet-1")).get("blockers") or [{}]
+        return "gate smoke" in blockers[0].get("reason", "")
+
+    await reaches(hub, "fleet-1", phase="Progressing")
+    await hubs.until(waits, "the second attempt waits at the gate")
+    first.set_result(True)
+    async with asyncio.timeout(60):
+        second = await waiting.get()
+    assert (await rolling.status(hub, "fleet-1"))["phase"] == "Progressing"
+    assert sorted(await rolling.bundles(hub, fleet)) == ["c1"]
+    second.set_result(True)
+    await reaches(hub, "fleet-1", phase="Completed")
 
 
 async def test_a_gate_that_is_not_passed_in_time_fails_its_stage(

@@ -303,7 +303,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class GateAnswer:
-    """What a gate said when it was asked at `time`."""
+    """What a gate said to the question that was put at `time`, however late."""
 
     good: bool
     said: str
