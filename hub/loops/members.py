@@ -19,7 +19,7 @@ from hub.core.served import table
 from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, SetProblem
 from hub.loops import causing
 from hub.loops.causing import NO_TRIGGER, Trigger
-from hub.store import evaluations, plans
+from hub.store import evaluations, plans, returning
 from hub.store.base import Tx
 from hub.store.objects import Row
 from hub.store.resources import Resources
@@ -135,9 +135,11 @@ class Writer:
         for app in evaluation.applications:
             name = app["metadata"]["name"]
             member = known.get(name)
-            if member is not None and member.made is not None and (member.made is app or member.made == app):
+            same = member is not None and member.made is not None
+            if member is not None and same and (member.made is app or member.made == app):
                 member.made = app
-                continue
+                if not member.leaving:
+                    continue
             try:
                 self._put(name, app)
             except (ApiFailure, Invalid) as error:
@@ -147,9 +149,14 @@ class Writer:
     def _put(self, name: str, app: Manifest) -> None:
         namespace = app["metadata"]["namespace"]
         live = self._lives.get(name) or self.resources.get(self.tx, table.APPLICATION, namespace, name)
+        returned = live is not None and returning.may(self.tx, self.resources, live)
+        if live is not None and returned:
+            live = returning.back(self.tx, self.resources, live, self.now)
+            self._wrote(live)
         owner = generated.controller_of(live) if live else ""
         if live is not None and owner and owner != self._uid:
-            if not handover.takes(live, self.resources.by_uid(self.tx, owner)):
+            # Whose Application was about to go has let it go.
+            if not returned and not handover.takes(live, self.resources.by_uid(self.tx, owner)):
                 self.members.claims[name] = Claim(app, self.appset, owner)
                 raise Invalid("an Application of this name belongs to another ApplicationSet")
             self.moved.add(owner)
@@ -187,7 +194,11 @@ class Writer:
         plan = self._plan(wanted)
         limits = plans.limits(self.tx, self.resources) if plan.losses else removals.NO_CAPS
         verdict = removals.judge(
-            [removals.Member(name, one.cluster) for name, one in self._known.items() if not one.leaving],
+            [
+                removals.Member(name, one.cluster, one.uid)
+                for name, one in self._known.items()
+                if not one.leaving
+            ],
             wanted,
             complete=complete,
             deleting=deleting,

@@ -12,7 +12,7 @@ from hub.core.handover import Hands, Planned
 from hub.core.removals import Caps
 from hub.core.served import table
 from hub.core.types import NAMESPACE
-from hub.store import plans
+from hub.store import plans, returning
 from hub.store.base import Tx
 from hub.store.resources import Resources
 
@@ -57,7 +57,7 @@ def of(tx: Tx, resources: Resources, evaluations: Iterable[tuple[Asked, Evaluati
         made = {app["metadata"]["name"] for app in evaluation.applications}
         for name in made - mine.keys() - lives.keys():
             if (live := resources.get(tx, table.APPLICATION, NAMESPACE, name)) is not None:
-                lives[name] = live
+                lives[name] = _returned(live) if returning.may(tx, resources, live) else live
         deleting = one.wanted is None
         planned.append(Planned(one.manifest, mine, made, evaluation.wanted, evaluation.whole, deleting))
     holders = {uid for live in lives.values() if (uid := generated.controller_of(live))}
@@ -68,3 +68,9 @@ def of(tx: Tx, resources: Resources, evaluations: Iterable[tuple[Asked, Evaluati
         handover.between(planned, lives, owners),
         plans.limits(tx, resources),
     )
+
+
+def _returned(live: Manifest) -> Manifest:
+    """As it would be for whoever wants it: not deleted, and nobody's."""
+    gone = ("deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences")
+    return {**live, "metadata": {key: value for key, value in live["metadata"].items() if key not in gone}}

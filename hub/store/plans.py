@@ -270,11 +270,24 @@ def _keep(tx: Tx, resources: Resources, uid: str, removal: Manifest, now: float)
 
 def of_app(tx: Tx, resources: Resources, app: str) -> str:
     """Who made an app go by the removal that carries it out, "" where there is none."""
-    for (uid,) in tx.all("SELECT removal FROM removal_apps WHERE app = ?", (app,)):
-        found = resources.by_uid(tx, uid)
-        if found is not None and removals.phase(found) == removals.REMOVING:
-            return str(found["spec"].get("by") or "")
-    return ""
+    return next((str(one["spec"].get("by") or "") for one in going_by(tx, resources, app)), "")
+
+
+def going_by(tx: Tx, resources: Resources, app: str) -> list[Manifest]:
+    """The removals that carry an app (uid) out."""
+    rows = tx.all("SELECT removal FROM removal_apps WHERE app = ?", (app,))
+    found = [resources.by_uid(tx, uid) for (uid,) in rows]
+    return [one for one in found if one is not None and removals.phase(one) == removals.REMOVING]
+
+
+def returned(tx: Tx, resources: Resources, app: str, now: float) -> None:
+    """An app (uid) that was going stays: the removals that carry it out have nothing more to do with it."""
+    for item in going_by(tx, resources, app):
+        uid = item["metadata"]["uid"]
+        tx.run("DELETE FROM removal_apps WHERE removal = ? AND app = ?", (uid, app))
+        if not _members(tx, uid):
+            status = {**(item.get("status") or {}), "phase": removals.WITHDRAWN, "left": 0}
+            _status(tx, resources, item, {**status, "message": "all of them are wanted again"}, now)
 
 
 def _members(tx: Tx, removal: str) -> list[str]:
