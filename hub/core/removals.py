@@ -97,10 +97,11 @@ def caps(data: Mapping[str, Any]) -> Caps:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An application that exists, and the cluster it is on."""
+    """An application that exists, and the cluster it is on. One that is made anew has another `uid`."""
 
     name: str
     cluster: str
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +152,11 @@ def judge(
     exactly these; `elsewhere` is why others' removals forbid this one (`crowded`), "" where they do not; `limits` count
     where the set says none; `absent` are applications that lose nothing by going (`Loss.there`).
     """
-    missing = sorted(member.name for member in existing if member.name not in wanted)
+    losing = [member for member in existing if member.name not in wanted]
+    missing = sorted(member.name for member in losing)
     if not complete or not missing:
         return Verdict()
-    pending = Pending(removal_id(missing), tuple(missing), before.since if before else now)
+    pending = Pending(removal_id(losing), tuple(missing), before.since if before else now)
     allow_empty = approved or deleting or annotations.get(ALLOW_EMPTY_ANNOTATION) == "true"
     if before is None or not set(missing) <= set(before.names):
         return Verdict(pending=pending, recheck=True)
@@ -164,7 +166,6 @@ def judge(
             blocked="the set generates no application at all, and an empty result removes nothing; to allow it, "
             f"annotate the set with {ALLOW_EMPTY_ANNOTATION}=true",
         )
-    losing = [member for member in existing if member.name not in wanted]
     blocked = over_cap(losing, existing, annotations, limits, absent) or elsewhere
     if blocked and not approved and annotations.get(APPROVE_ANNOTATION) != pending.id:
         return Verdict(pending=pending, blocked=blocked)
@@ -203,7 +204,7 @@ def over_cap(
         return error.message
     limit = cap.limit(len({member.cluster for member in existing}))
     clusters = {member.cluster for member in losing if member.name not in absent}
-    approval = removal_id(member.name for member in losing)
+    approval = removal_id(losing)
     if len(clusters) <= limit or annotations.get(APPROVE_ANNOTATION) == approval:
         return ""
     return (
@@ -362,9 +363,12 @@ def counted_as(kind: str, group: str) -> str:
 def member(app: Manifest) -> Member:
     """An Application as a member of its set, by the destination it names."""
     destination = (app.get("spec") or {}).get("destination") or {}
-    return Member(app["metadata"]["name"], str(destination.get("name") or destination.get("server") or ""))
+    metadata = app["metadata"]
+    cluster = str(destination.get("name") or destination.get("server") or "")
+    return Member(metadata["name"], cluster, str(metadata.get("uid") or ""))
 
 
-def removal_id(names: Iterable[str]) -> str:
-    """The same names give the same id, so an approval covers what the approver saw and nothing that joined later."""
-    return objects.digest(objects.canonical(sorted(names)))[7:19]
+def removal_id(losing: Iterable[Member]) -> str:
+    """The same applications give the same id, so an approval covers what the approver saw: nothing that joined later, and
+    nothing that was made anew under a name that went once."""
+    return objects.digest(objects.canonical(sorted([one.name, one.uid] for one in losing)))[7:19]

@@ -53,6 +53,27 @@ def test_an_incomplete_reading_removes_nothing_and_forgets_the_first() -> None:
     assert judge(NAMES - {"app-1"}, first.pending, complete=False) == Verdict()
 
 
+def test_an_approval_that_stays_on_the_set_is_no_leave_for_what_was_made_anew() -> None:
+    """A label flaps: what was approved went, came back, and is missing once more while the annotation is still there."""
+    first, again = ([Member(f"app-{n}", f"c{n}", f"{life}-{n}") for n in range(10)] for life in ("a", "b"))
+    wanted = NAMES - {"app-1", "app-2"}
+
+    def asked(fleet: list[Member], notes: dict[str, str]) -> Verdict:
+        pending = removals.judge(
+            fleet, wanted, complete=True, annotations=notes, before=None, reread=False, now=1.0
+        ).pending
+        return removals.judge(
+            fleet, wanted, complete=True, annotations=notes, before=pending, reread=True, now=2.0
+        )
+
+    held = asked(first, {}).pending
+    assert held is not None
+    approved = {removals.APPROVE_ANNOTATION: held.id}
+    assert asked(first, approved).remove == ("app-1", "app-2")
+    assert asked(again, approved).remove == ()
+    assert "more than the cap" in asked(again, approved).blocked
+
+
 def test_an_empty_reading_removes_nothing_without_leave() -> None:
     first = judge(set())
     second = judge(set(), first.pending)
