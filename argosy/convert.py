@@ -29,6 +29,9 @@ OLDEST_PROTOCOL = 1
 PART = 900 * 1024
 """Bytes of content in one part: stays below the 1 MiB bound of a message, whatever one item adds."""
 
+MAX_RUNS = 16
+"""Earlier runs that a Hello names: those that the hub never heard of count, too."""
+
 MAX_MESSAGE = 1024 * 1024 + 64 * 1024
 """Bytes of the largest message that is received at all."""
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy import objects
+from argosy.annotations import LAST_APPLIED
 from argosy.objects import Manifest, ObjectKey
 
 MASK = "••••••"
@@ -20,7 +21,6 @@ MOST_FIELDS = 200
 LONGEST = 4096
 """Characters shown of one text."""
 _SECRET_FIELDS = ("data", "stringData")
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _NAMES = ("name", "key", "ref", "containerPort", "port", "mountPath", "ip")
 """Fields by which entries of Kubernetes' lists are told apart, in the order in which they are tried."""
 
@@ -100,9 +100,9 @@ def _without_copy(secret: Manifest) -> Manifest:
     """A Secret without what kubectl wrote down of it, which holds the values once more."""
     metadata = secret.get("metadata")
     notes = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if not isinstance(metadata, dict) or not isinstance(notes, dict) or _LAST_APPLIED not in notes:
+    if not isinstance(metadata, dict) or not isinstance(notes, dict) or LAST_APPLIED not in notes:
         return secret
-    kept = {key: text for key, text in notes.items() if key != _LAST_APPLIED}
+    kept = {key: text for key, text in notes.items() if key != LAST_APPLIED}
     return {**secret, "metadata": {**metadata, "annotations": kept}}
 
 

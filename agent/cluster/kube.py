@@ -34,6 +34,7 @@ from agent.cluster.base import (
 )
 from agent.cluster.http import Broken, Client, Connection
 from agent.cluster.kubeconfig import Credentials
+from argosy.annotations import INITIAL_EVENTS_END
 from argosy.errors import Forbidden, NotFound, Unavailable
 from argosy.kinds import ApiKind, Gvk, Kinds, gvk_of
 from argosy.objects import Manifest
@@ -45,7 +46,6 @@ WATCH_SECONDS = (240, 420)
 SILENCE = 180.0
 """A watch that says nothing for so long is dead: bookmarks come every minute."""
 REFRESH_AT_MOST = 0.1
-INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 APPLY = "application/apply-patch+yaml"
 JSON = "application/json"
 _METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

@@ -19,6 +19,7 @@ from agent.core.contested import Claim
 from agent.core.drift import Ignored
 from agent.core.marks import Seen, Wanted
 from argosy import stages
+from argosy.annotations import LAST_APPLIED
 from argosy.differences import Hidden
 from argosy.objects import Manifest
 from argosy.status import Difference
@@ -29,7 +30,7 @@ _SHOWN = 20
 _LENGTH = 200
 _SHORTEST = 4
 """Characters of the shortest value that is looked for in messages: shorter ones would tear holes into words."""
-_LAST_APPLIED = ".metadata.annotations.kubectl.kubernetes.io/last-applied-configuration"
+_LAST_APPLIED = f".metadata.annotations.{LAST_APPLIED}"
 _SECRET = (".data", ".stringData", _LAST_APPLIED)
 _KEYS = (
     ("name",),

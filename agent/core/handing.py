@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.core import marks
+from argosy.annotations import INSTALLATION_ID, INSTANCE_LABEL, LAST_APPLIED, TRACKING_ID
 from argosy.objects import Manifest
 
 Fields = dict[str, Any]
@@ -32,11 +33,8 @@ FORMER = frozenset(
 )
 """Managers of tools that bring manifests, as we do: what we take over from them they no longer own. People
 (`kubectl-edit`) and controllers keep what they have."""
-_REMEMBERED: Fields = {
-    "f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/last-applied-configuration": {}}}
-}
-TRACKING_ANNOTATIONS = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/installation-id")
-INSTANCE_LABEL = "app.kubernetes.io/instance"
+_REMEMBERED: Fields = {"f:metadata": {"f:annotations": {f"f:{LAST_APPLIED}": {}}}}
+TRACKING_ANNOTATIONS = (TRACKING_ID, INSTALLATION_ID)
 
 
 def unmarked(manifest: Manifest) -> Manifest:

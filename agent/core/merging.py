@@ -14,9 +14,9 @@ import orjson
 
 from agent.core import fieldpath
 from argosy import objects
+from argosy.annotations import LAST_APPLIED
 from argosy.kinds import Gvk, gvk_of
 from argosy.machinery import fields, kinds, schema, typed, typed_compare, typed_merge
-from argosy.machinery.apply import LAST_APPLIED
 from argosy.machinery.fields import Fields
 from argosy.machinery.schema import Type
 from argosy.objects import Manifest

@@ -15,15 +15,13 @@ import orjson
 import structlog
 
 from agent import cache
-from argosy import objects
+from argosy import convert, objects
 from argosy.errors import Unavailable
 from argosy.latest import Latest
 
 log = structlog.get_logger("link")
 
 NAME = "runs.json"
-MAX_RUNS = 16
-"""Ids that are kept: a run that the hub never heard of counts, too."""
 
 
 class Standing:
@@ -67,7 +65,7 @@ class Standing:
                 await self._judged.wait()
 
     def _save(self) -> None:
-        runs = [*self.before, self.run][-MAX_RUNS:]
+        runs = [*self.before, self.run][-convert.MAX_RUNS :]
         raw = objects.canonical({"runs": runs, "second": self.second.value})
         try:
             cache.replace_file(self._path, raw)
@@ -79,7 +77,7 @@ class Standing:
 def _load(path: Path) -> tuple[tuple[str, ...], str]:
     try:
         value = orjson.loads(path.read_bytes())
-        return tuple(str(each)[:64] for each in value["runs"][-MAX_RUNS:]), str(value["second"])
+        return tuple(str(each)[:64] for each in value["runs"][-convert.MAX_RUNS :]), str(value["second"])
     except FileNotFoundError:
         return (), ""
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -13,18 +13,17 @@ from typing import Any
 
 import orjson
 
-from argosy.machinery import failure, fields, managed_fields, typed, typed_compare, typed_merge
+from argosy.annotations import LAST_APPLIED
+from argosy.machinery import failure, fields, managed_fields, names, typed, typed_compare, typed_merge
 from argosy.machinery.conflicts import Conflicts, FieldConflict, refusal
 from argosy.machinery.fields import Fields
 from argosy.machinery.managed_fields import Managed, Manager, Owned, identifier
 from argosy.machinery.schema import Type
 from argosy.objects import Manifest
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 BEFORE_FIRST_APPLY = "before-first-apply"
 ANCIENT = "ancient-changes"
 MAX_UPDATE_MANAGERS = 10
-MAX_ANNOTATIONS = 256 * 1024
 
 _SELF = "current-operation"
 _STRIPPED: Fields = {
@@ -341,7 +340,7 @@ def _with_last_applied(out: Manifest, applied: Manifest) -> Manifest:
         said.pop("annotations")
     text = orjson.dumps({**applied, "metadata": said}, option=orjson.OPT_SORT_KEYS).decode() + "\n"
     fresh = {**annotations, LAST_APPLIED: text}
-    if sum(len(key.encode()) + len(value.encode()) for key, value in fresh.items()) > MAX_ANNOTATIONS:
+    if sum(len(key.encode()) + len(value.encode()) for key, value in fresh.items()) > names.MAX_ANNOTATIONS:
         del fresh[LAST_APPLIED]
     return {**out, "metadata": {**metadata, "annotations": fresh}}
 

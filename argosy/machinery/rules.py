@@ -65,13 +65,13 @@ def _secret(new: Manifest, live: Manifest | None) -> list[FieldError]:
         out.append(failure.too_long("data", MAX_DATA))
     if live is not None:
         if new.get("type") != live.get("type"):
-            out.append(failure.invalid_value("type", new.get("type"), _IMMUTABLE))
+            out.append(failure.invalid_value("type", new.get("type"), IMMUTABLE))
         if live.get("immutable"):
             out += _immutable_data(new, live, ("data",))
     return out
 
 
-_IMMUTABLE = "field is immutable"
+IMMUTABLE = "field is immutable"
 
 
 def _fixed(new: Manifest, live: Manifest | None, *fields: str) -> list[FieldError]:
@@ -79,7 +79,7 @@ def _fixed(new: Manifest, live: Manifest | None, *fields: str) -> list[FieldErro
         return []
     mine, theirs = _spec(new), _spec(live)
     return [
-        failure.invalid_value(f"spec.{name}", mine.get(name), _IMMUTABLE)
+        failure.invalid_value(f"spec.{name}", mine.get(name), IMMUTABLE)
         for name in fields
         if not typed.equal(mine.get(name), theirs.get(name))
     ]
@@ -228,7 +228,7 @@ def _definition(new: Manifest, live: Manifest | None) -> list[FieldError]:
     if not spec.get("versions"):
         out.append(failure.required("spec.versions"))
     if live is not None and spec.get("scope") != _spec(live).get("scope"):
-        out.append(failure.invalid_value("spec.scope", spec.get("scope"), _IMMUTABLE))
+        out.append(failure.invalid_value("spec.scope", spec.get("scope"), IMMUTABLE))
     return out
 
 

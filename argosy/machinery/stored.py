@@ -159,13 +159,10 @@ def _with_generation(kind: Kind, live: Manifest, new: Manifest) -> Manifest:
     return {**new, "metadata": metadata}
 
 
-_IMMUTABLE = "field is immutable"
-
-
 def _change_errors(kind: Kind, before: dict[str, Any], after: dict[str, Any]) -> list[FieldError]:
     fixed = ("name", "namespace", "uid", "deletionTimestamp", "deletionGracePeriodSeconds")
     changed = [name for name in fixed if before.get(name) != after.get(name)]
-    out = [failure.invalid_value(f"metadata.{name}", after.get(name), _IMMUTABLE) for name in changed]
+    out = [failure.invalid_value(f"metadata.{name}", after.get(name), rules.IMMUTABLE) for name in changed]
     if before.get("deletionTimestamp"):
         extra = sorted(set(after.get("finalizers") or ()) - set(before.get("finalizers") or ()))
         if extra:

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from argosy.annotations import INITIAL_EVENTS_END
 from argosy.machinery import failure
 from argosy.objects import Manifest
 from hub.api import metrics, negotiate, show
@@ -28,7 +29,6 @@ SHORTEST_SECONDS = 1800
 GRACE_SECONDS = 30.0
 """How long a client that does not read may keep its connection after the watch is over."""
 _BATCH = 256
-_INITIAL_END = "k8s.io/initial-events-end"
 
 log = structlog.get_logger("watch")
 
@@ -149,7 +149,7 @@ class Watch:
         for at in range(0, len(present), _BATCH):
             yield b"".join(self._line("ADDED", each) for each in present[at : at + _BATCH])
         if marked:
-            yield self._bookmark(start, {_INITIAL_END: "true"})
+            yield self._bookmark(start, {INITIAL_EVENTS_END: "true"})
         bookmark_at = loop.time() + BOOKMARK_SECONDS
         while not self._rings.stopping and (left := ends - loop.time()) > 0:
             found = ring.after(position, _BATCH) if position is not None else None

@@ -12,7 +12,6 @@ from argosy.objects import Manifest
 from hub.core import repos
 from hub.core.secret import SECRET_TYPE
 
-TLS_CERTIFICATES = "argocd-tls-certs-cm"
 KINDS = ("helm", "oci")
 _REFUSED = ("proxy", "useAzureWorkloadIdentity", "gcpServiceAccountKey")
 
@@ -96,7 +95,7 @@ def context(credentials: Credentials, authority: str) -> ssl.SSLContext | bool:
     try:
         return ssl.create_default_context(cadata=authority)
     except (ssl.SSLError, ValueError) as error:
-        raise Invalid(f"{TLS_CERTIFICATES}: {error}") from None
+        raise Invalid(f"{repos.TLS_CERTIFICATES}: {error}") from None
 
 
 def _bare(url: str) -> str:

@@ -165,7 +165,7 @@ class _Kitchen:
     def _archives(self) -> Charts:
         from hub.charts import keyring
         from hub.charts.charts import Charts
-        from hub.core import secret
+        from hub.core import repos, secret
 
         if self._charts is None:
             secrets = [
@@ -174,7 +174,7 @@ class _Kitchen:
                 if each.get("kind") == "Secret" and (kind := keyring.kind_of(each))
             ]
             cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-            authorities = {host.lower(): pem for host, pem in self._data(keyring.TLS_CERTIFICATES).items()}
+            authorities = {host.lower(): pem for host, pem in self._data(repos.TLS_CERTIFICATES).items()}
             self._charts = Charts(Path(cache, "argosy", "charts"), keyring.keyring(secrets, authorities))
         return self._charts
 

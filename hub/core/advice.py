@@ -9,6 +9,7 @@ from typing import Any
 
 from argosy.errors import Problem
 from argosy.objects import Manifest
+from hub.core import hooks
 
 SYNC_OPTIONS = frozenset(
     [
@@ -28,15 +29,13 @@ SYNC_OPTIONS = frozenset(
         "Validate",
     ]
 )
-_CASCADE = "resources-finalizer.argocd.argoproj.io"
-_HOOKS = ("pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io")
 FINALIZERS = frozenset(
     [
-        _CASCADE,
-        f"{_CASCADE}/foreground",
-        f"{_CASCADE}/background",
-        *_HOOKS,
-        *(f"{hook}/cleanup" for hook in _HOOKS),
+        hooks.CASCADE,
+        f"{hooks.CASCADE}/foreground",
+        f"{hooks.CASCADE}/background",
+        *hooks.FINALIZERS.values(),
+        *(f"{hook}/cleanup" for hook in hooks.FINALIZERS.values()),
     ]
 )
 _GO_ACTION = re.compile(r"\{\{-?\s*(\.[A-Za-z_]|if\b|range\b|with\b|end\b|index\b|printf\b|toYaml\b)")

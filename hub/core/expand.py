@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from argosy.objects import Manifest
-from hub.core import app_fields, appset_fields, mentions, schema, validate
+from hub.core import app_fields, appset_fields, hooks, mentions, schema, validate
 from hub.core.generators import table
 from hub.core.generators.base import (
     LIMIT_ANNOTATION,
@@ -43,8 +43,6 @@ from hub.core.types import (
     SetProblem,
 )
 from hub.core.validate import Made
-
-FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +296,7 @@ class Renderer:
         self._engine = engine
         self._template = {**template, "spec": schema.encode(app_fields.APPLICATION_SPEC, template["spec"])}
         policy = appset.spec.get("syncPolicy") or {}
-        self._finalizers = [] if policy.get("preserveResourcesOnDeletion") else [FINALIZER]
+        self._finalizers = [] if policy.get("preserveResourcesOnDeletion") else [hooks.CASCADE]
         self._node: render.Node | None = None
         self._failure: FieldFailed | None = None
         try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy import objects, stages
+from argosy.annotations import INSTALLATION_ID, INSTANCE_LABEL, TRACKING_ID
 from argosy.errors import Problem
 from argosy.objects import Manifest, ObjectKey
 from hub.core import scopes
@@ -18,9 +19,6 @@ from hub.core import scopes
 ANNOTATION, LABEL, BOTH, NONE = "annotation", "label", "annotation+label", "none"
 METHODS = (ANNOTATION, LABEL, BOTH, NONE)
 """Argo CD's `application.resourceTrackingMethod`; "none" leaves the objects as they are."""
-TRACKING_ANNOTATION = "argocd.argoproj.io/tracking-id"
-INSTALLATION_ANNOTATION = "argocd.argoproj.io/installation-id"
-INSTANCE_LABEL = "app.kubernetes.io/instance"
 _LABEL_LENGTH = 63
 
 
@@ -175,9 +173,9 @@ def _tracked(manifest: Manifest, key: ObjectKey, target: Target) -> Manifest:
     metadata = dict(manifest["metadata"])
     if target.method in (ANNOTATION, BOTH):
         annotations = dict(metadata.get("annotations") or {})
-        annotations[TRACKING_ANNOTATION] = tracking_id(key, target)
+        annotations[TRACKING_ID] = tracking_id(key, target)
         if target.installation:
-            annotations[INSTALLATION_ANNOTATION] = target.installation
+            annotations[INSTALLATION_ID] = target.installation
         metadata["annotations"] = annotations
     if target.method in (LABEL, BOTH):
         labels = dict(metadata.get("labels") or {})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 
+from argosy.annotations import LAST_APPLIED
 from hub.core.labels import Selector
 from hub.core.params import Params, StringMap
 from hub.core.template import names
@@ -27,7 +28,7 @@ _PRIVATE = frozenset(
         "tracking-id",
         "installation-id",
     )
-) | {"kubectl.kubernetes.io/last-applied-configuration"}
+) | {LAST_APPLIED}
 """Annotations of cluster Secrets that are no parameters (Argo CD 3.6)."""
 
 _NAME = attrgetter("name")

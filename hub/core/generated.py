@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy.objects import Manifest
+from hub.core import hooks
 
 ALWAYS_KEPT = (
     "notified.notifications.argoproj.io",
@@ -19,7 +20,7 @@ ALWAYS_KEPT = (
     "argocd.argoproj.io/deletion-approved",
 )
 """Argo CD's, and a person's word that a deletion may go on, which is read later than it is written."""
-KEPT_FINALIZERS = ("pre-delete-finalizer.argocd.argoproj.io", "post-delete-finalizer.argocd.argoproj.io")
+KEPT_FINALIZERS = tuple(hooks.FINALIZERS.values())
 OURS = "argosy.dev/assignment"
 """Our own finalizer: an Application's row stays until its cluster has been told what becomes of its objects."""
 

@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from argosy.errors import Invalid
 
+TLS_CERTIFICATES = "argocd-tls-certs-cm"
+"""The ConfigMap of CAs by host, of repositories and of registries."""
 _SCP = re.compile(r"(?:(?P<user>[^/:@\s]+)@)(?P<host>[^/:\s]+):(?!//)(?P<path>.+)\Z")
 _DEFAULT_PORTS = {"https": 443, "http": 80, "ssh": 22, "git": 9418}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy import bundle
+from argosy.annotations import INSTANCE_LABEL
 from argosy.health import user
 from hub.core import comparing, finish
 from hub.core.comparing import Comparing
@@ -19,7 +20,7 @@ class Settings:
     """`wrong` says what is not understood; everything else holds all the same."""
 
     method: str = finish.ANNOTATION
-    instance_label: str = finish.INSTANCE_LABEL
+    instance_label: str = INSTANCE_LABEL
     installation: str = ""
     build_options: str = ""
     impersonation: bool | None = None
@@ -43,7 +44,7 @@ def of(data: Mapping[str, Any]) -> Settings:
         method = finish.ANNOTATION
     return Settings(
         method=method,
-        instance_label=str(data.get("application.instanceLabelKey") or "") or finish.INSTANCE_LABEL,
+        instance_label=str(data.get("application.instanceLabelKey") or "") or INSTANCE_LABEL,
         installation=str(data.get("installationID") or ""),
         build_options=str(data.get("kustomize.buildOptions") or ""),
         impersonation={"true": True, "false": False}.get(

@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 
 from argosy import differences
+from argosy.annotations import LAST_APPLIED
 from argosy.objects import Manifest
 
 MOST_BYTES = 8192
 """Of one record's fields; what is more is counted."""
 _KEPT = ("labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp")
 _LEFT_OUT = ("apiVersion", "kind", "metadata", "status")
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def change(before: Manifest | None, after: Manifest | None, *, status: bool = False) -> bytes:
@@ -46,7 +46,7 @@ def _looked_at(manifest: Manifest | None, other: Manifest | None, *, status: boo
         return out
     metadata: Mapping[str, Any] = manifest.get("metadata") or {}
     kept = {name: metadata[name] for name in _KEPT if metadata.get(name)}
-    notes = {key: text for key, text in (kept.pop("annotations", None) or {}).items() if key != _LAST_APPLIED}
+    notes = {key: text for key, text in (kept.pop("annotations", None) or {}).items() if key != LAST_APPLIED}
     if notes:
         kept["annotations"] = notes
     parts = {

@@ -20,7 +20,6 @@ from hub.core import repos
 from hub.core.secret import SECRET_TYPE, texts
 
 KNOWN_HOSTS = "argocd-ssh-known-hosts-cm"
-TLS_CERTIFICATES = "argocd-tls-certs-cm"
 
 _REFUSED = (
     "githubAppID",
@@ -199,7 +198,7 @@ def keyring(secrets: Iterable[Manifest], config_maps: Iterable[Manifest] = ()) -
         repositories,
         tuple(prefixes),
         str(data.get(KNOWN_HOSTS, {}).get("ssh_known_hosts", "")),
-        {str(host).lower(): str(pem) for host, pem in data.get(TLS_CERTIFICATES, {}).items()},
+        {str(host).lower(): str(pem) for host, pem in data.get(repos.TLS_CERTIFICATES, {}).items()},
     )
 
 

@@ -164,7 +164,7 @@ class Switchboard:
                 await self._store.write(lambda tx: agents.quarantine(tx, peer.cluster, greeting.refusal))
                 raise Forbidden(greeting.refusal)
             seat = agents.seat(greeting.agent)
-            taken = await self.seating.take(session, seat, tuple(hello.before[-limits.MAX_RUNS :]))
+            taken = await self.seating.take(session, seat, tuple(hello.before[-convert.MAX_RUNS :]))
             if taken is None:
                 told = await self.seating.refuse(session, seat, calls.host_of(context), self._clock())
                 session.end(told, grpc.StatusCode.FAILED_PRECONDITION, self._beat_seconds, second=True)

@@ -14,8 +14,6 @@ HELLO_SECONDS = 15.0
 """How long a new stream may say nothing."""
 BYE_SECONDS = 1.0
 """How long a peer has to take a Goodbye before its stream is cut without."""
-MAX_RUNS = 16
-"""Earlier runs that a Hello may name."""
 MAX_ACKS = 64
 MAX_ASKS = 8
 """Questions to one agent that wait for an answer at once."""

@@ -10,7 +10,8 @@ from hub.core import destinations
 from hub.core.destinations import Directory
 from hub.loops import entries
 from hub.loops.bounds import project_of
-from hub.loops.entries import Entry, SourceKey
+from hub.loops.entries import Entry
+from hub.loops.reads import SourceKey
 from hub.store.apps import AppState
 
 StateOf = Callable[[str, str], tuple[str, bool]]

@@ -11,7 +11,7 @@ from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.charts import keyring as chart_keys
 from hub.charts.charts import Charts
-from hub.core import integrity, oidc, rbac, secret, settings
+from hub.core import integrity, oidc, rbac, repos, secret, settings
 from hub.core.rbac import Policy
 from hub.core.served import table
 from hub.core.types import NAMESPACE
@@ -90,7 +90,7 @@ class Configurer:
             for one in secrets
             if (kind := chart_keys.kind_of(one))
         ]
-        certificates = {host.lower(): text for host, text in _data(maps, chart_keys.TLS_CERTIFICATES).items()}
+        certificates = {host.lower(): text for host, text in _data(maps, repos.TLS_CERTIFICATES).items()}
         self._concerned.charts.keys = chart_keys.keyring(found, certificates)
 
     async def _take_settings(self, maps: Sequence[Manifest]) -> None:

@@ -19,13 +19,10 @@ from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.loops import detours
 from hub.loops.kitchen import Packed
-from hub.loops.reads import Reads
+from hub.loops.reads import Reads, SourceKey
 from hub.store.apps import AppState
 
 REFRESH = "argocd.argoproj.io/refresh"
-
-SourceKey = tuple[str, str]
-"""(repository address, target revision)."""
 
 
 @dataclass

@@ -20,10 +20,11 @@ from hub.core.types import Answer, Complete, Failed
 from hub.loops import detours, entries, reads
 from hub.loops.bounds import Bounds
 from hub.loops.cooking import Cooking
-from hub.loops.entries import Entry, Outcome, SourceKey
+from hub.loops.entries import Entry, Outcome
 from hub.loops.integrity import Integrity
 from hub.loops.kitchen import Kitchen
 from hub.loops.kubes import Kubes
+from hub.loops.reads import SourceKey
 from hub.loops.trees import Trees
 from hub.store.apps import AppState
 from hub.store.base import Store

@@ -20,12 +20,13 @@ from hub.loops import entries
 from hub.loops.applications import Applications
 from hub.loops.bounds import Bounds, project_of
 from hub.loops.claims import Claims, Wanted
-from hub.loops.entries import Outcome, SourceKey
+from hub.loops.entries import Outcome
 from hub.loops.integrity import Integrity
 from hub.loops.kitchen import Kitchen
 from hub.loops.kubes import Kubes
 from hub.loops.looking import Looking
 from hub.loops.outcomes import Writing
+from hub.loops.reads import SourceKey
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.store import apps, reports

@@ -12,7 +12,7 @@ from argosy import bundle, differences
 from argosy.differences import ObjectChange
 from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.objects import Manifest
-from hub.core import destinations, expand, repos, sources
+from hub.core import destinations, hooks, repos, sources
 from hub.core.destinations import Directory
 from hub.core.fleet import Fleet
 from hub.core.plans import compare
@@ -26,6 +26,7 @@ from hub.loops.bounds import Bounds, project_of
 from hub.loops.entries import Entry
 from hub.loops.integrity import Integrity
 from hub.loops.kitchen import Dish, Kitchen
+from hub.loops.reads import SourceKey
 from hub.loops.renderer import Renderer
 from hub.planning.governing import NOTHING, Governed
 from hub.planning.heirs import Had, Heirs, Made
@@ -36,8 +37,6 @@ from hub.store.base import Store, Tx
 
 AT_ONCE = 4
 """Applications prepared or rendered at one time for one plan."""
-
-SourceKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class Dishes:
         entry = self._entry(pair)
         state = entry.state if entry else None
         self._note(pair, state)
-        cascade = expand.FINALIZER in (pair.live["metadata"].get("finalizers") or ())
+        cascade = hooks.CASCADE in (pair.live["metadata"].get("finalizers") or ())
         kept = "" if cascade else "the Application has no resources-finalizer: its objects stay"
         old = await self._bundle(state.bundle if state else "")
         return AppPlan(

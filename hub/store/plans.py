@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from argosy import bundle as bundles_format
 from argosy.objects import Manifest, split_api_version
-from hub.core import clusters, expand, generated, removals, settings
+from hub.core import clusters, generated, hooks, removals, settings
 from hub.core.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
 from hub.core.types import NAMESPACE
@@ -43,7 +43,7 @@ def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str], *, 
         if app is None:
             continue
         state = apps.get(tx, uid)
-        cascade = not keeps and expand.FINALIZER in (app["metadata"].get("finalizers") or ())
+        cascade = not keeps and hooks.CASCADE in (app["metadata"].get("finalizers") or ())
         member = removals.member(app)
         kinds = _kinds(tx, state.bundle) if state is not None and state.bundle else {}
         place = state.cluster if state is not None else ""

@@ -16,11 +16,11 @@ from argosy import objects
 from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core import rbac, repos, settings
+from hub.core.app_fields import GROUP_VERSION
 from hub.core.fleet import Move
 from hub.core.plans.upload import UploadedTree
 from hub.core.types import NAMESPACE, ClusterFacts
 
-GROUP_VERSION = "argoproj.io/v1alpha1"
 KINDS = {
     "ApplicationSet": GROUP_VERSION,
     "Application": GROUP_VERSION,

@@ -26,8 +26,8 @@ from hub.core.rollout.model import (
     Strategy,
 )
 from hub.core.schema import FLAG, TEXT, TEXTS, WHOLE, WHOLE_OR_TEXT, ListOf, Scalar, choice, struct
+from hub.core.windows import CLUSTER_ZONE
 
-CLUSTER_ZONE = "cluster"
 """The time zone of a window that runs on each cluster's own clock."""
 
 _GATE = struct(
