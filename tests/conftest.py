@@ -1,8 +1,8 @@
-"""What every test may use: the fixtures for real control planes."""
+"""What every test may use: the fixtures of `tests/support/given.py`, and those for real control planes."""
 
 from __future__ import annotations
 
-pytest_plugins = ["testbed.plugin"]
+pytest_plugins = ["testbed.plugin", "given"]
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

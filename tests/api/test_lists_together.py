@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import hubs
 import orjson
@@ -16,23 +14,8 @@ from hub.api.listing import Lister, Page, restricted, selection
 from hub.api.negotiate import Form
 from hub.api.show import Viewer
 from hub.core.served import table
-from hub.store import bootstrap, seal
 from hub.store.resources import Resources
-from hub.store.sqlite import SqliteStore, open_store
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    found = open_store(tmp_path / "hub.db")
-    yield found
-    await found.close()
-
-
-@pytest.fixture
-async def written(store: SqliteStore, tmp_path: Path) -> Resources:
-    found = Resources(seal.open_sealer(tmp_path / "seal.key"))
-    await store.write(lambda tx: bootstrap.first_objects(tx, found, time.time()))
-    return found
+from hub.store.sqlite import SqliteStore
 
 
 class Counted(Lister):

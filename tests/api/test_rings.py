@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -14,25 +13,10 @@ from hub.api import rings
 from hub.api.rings import Event, Rings
 from hub.api.show import Viewer
 from hub.core.served import table
-from hub.store import bootstrap, seal
 from hub.store.resources import Resources
-from hub.store.sqlite import SqliteStore, open_store
+from hub.store.sqlite import SqliteStore
 
 NAMESPACE = "argocd"
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    found = open_store(tmp_path / "hub.db")
-    yield found
-    await found.close()
-
-
-@pytest.fixture
-async def written(store: SqliteStore, tmp_path: Path) -> Resources:
-    found = Resources(seal.open_sealer(tmp_path / "seal.key"))
-    await store.write(lambda tx: bootstrap.first_objects(tx, found, time.time()))
-    return found
 
 
 @pytest.fixture

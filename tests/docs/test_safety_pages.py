@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,6 @@ def blocks(language: str) -> list[str]:
 
 def manifests() -> list[Manifest]:
     return [item for text in blocks("yaml") for item in yamlio.load_all(text, source="docs") if item]
-
-
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    async with hubs.running(tmp_path / "hub") as hub:
-        yield hub
 
 
 async def test_every_manifest_is_accepted(hub: Hub) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-
 import hubs
-import pytest
 from hubs import Repo, config_map
 from obedient import Obedient
 
@@ -15,19 +11,6 @@ from hub.core.served import table
 
 OPEN = [f"open-{n}" for n in range(5)]
 CLOSED = [f"closed-{n}" for n in range(5)]
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        repo.commit({"apps/web/web.yaml": config_map("web")})
-        yield repo
-
-
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    async with hubs.running(tmp_path / "hub") as hub:
-        yield hub
 
 
 async def test_a_closed_cluster_takes_no_slot_from_an_open_one(hub: Hub, repo: Repo) -> None:

@@ -60,17 +60,11 @@ async def fleet(hub: Hub, repo: Repo) -> AsyncIterator[Fleet]:
             await agents.join(name, env="prod")
         agents.start()
         await hubs.add(hub, table.APPLICATION_SET, hubs.appset(repo))
-        await look(hub)
+        await hubs.pushed(hub)
         return agents.clusters
 
     yield make
     await agents.stop()
-
-
-async def look(hub: Hub) -> None:
-    hub.poller.ask(lambda url: True)
-    await hubs.settled(hub)
-    await hubs.settled(hub)
 
 
 async def bundles(hub: Hub, cluster: str) -> set[str]:
@@ -99,7 +93,7 @@ async def test_what_is_frozen_is_not_assigned_says_so_and_goes_when_the_freeze_e
     before, other = await bundles(hub, ids["red"]), await bundles(hub, ids["blue"])
     await freeze(hub, clusters=["red"])
     repo.commit({"apps/web/one.yaml": config_map("one", "2")})
-    await look(hub)
+    await hubs.pushed(hub)
     assert await bundles(hub, ids["red"]) == before
     assert await bundles(hub, ids["blue"]) != other
     assert "audit (freeze f)" in await held(hub, "web-red")
@@ -107,7 +101,7 @@ async def test_what_is_frozen_is_not_assigned_says_so_and_goes_when_the_freeze_e
     assert [(one.kind, one.apps) for one in await told(hub, ids["red"])] == [("freeze", ())]
     assert await told(hub, ids["blue"]) == []
     clock.ahead = 3601
-    await look(hub)
+    await hubs.pushed(hub)
     assert await bundles(hub, ids["red"]) != before
     assert not await held(hub, "web-red")
     assert await told(hub, ids["red"]) == []
@@ -118,7 +112,7 @@ async def test_taking_a_freeze_back_lets_everything_go_at_once(hub: Hub, repo: R
     await freeze(hub, fleet=True)
     before = await bundles(hub, ids["red"])
     repo.commit({"apps/web/one.yaml": config_map("one", "2")})
-    await look(hub)
+    await hubs.pushed(hub)
     assert await bundles(hub, ids["red"]) == before
     await hubs.delete(hub, table.FREEZE, "f", "")
 
@@ -136,10 +130,10 @@ async def test_a_freeze_is_lifted_by_no_evaluation_and_no_restart(
     before = await bundles(hub, ids["red"])
     for number in range(10):
         repo.commit({"apps/web/one.yaml": config_map("one", str(number + 2))})
-        await look(hub)
+        await hubs.pushed(hub)
     await hub.stop()
     async with hubs.running(tmp_path / "hub", clock=clock) as again:
-        await look(again)
+        await hubs.pushed(again)
         assert await bundles(again, ids["red"]) == before
         assert "audit" in await held(again, "web-red")
         (one,) = await told(again, ids["red"])
@@ -156,10 +150,10 @@ async def test_a_sync_by_hand_waits_for_the_end_of_a_freeze_as_well(
     made["spec"]["strategy"] = {"type": "RollingSync", "rollingSync": {"steps": [step]}}
     made["spec"]["template"]["metadata"]["name"] = "hand-{{.name}}"
     await hubs.add(hub, table.APPLICATION_SET, made)
-    await look(hub)
+    await hubs.pushed(hub)
     await freeze(hub, fleet=True)
     await hubs.patch(hub, table.APPLICATION, "hand-red", {"operation": {"sync": {}}})
-    await look(hub)
+    await hubs.pushed(hub)
 
     async def given() -> bool:
         found = await hub.store.read(lambda tx: desired.assignments(tx, ids["red"]))
@@ -176,9 +170,9 @@ async def test_an_override_lets_one_application_through(hub: Hub, repo: Repo, fl
     before, other = await bundles(hub, ids["red"]), await bundles(hub, ids["blue"])
     await freeze(hub, fleet=True)
     repo.commit({"apps/web/one.yaml": config_map("one", "2")})
-    await look(hub)
+    await hubs.pushed(hub)
     await hubs.add(hub, table.OVERRIDE, order("Override", "o", applications=["web-red"], duration="30m"))
-    await look(hub)
+    await hubs.pushed(hub)
     assert await bundles(hub, ids["red"]) != before
     assert await bundles(hub, ids["blue"]) == other
 
@@ -188,7 +182,7 @@ async def test_nothing_frozen_is_removed(hub: Hub, repo: Repo, fleet: Fleet) -> 
     before = (await hubs.apps(hub))["web-red"]["metadata"]["uid"]
     await freeze(hub, fleet=True)
     await hubs.delete(hub, table.APPLICATION, "web-red")
-    await look(hub)
+    await hubs.pushed(hub)
     assert await hub.store.read(lambda tx: desired.removals(tx, ids["red"])) == []
     assert await hub.store.read(lambda tx: desired.assigned(tx, ids["red"])) == [before]
     assert "audit" in await held(hub, "web-red")
@@ -211,13 +205,13 @@ async def test_a_projects_windows_hold_and_agents_are_told_of_them(
     await hubs.patch(hub, table.APP_PROJECT, "default", {"spec": {"syncWindows": [window]}})
     before = await bundles(hub, ids["red"])
     repo.commit({"apps/web/one.yaml": config_map("one", "2")})
-    await look(hub)
+    await hubs.pushed(hub)
     assert await bundles(hub, ids["red"]) == before
     assert await held(hub, "web-red") == "outside the sync windows of project default"
     (one,) = await told(hub, ids["red"])
     assert (one.kind, one.schedule, len(one.apps)) == ("allow", later, 1)
     await hubs.patch(hub, table.APP_PROJECT, "default", {"spec": {"syncWindows": None}})
-    await look(hub)
+    await hubs.pushed(hub)
     assert await bundles(hub, ids["red"]) != before
     assert await told(hub, ids["red"]) == []
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,6 @@ from hub.core.served import table
 from hub.store import apps, bundles
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-
-
-@pytest.fixture
-def registry() -> Iterator[OciRegistry]:
-    with contextlib.closing(OciRegistry()) as registry:
-        yield registry
 
 
 @pytest.fixture
@@ -87,12 +80,6 @@ def appset(registry: OciRegistry) -> Manifest:
     }
 
 
-async def look(hub: Hub) -> None:
-    hub.poller.ask(lambda url: True)
-    await hubs.settled(hub)
-    await hubs.settled(hub)
-
-
 async def rendered(hub: Hub, name: str) -> list[Any]:
     made = (await hubs.listed(hub, table.APPLICATION))[name]
     state = await hub.store.read(lambda tx: apps.get(tx, made["metadata"]["uid"]))
@@ -105,11 +92,11 @@ async def test_a_set_follows_an_artifact_with_the_credentials_of_a_secret(
 ) -> None:
     push(registry, "web")
     await hubs.add(hub, table.APPLICATION_SET, appset(registry))
-    await look(hub)
+    await hubs.pushed(hub)
     assert set(await hubs.apps(hub)) == {"web"}
     assert await rendered(hub, "web") == [{"value": "web"}]
     push(registry, "web", "api")
-    await look(hub)
+    await hubs.pushed(hub)
     assert set(await hubs.apps(hub)) == {"web", "api"}
     assert await rendered(hub, "api") == [{"value": "api"}]
 
@@ -117,9 +104,9 @@ async def test_a_set_follows_an_artifact_with_the_credentials_of_a_secret(
 async def test_a_registry_that_is_away_takes_nothing_away(hub: Hub, registry: OciRegistry) -> None:
     push(registry, "web", "api")
     await hubs.add(hub, table.APPLICATION_SET, appset(registry))
-    await look(hub)
+    await hubs.pushed(hub)
     registry.user = ("robot", "another password")
     push(registry, "web")
-    await look(hub)
-    await look(hub)
+    await hubs.pushed(hub)
+    await hubs.pushed(hub)
     assert set(await hubs.apps(hub)) == {"web", "api"}

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import hubs
 import pytest
 from aiohttp import web
-from hubs import Repo, config_map
+from hubs import Repo
 
 from hub.assembly import Hub
 from hub.core.served import table
@@ -66,19 +65,6 @@ async def serving(host: Host) -> AsyncIterator[Host]:
         yield host
     finally:
         await runner.cleanup()
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        repo.commit({"apps/web/cm.yaml": config_map("web")})
-        yield repo
-
-
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    async with hubs.running(tmp_path / "hub") as hub:
-        yield hub
 
 
 def appset(repo: Repo, host: Host) -> dict[str, Any]:

@@ -109,13 +109,6 @@ async def assigned(hub: Hub, wanted: int) -> bool:
     return len([state for state in states if state.rolled]) == wanted
 
 
-async def push(hub: Hub) -> None:
-    """What a webhook asks for, until all of it is done."""
-    hub.poller.ask(lambda url: True)
-    await hubs.settled(hub)
-    await hubs.settled(hub)
-
-
 async def cost_of_one_file(folder: Path, number: int) -> tuple[Cost, Cost]:
     """The costs of (one changed file, one more folder) with `number` applications on two clusters."""
     with hubs.repository(folder) as repo:
@@ -128,10 +121,10 @@ async def cost_of_one_file(folder: Path, number: int) -> tuple[Cost, Cost]:
             await hubs.settled(hub)
             repo.commit({"apps/a3/cm.yaml": config_map("a3", "2")})
             with counted(hub, repo) as file:
-                await push(hub)
+                await hubs.pushed(hub)
             repo.commit({"apps/more/cm.yaml": config_map("more")})
             with counted(hub, repo) as one_more:
-                await push(hub)
+                await hubs.pushed(hub)
             return file, one_more
 
 
@@ -170,7 +163,7 @@ async def test_one_commit_for_many_sets_and_clusters_is_one_fetch_and_renders_wh
             repo.commit({"teams/7/web/cm.yaml": config_map("web-7", "2")})
             fetched = repo.server.requests["fetch"]
             with counted(hub, repo) as file:
-                await push(hub)
+                await hubs.pushed(hub)
             assert (file.evaluated, file.fetches, file.rendered) == (0, 1, members[7])
             assert len(file.told) == len(set(file.told)) == members[7]
             # At the server, in protocol 2: the fetch asks for refs and then for objects; the listing takes neither.
@@ -178,7 +171,7 @@ async def test_one_commit_for_many_sets_and_clusters_is_one_fetch_and_renders_wh
 
             repo.commit({"teams/8/db/cm.yaml": config_map("db-8")})
             with counted(hub, repo) as folder:
-                await push(hub)
+                await hubs.pushed(hub)
             assert (folder.evaluated, folder.fetches, folder.rendered) == (1, 1, members[8])
 
             with counted(hub, repo) as label:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import hubs
@@ -19,12 +19,6 @@ def repo(tmp_path: Path) -> Iterator[Repo]:
     with hubs.repository(tmp_path) as repo:
         repo.commit({f"apps/{app}/cm.yaml": config_map(app) for app in ("web", "queue")})
         yield repo
-
-
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    async with hubs.running(tmp_path / "hub") as hub:
-        yield hub
 
 
 async def names(hub: Hub) -> set[str]:

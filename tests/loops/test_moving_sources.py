@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,6 @@ from hubs import Repo, config_map
 from hub.assembly import Hub
 from hub.core.served import table
 from hub.store import apps
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        repo.commit({"apps/web/cm.yaml": config_map("web")})
-        yield repo
 
 
 @pytest.fixture
@@ -47,12 +40,12 @@ async def test_a_commit_that_arrives_during_a_render_is_rendered_next(
     async def slow(*args: Any) -> Any:
         dish = await prepare(*args)
         if not arrived:
-            arrived.append(repo.commit({"apps/web/cm.yaml": config_map("web", "3")}))
+            arrived.append(repo.commit({"apps/web/web.yaml": config_map("web", "3")}))
             await hub.trees.look(repo.url)
         return dish
 
     monkeypatch.setattr(hub.kitchen, "prepare", slow)
-    repo.commit({"apps/web/cm.yaml": config_map("web", "2")})
+    repo.commit({"apps/web/web.yaml": config_map("web", "2")})
     hub.poller.ask(lambda url: True)
 
     async def newest() -> bool:
@@ -62,7 +55,7 @@ async def test_a_commit_that_arrives_during_a_render_is_rendered_next(
 
 
 async def test_a_commit_whose_fetch_failed_needs_no_other_to_be_noticed(hub: Hub, repo: Repo) -> None:
-    commit = repo.commit({"apps/web/cm.yaml": config_map("web", "2")})
+    commit = repo.commit({"apps/web/web.yaml": config_map("web", "2")})
     # A listing is two requests, the second to the fetching service; what follows is the fetch.
     repo.server.fail(Fault.CUT, service="fetch", after=1)
     hub.poller.ask(lambda url: True)

@@ -68,12 +68,6 @@ def app(repo: Repo, path: str = "web", **spec: Any) -> Manifest:
     }
 
 
-async def look(hub: Hub) -> None:
-    hub.poller.ask(lambda url: True)
-    await hubs.settled(hub)
-    await hubs.settled(hub)
-
-
 async def state(hub: Hub) -> AppState:
     (found,) = await hub.store.read(lambda tx: list(apps.every(tx)))
     return found
@@ -87,18 +81,18 @@ async def said(hub: Hub, kind: str) -> str:
 async def test_an_application_within_its_project_is_rendered(hub: Hub, repo: Repo) -> None:
     await hubs.add(hub, table.APP_PROJECT, project(repo))
     await hubs.add(hub, table.APPLICATION, app(repo))
-    await look(hub)
+    await hubs.pushed(hub)
     assert (await state(hub)).bundle
     assert (await state(hub)).problem == ""
 
 
 async def test_a_project_that_does_not_exist_is_named_until_it_does(hub: Hub, repo: Repo) -> None:
     await hubs.add(hub, table.APPLICATION, app(repo))
-    await look(hub)
+    await hubs.pushed(hub)
     assert "project shop which does not exist" in await said(hub, "InvalidSpecError")
     assert not (await state(hub)).bundle
     await hubs.add(hub, table.APP_PROJECT, project(repo))
-    await look(hub)
+    await hubs.pushed(hub)
     assert (await state(hub)).bundle
     assert await said(hub, "InvalidSpecError") == ""
 
@@ -117,7 +111,7 @@ async def test_a_source_or_destination_that_is_not_permitted_is_named(
 ) -> None:
     await hubs.add(hub, table.APP_PROJECT, project(repo, **spec))
     await hubs.add(hub, table.APPLICATION, app(repo))
-    await look(hub)
+    await hubs.pushed(hub)
     assert named in await said(hub, "InvalidSpecError")
     assert "project 'shop'" in await said(hub, "InvalidSpecError")
     assert ((await state(hub)).cluster, (await state(hub)).bundle) == ("", "")
@@ -126,14 +120,14 @@ async def test_a_source_or_destination_that_is_not_permitted_is_named(
 async def test_an_object_of_a_kind_that_is_not_permitted_is_named(hub: Hub, repo: Repo) -> None:
     await hubs.add(hub, table.APP_PROJECT, project(repo))
     await hubs.add(hub, table.APPLICATION, app(repo, "roles"))
-    await look(hub)
+    await hubs.pushed(hub)
     assert "rbac.authorization.k8s.io/ClusterRole reader is not permitted" in await said(
         hub, "ComparisonError"
     )
     assert not (await state(hub)).bundle
     whole = {"spec": {"clusterResourceWhitelist": [{"group": "*", "kind": "ClusterRole"}]}}
     await hubs.patch(hub, table.APP_PROJECT, "shop", whole)
-    await look(hub)
+    await hubs.pushed(hub)
     assert (await state(hub)).bundle
 
 
@@ -141,17 +135,17 @@ async def test_an_object_in_a_foreign_namespace_is_named(hub: Hub, repo: Repo) -
     repo.commit({"web/two.yaml": config_map("two", namespace="kube-system")})
     await hubs.add(hub, table.APP_PROJECT, project(repo))
     await hubs.add(hub, table.APPLICATION, app(repo))
-    await look(hub)
+    await hubs.pushed(hub)
     assert "namespace kube-system (ConfigMap two) is not permitted" in await said(hub, "ComparisonError")
 
 
 async def test_a_refused_change_keeps_the_last_good_release_where_it_is(hub: Hub, repo: Repo) -> None:
     await hubs.add(hub, table.APP_PROJECT, project(repo))
     await hubs.add(hub, table.APPLICATION, app(repo))
-    await look(hub)
+    await hubs.pushed(hub)
     good = await state(hub)
     await hubs.patch(hub, table.APPLICATION, "web", {"spec": {"destination": {"name": "blue"}}})
-    await look(hub)
+    await hubs.pushed(hub)
     refused = await state(hub)
     assert "destination server 'blue'" in refused.problem
     assert (refused.cluster, refused.bundle) == (good.cluster, good.bundle)
@@ -161,12 +155,12 @@ async def test_the_last_good_release_does_not_move_to_where_it_is_not_permitted(
     """Also where nothing can be rendered, so that a broken revision is no way around a project."""
     await hubs.add(hub, table.APPLICATION, app(repo, "roles", project="default"))
     await hubs.add(hub, table.APP_PROJECT, project(repo, destinations=[{"name": "blue", "namespace": "*"}]))
-    await look(hub)
+    await hubs.pushed(hub)
     good = await state(hub)
     assert good.bundle
     moved = {"project": "shop", "destination": {"name": "blue"}, "source": {"targetRevision": "gone"}}
     await hubs.patch(hub, table.APPLICATION, "web", {"spec": moved})
-    await look(hub)
+    await hubs.pushed(hub)
     assert (await state(hub)).problem
     assert ((await state(hub)).cluster, (await state(hub)).project) == (good.cluster, "default")
 
@@ -174,7 +168,7 @@ async def test_the_last_good_release_does_not_move_to_where_it_is_not_permitted(
 async def test_a_tightened_project_is_noticed_at_once(hub: Hub, repo: Repo) -> None:
     await hubs.add(hub, table.APP_PROJECT, project(repo))
     await hubs.add(hub, table.APPLICATION, app(repo))
-    await look(hub)
+    await hubs.pushed(hub)
     good = await state(hub)
     rule = {"spec": {"namespaceResourceBlacklist": [{"group": "", "kind": "Config*"}]}}
     await hubs.patch(hub, table.APP_PROJECT, "shop", rule)
@@ -186,9 +180,9 @@ async def test_a_tightened_project_is_noticed_at_once(hub: Hub, repo: Repo) -> N
 async def test_a_cluster_that_comes_to_belong_to_the_project_is_permitted(hub: Hub, repo: Repo) -> None:
     await hubs.add(hub, table.APP_PROJECT, project(repo, permitOnlyProjectScopedClusters=True))
     await hubs.add(hub, table.APPLICATION, app(repo))
-    await look(hub)
+    await hubs.pushed(hub)
     await hubs.patch(hub, table.CLUSTER, "red", {"spec": {"project": "shop"}}, "")
-    await look(hub)
+    await hubs.pushed(hub)
     assert (await state(hub)).bundle
     await hubs.patch(hub, table.CLUSTER, "red", {"spec": {"project": None}}, "")
     await hubs.settled(hub)
@@ -203,11 +197,11 @@ async def test_the_project_says_as_whom_the_objects_are_written(hub: Hub, repo: 
     accounts = [{"server": "*", "namespace": "shop-*", "defaultServiceAccount": "deployer"}]
     await hubs.add(hub, table.APP_PROJECT, project(repo, destinationServiceAccounts=accounts))
     await hubs.add(hub, table.APPLICATION, app(repo))
-    await look(hub)
+    await hubs.pushed(hub)
     assert await account(hub) == "shop-a:deployer"
 
     other = [{"server": "*", "namespace": "elsewhere", "defaultServiceAccount": "deployer"}]
     await hubs.patch(hub, table.APP_PROJECT, "shop", {"spec": {"destinationServiceAccounts": other}})
-    await look(hub)
+    await hubs.pushed(hub)
     assert "no matching service account found" in await said(hub, "InvalidSpecError")
     assert await account(hub) == "shop-a:deployer"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,6 @@ def repo(tmp_path: Path) -> Iterator[Repo]:
         yield repo
 
 
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    async with hubs.running(tmp_path / "hub") as hub:
-        yield hub
-
-
 def app(repo: Repo, name: str, path: str, cluster: str = "red", **spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "argoproj.io/v1alpha1",
@@ -48,13 +42,6 @@ def app(repo: Repo, name: str, path: str, cluster: str = "red", **spec: Any) -> 
             **spec,
         },
     }
-
-
-async def look(hub: Hub) -> None:
-    """What a push does, until all of it is done."""
-    hub.poller.ask(lambda url: True)
-    await hubs.settled(hub)
-    await hubs.settled(hub)
 
 
 async def head(hub: Hub, cluster: str) -> desired.Head:
@@ -76,11 +63,11 @@ async def test_equal_content_is_no_new_generation_but_the_newest_commit_is_shown
     hub: Hub, repo: Repo, red: str
 ) -> None:
     made = await hubs.add(hub, table.APPLICATION, app(repo, "first", "a"))
-    await look(hub)
+    await hubs.pushed(hub)
     before = await head(hub, red)
     assert before.generation == 1
     commit = repo.commit({"b/three.yaml": config_map("three", "2"), "README": "words"})
-    await look(hub)
+    await hubs.pushed(hub)
     assert await head(hub, red) == before
     state = await hub.store.read(lambda tx: apps.get(tx, made["metadata"]["uid"]))
     confirmed = await hub.store.read(apps.confirmed)
@@ -92,9 +79,9 @@ async def test_equal_content_is_no_new_generation_but_the_newest_commit_is_shown
 async def test_a_release_names_what_it_changed_and_only_that(hub: Hub, repo: Repo, red: str) -> None:
     for name, path in (("first", "a"), ("second", "b")):
         await hubs.add(hub, table.APPLICATION, app(repo, name, path))
-    await look(hub)
+    await hubs.pushed(hub)
     commit = repo.commit({"b/three.yaml": config_map("three", "2")})
-    await look(hub)
+    await hubs.pushed(hub)
     found = await hubs.listed(hub, table.RELEASE)
     assert sorted(found) == ["first-1", "second-1", "second-2"]
     spec = found["second-2"]["spec"]
@@ -107,14 +94,14 @@ async def test_a_deleted_file_is_a_written_removal_that_is_withdrawn_when_it_com
     hub: Hub, repo: Repo, red: str
 ) -> None:
     made = await hubs.add(hub, table.APPLICATION, app(repo, "first", "a"))
-    await look(hub)
+    await hubs.pushed(hub)
     repo.commit({"a/two.yaml": None})
-    await look(hub)
+    await hubs.pushed(hub)
     (written,) = await removals(hub, red)
     assert (written.assignment, written.key) == (made["metadata"]["uid"], "/ConfigMap/default/two")
     assert written.expires > written.created
     repo.commit({"a/two.yaml": config_map("two")})
-    await look(hub)
+    await hubs.pushed(hub)
     assert await removals(hub, red) == []
 
 
@@ -123,9 +110,9 @@ async def test_an_object_that_moves_to_another_application_is_handed_over(
 ) -> None:
     for name, path in (("first", "a"), ("second", "b")):
         await hubs.add(hub, table.APPLICATION, app(repo, name, path))
-    await look(hub)
+    await hubs.pushed(hub)
     repo.commit({"a/two.yaml": None, "b/two.yaml": config_map("two")})
-    await look(hub)
+    await hubs.pushed(hub)
     assert await removals(hub, red) == []
 
 
@@ -134,9 +121,9 @@ async def test_an_application_that_moves_leaves_its_objects_where_they_were(
 ) -> None:
     blue = (await hubs.add_cluster(hub, "blue"))["metadata"]["uid"]
     await hubs.add(hub, table.APPLICATION, app(repo, "first", "a"))
-    await look(hub)
+    await hubs.pushed(hub)
     await hubs.patch(hub, table.APPLICATION, "first", {"spec": {"destination": {"name": "blue"}}})
-    await look(hub)
+    await hubs.pushed(hub)
     (written,) = await removals(hub, red)
     assert (written.key, written.cascade) == ("", False)
     assert [item.app for item in await hub.store.read(lambda tx: desired.assignments(tx, blue))] == ["first"]
@@ -166,17 +153,17 @@ async def test_a_bad_file_keeps_the_last_good_state_and_harms_no_other_applicati
 ) -> None:
     for name, path in (("first", "a"), ("second", "b")):
         await hubs.add(hub, table.APPLICATION, app(repo, name, path))
-    await look(hub)
+    await hubs.pushed(hub)
     before = await hub.store.read(lambda tx: {item.app: item.bundle for item in desired.assignments(tx, red)})
     repo.commit({**files, "b/three.yaml": config_map("three", "2")})
-    await look(hub)
+    await hubs.pushed(hub)
     after = await hub.store.read(lambda tx: {item.app: item.bundle for item in desired.assignments(tx, red)})
     assert after["first"] == before["first"]
     assert after["second"] != before["second"]
     shown = hubs.condition((await hubs.apps(hub))["first"], "ComparisonError")
     assert text in shown["message"]
     repo.commit({"a/one.yaml": config_map("one")})
-    await look(hub)
+    await hubs.pushed(hub)
     assert not hubs.condition((await hubs.apps(hub))["first"], "ComparisonError")
 
 
@@ -186,10 +173,10 @@ async def test_equal_recipes_are_rendered_once_and_never_again_after_a_restart(
     async with hubs.running(tmp_path / "again") as hub:
         await hubs.add_cluster(hub, "red")
         await hubs.add(hub, table.APPLICATION, app(repo, "first", "a"))
-        await look(hub)
+        await hubs.pushed(hub)
         assert hub.renderer.rendered == 1
     async with hubs.running(tmp_path / "again") as hub:
-        await look(hub)
+        await hubs.pushed(hub)
         assert hub.renderer.rendered == 0
         assert hub.mirrors.counters.fetches == 0
 

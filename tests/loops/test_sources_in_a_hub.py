@@ -48,12 +48,6 @@ def app(name: str, **source: Any) -> Manifest:
     }
 
 
-async def look(hub: Hub) -> None:
-    hub.poller.ask(lambda url: True)
-    await hubs.settled(hub)
-    await hubs.settled(hub)
-
-
 async def rendered(hub: Hub, made: Manifest) -> tuple[apps.AppState, list[Manifest]]:
     state = await hub.store.read(lambda tx: apps.get(tx, made["metadata"]["uid"]))
     assert state is not None
@@ -68,7 +62,7 @@ async def conditions(hub: Hub, name: str) -> dict[str, str]:
 
 async def test_the_tracking_method_of_argocd_cm_holds_for_all_and_at_once(hub: Hub, repo: Repo) -> None:
     made = await hubs.add(hub, table.APPLICATION, app("first", repoURL=repo.url, path="a"))
-    await look(hub)
+    await hubs.pushed(hub)
     (found,) = (await rendered(hub, made))[1]
     assert found["metadata"]["annotations"] == {
         "argocd.argoproj.io/tracking-id": "first:/ConfigMap:default/one"
@@ -87,7 +81,7 @@ async def test_the_tracking_method_of_argocd_cm_holds_for_all_and_at_once(hub: H
             },
         },
     )
-    await look(hub)
+    await hubs.pushed(hub)
     (found,) = (await rendered(hub, made))[1]
     assert found["metadata"]["labels"] == {"example.com/instance": "first"}
     assert found["metadata"]["annotations"]["argocd.argoproj.io/installation-id"] == "here"
@@ -100,16 +94,16 @@ async def test_a_chart_that_cannot_be_reached_keeps_its_last_good_render(hub: Hu
     made = await hubs.add(
         hub, table.APPLICATION, app("web", repoURL=index.repository, chart="web", targetRevision="1.x")
     )
-    await look(hub)
+    await hubs.pushed(hub)
     good, found = await rendered(hub, made)
     assert (good.revision, good.problem, len(found)) == ("1.0.0", "", 1)
     index.index = b"<html>sign in</html>"
-    await look(hub)
+    await hubs.pushed(hub)
     state, _ = await rendered(hub, made)
     assert (state.bundle, state.revision) == (good.bundle, good.revision)
     index.index = None
     index.publish("web", "1.1.0", packed("web", "1.1.0"))
-    await look(hub)
+    await hubs.pushed(hub)
     assert (await rendered(hub, made))[0].revision == "1.1.0"
     index.close()
 
@@ -127,7 +121,7 @@ async def test_a_dependency_is_fetched_once_for_all(hub: Hub, repo: Repo) -> Non
         await hubs.add(hub, table.APPLICATION, app(name, repoURL=repo.url, path="web"))
         for name in ("one", "two", "three")
     ]
-    await look(hub)
+    await hubs.pushed(hub)
     for one in made:
         state, found = await rendered(hub, one)
         assert state.problem == ""
@@ -140,18 +134,18 @@ async def test_a_dependency_is_fetched_once_for_all(hub: Hub, repo: Repo) -> Non
 async def test_shared_objects_are_told_and_refused_where_that_is_asked_for(hub: Hub, repo: Repo) -> None:
     repo.commit({"b/one.yaml": config_map("one", "other")})
     await hubs.add(hub, table.APPLICATION, app("first", repoURL=repo.url, path="a"))
-    await look(hub)
+    await hubs.pushed(hub)
     second = app("second", repoURL=repo.url, path="b")
     second["spec"]["syncPolicy"]["syncOptions"] = ["FailOnSharedResource=true"]
     made = await hubs.add(hub, table.APPLICATION, second)
-    await look(hub)
+    await hubs.pushed(hub)
     words = "ConfigMap/one is part of applications argocd/first and argocd/second"
     assert await conditions(hub, "first") == {"SharedResourceWarning": words}
     found = await conditions(hub, "second")
     assert found["ComparisonError"].startswith("FailOnSharedResource=true: ConfigMap/one is part of")
     assert (await rendered(hub, made))[1] == []
     repo.commit({"a/one.yaml": config_map("renamed")})
-    await look(hub)
+    await hubs.pushed(hub)
     assert await conditions(hub, "first") == {}
     assert await conditions(hub, "second") == {}
     assert len((await rendered(hub, made))[1]) == 1
@@ -166,7 +160,7 @@ async def test_a_range_looks_at_the_tags_of_its_prefix(hub: Hub, repo: Repo) -> 
         table.APPLICATION,
         app("first", repoURL=repo.url, path="a", targetRevision="^1.0", tagPrefix="web-"),
     )
-    await look(hub)
+    await hubs.pushed(hub)
     state, (found,) = await rendered(hub, made)
     assert (found["data"], state.problem) == ({"value": "two"}, "")
 
@@ -199,15 +193,15 @@ async def test_a_commit_to_a_jsonnet_library_renders_who_imports_it_and_no_other
     )
     repo.commit({"j/a.jsonnet": program, "lib/v.libsonnet": "{v: '1'}"})
     made = await hubs.add(hub, table.APPLICATION, app("j", repoURL=repo.url, path="j"))
-    await look(hub)
+    await hubs.pushed(hub)
     (found,) = (await rendered(hub, made))[1]
     assert found["data"] == {"v": "1"}
     before = hub.rendering.renders
     repo.commit({"README": "x", "lib/other.libsonnet": "{}"})
-    await look(hub)
+    await hubs.pushed(hub)
     assert hub.rendering.renders == before
     repo.commit({"lib/v.libsonnet": "{v: '2'}"})
-    await look(hub)
+    await hubs.pushed(hub)
     (found,) = (await rendered(hub, made))[1]
     assert found["data"] == {"v": "2"}
     assert hub.rendering.renders == before + 1

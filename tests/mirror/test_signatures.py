@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hubs import Repo, repository
-from signers import Key, Signers, signers
+from signers import Key, Signers
 
 from argosy.errors import Invalid, Unavailable
 from hub.core import semver
@@ -18,13 +18,6 @@ from hub.git.mirror import Mirrors
 from hub.git.signatures import Signatures
 
 pytestmark = pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not installed")
-
-
-@pytest.fixture
-def people(monkeypatch: pytest.MonkeyPatch) -> Iterator[Signers]:
-    with signers() as people:
-        monkeypatch.setenv("GNUPGHOME", str(people.home))
-        yield people
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import hubs
 import pytest
 from hubs import Repo
-from signers import Key, Signers, signers
+from signers import Key, Signers
 
 from argosy.objects import Manifest
 from hub.assembly import Hub
@@ -20,13 +20,6 @@ from hub.core.served import table
 from hub.store import apps
 
 pytestmark = pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not installed")
-
-
-@pytest.fixture
-def people(monkeypatch: pytest.MonkeyPatch) -> Iterator[Signers]:
-    with signers() as people:
-        monkeypatch.setenv("GNUPGHOME", str(people.home))
-        yield people
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@ the fleet; other numbers stand in `argocd-cm`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import hubs
 import pytest
-from hubs import Repo, config_map
+from hubs import Repo
 
 from argosy.objects import Manifest
 from hub.assembly import Hub
@@ -48,13 +48,6 @@ def test_a_cap_that_cannot_be_read_permits_nothing_and_names_its_key() -> None:
     why = removals.over_cap(members[:1], members, {}, limits)
     assert 'argocd-cm data[argosy.removalCap]: found "many", expected a number of clusters' in why
     assert "argocd-cm data[argosy.fleetRemovalCap]" in removals.crowded({"a"}, {"a"}, 100, limits)
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        repo.commit({"apps/web/cm.yaml": config_map("web")})
-        yield repo
 
 
 @pytest.fixture

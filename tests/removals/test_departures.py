@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,14 +11,13 @@ from typing import Any
 import hubs
 import pytest
 import spokes
+import users
 from githttp import Fault
 from hubs import Repo
 from spokes import Spoke, System, merged
 
 from argosy.machinery import write
 from argosy.objects import Manifest
-from hub.cli import kubeconfig
-from hub.cli.client import Client
 from hub.core import removals
 from hub.core.served import table
 from hub.core.served.base import Served
@@ -316,12 +313,6 @@ async def test_within_the_cap_it_goes_at_once_and_says_what_becomes_of_the_rest(
 
 
 async def test_over_the_api_the_removal_names_who_asked_for_it(system: System) -> None:
-    choice = kubeconfig.Choice(kubeconfig=str(system.hub.settings.kubeconfig))
-
-    def call() -> None:
-        with contextlib.closing(Client(kubeconfig.resolve(choice, {}, Path("/")))) as client:
-            client.delete("/apis/argosy.dev/v1alpha1/clusters/three")
-
-    await asyncio.to_thread(call)
+    await users.asks(system.hub, lambda user: user.delete("/apis/argosy.dev/v1alpha1/clusters/three"))
     plan = await removal(system, "Cluster", removals.DONE)
     assert plan["spec"]["by"] == "admin: delete"

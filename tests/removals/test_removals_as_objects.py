@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,8 +16,6 @@ from argosy.errors import ArgosyError
 from argosy.machinery import write
 from argosy.objects import Manifest
 from hub.assembly import Hub
-from hub.cli import kubeconfig
-from hub.cli.client import Client
 from hub.cli.resources import APPS, APPSETS, REMOVALS
 from hub.cli.resources import CLUSTERS as CLUSTER_PATHS
 from hub.core import removals
@@ -57,11 +53,6 @@ async def count(hub: Hub, wanted: int) -> bool:
     return len(await hubs.apps(hub)) == wanted
 
 
-async def look(hub: Hub) -> None:
-    hub.poller.ask(lambda url: True)
-    await hubs.settled(hub)
-
-
 async def planned(hub: Hub, phase: str = removals.WAITING) -> Manifest | None:
     found = await hubs.listed(hub, table.REMOVAL)
     return next((item for item in found.values() if (item.get("status") or {}).get("phase") == phase), None)
@@ -74,18 +65,13 @@ async def waits(hub: Hub, phase: str = removals.WAITING) -> Manifest:
 
 async def ask(hub: Hub, name: str, verb: str, **body: Any) -> Manifest:
     """As `argosy removal` does, over the API."""
-    choice = kubeconfig.Choice(kubeconfig=str(hub.settings.kubeconfig))
-
-    def call() -> Manifest:
-        with contextlib.closing(Client(kubeconfig.resolve(choice, {}, Path("/")))) as client:
-            return client.create(REMOVALS.path(name=name, subresource=verb), body)
-
-    return await asyncio.to_thread(call)
+    path = REMOVALS.path(name=name, subresource=verb)
+    return await users.asks(hub, lambda user: user.create(path, body))
 
 
 async def test_a_plan_names_applications_clusters_objects_and_their_kinds(hub: Hub, repo: Repo) -> None:
     repo.commit({"apps/web/cm.yaml": None})
-    await look(hub)
+    await hubs.pushed(hub)
     spec = (await waits(hub))["spec"]
     assert spec["owner"]["name"] == "fleet"
     assert spec["counts"] == {"applications": 3, "clusters": 3, "objects": 6, "deleted": 6}
@@ -98,7 +84,7 @@ async def test_a_plan_names_applications_clusters_objects_and_their_kinds(hub: H
 
 async def test_approval_lets_exactly_the_plan_go_and_is_recorded(hub: Hub, repo: Repo) -> None:
     repo.commit({"apps/web/cm.yaml": None})
-    await look(hub)
+    await hubs.pushed(hub)
     plan = await waits(hub)
     said = await ask(hub, plan["metadata"]["name"], "approve", digest=plan["spec"]["digest"])
     assert "approved" in said["message"]
@@ -111,18 +97,18 @@ async def test_approval_lets_exactly_the_plan_go_and_is_recorded(hub: Hub, repo:
 
 async def test_a_changed_plan_needs_a_new_approval(hub: Hub, repo: Repo) -> None:
     repo.commit({"apps/web/cm.yaml": None})
-    await look(hub)
+    await hubs.pushed(hub)
     first = await waits(hub)
     with pytest.raises(ArgosyError, match="look at it again"):
         await ask(hub, first["metadata"]["name"], "approve", digest="sha256:other")
     await hubs.add_cluster(hub, "four", env="prod")
     await hubs.settled(hub)
     repo.commit({"apps/web/cm.yaml": config_map("web")})
-    await look(hub)
+    await hubs.pushed(hub)
     await hubs.until(lambda: count(hub, 8), "nothing goes any more")
     await waits(hub, removals.WITHDRAWN)
     repo.commit({"apps/web/cm.yaml": None})
-    await look(hub)
+    await hubs.pushed(hub)
     second = await waits(hub)
     assert second["metadata"]["name"] != first["metadata"]["name"]
     with pytest.raises(ArgosyError, match="Withdrawn"):
@@ -132,11 +118,11 @@ async def test_a_changed_plan_needs_a_new_approval(hub: Hub, repo: Repo) -> None
 
 async def test_a_rejected_removal_leaves_the_applications_in_nobodys_hands(hub: Hub, repo: Repo) -> None:
     repo.commit({"apps/web/cm.yaml": None})
-    await look(hub)
+    await hubs.pushed(hub)
     name = (await waits(hub))["metadata"]["name"]
     await ask(hub, name, "reject")
-    await look(hub)
-    await look(hub)
+    await hubs.pushed(hub)
+    await hubs.pushed(hub)
     found = await hubs.apps(hub)
     assert len(found) == 6
     kept = found["web-one"]["metadata"]
@@ -144,7 +130,7 @@ async def test_a_rejected_removal_leaves_the_applications_in_nobodys_hands(hub: 
     assert not kept["ownerReferences"] if "ownerReferences" in kept else True
     # The set wants it again: it takes it back.
     repo.commit({"apps/web/cm.yaml": config_map("web")})
-    await look(hub)
+    await hubs.pushed(hub)
 
     async def taken_back() -> bool:
         metadata = (await hubs.apps(hub))["web-one"]["metadata"]
@@ -217,7 +203,7 @@ def test_a_plan_is_another_with_any_loss_of_another_size() -> None:
 
 async def test_a_removal_names_the_author_of_the_commit_that_made_it(hub: Hub, repo: Repo) -> None:
     repo.commit({"apps/web/cm.yaml": None}, author="Ada <ada@example.com>")
-    await look(hub)
+    await hubs.pushed(hub)
     assert (await waits(hub))["spec"]["by"] == "Ada <ada@example.com>"
 
 
@@ -234,7 +220,7 @@ async def written_by(hub: Hub) -> set[str]:
 
 async def test_what_clusters_are_told_to_remove_names_who_made_it_go(hub: Hub, repo: Repo) -> None:
     repo.commit({"apps/web/cm.yaml": None}, author="Ada <ada@example.com>")
-    await look(hub)
+    await hubs.pushed(hub)
     plan = await waits(hub)
     await ask(hub, plan["metadata"]["name"], "approve", digest=plan["spec"]["digest"])
     await hubs.until(lambda: count(hub, 3), "the approved removal")

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from render_case import application, config_map, names, rendered, tree
+from render_case import application, config_map, names, needs_kustomize, rendered, tree
 
 from argosy.errors import ArgosyError, Invalid, Unavailable
 from hub.core import sources
-from hub.render import edit, kustomize, prescan
+from hub.render import edit, prescan
 from hub.render.rendering import Rendering, Setting
 from hub.render.sandbox import Limits, Sandbox
 
@@ -40,17 +40,6 @@ FILES: dict[str, str | bytes] = {
     ),
     "part/extra.yaml": config_map("extra"),
 }
-
-
-def available() -> bool:
-    try:
-        kustomize.find()
-    except Unavailable:
-        return False
-    return True
-
-
-needs_kustomize = pytest.mark.skipif(not available(), reason="neither kustomize nor kubectl is installed")
 
 
 @needs_kustomize

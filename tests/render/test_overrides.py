@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 from chart_case import chart
-from render_case import application, config_map, names, rendered, tree
+from render_case import application, config_map, names, needs_kustomize, rendered, tree
 
-from argosy.errors import Invalid, Unavailable
+from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core import app_fields, sources
-from hub.render import kustomize
 from hub.render.rendering import Rendering
 
 Objects = list[Manifest]
@@ -255,15 +254,7 @@ KUSTOMIZE = [
 ]  # fmt: skip
 
 
-def builder() -> bool:
-    try:
-        kustomize.find()
-    except Unavailable:
-        return False
-    return True
-
-
-@pytest.mark.skipif(not builder(), reason="neither kustomize nor kubectl is installed")
+@needs_kustomize
 @pytest.mark.parametrize("case", KUSTOMIZE, ids=ids)
 async def test_kustomize(rendering: Rendering, case: Case) -> None:
     await check(rendering, tree(FOLDER), "kustomize", case)

@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 import sopsfile
-from render_case import config_map, rendered, tree
+from render_case import config_map, needs_kustomize, rendered, tree
 from sopsfile import Keys
 
 from agent.core.marks import Wanted
 from agent.sops.keys import KeyRing
 from agent.sops.opening import Opener
 from argosy import objects, sealed
-from argosy.errors import Invalid, Unavailable
+from argosy.errors import Invalid
 from argosy.kinds import gvk_of
 from hub.core import finish
-from hub.render import kustomize
 from hub.render.rendering import Rendering
 
 CANARY = "correct horse battery"
@@ -28,14 +27,6 @@ PLAIN = {
     "metadata": {"name": "db"},
     "stringData": {"password": CANARY, "another": "1"},
 }
-
-
-def available() -> bool:
-    try:
-        kustomize.find()
-    except Unavailable:
-        return False
-    return True
 
 
 @pytest.fixture
@@ -83,7 +74,7 @@ async def test_a_file_of_two_documents_travels_once(rendering: Rendering, keys: 
     assert [item["stringData"] for item in opened(keys, found)] == [PLAIN["stringData"]] * 2
 
 
-@pytest.mark.skipif(not available(), reason="kustomize is not installed")
+@needs_kustomize
 async def test_kustomize_may_change_what_is_in_clear(rendering: Rendering, keys: Keys) -> None:
     content = {
         "base/kustomization.yaml": "resources: [db.yaml]\n",

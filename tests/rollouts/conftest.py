@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
-import hubs
 import pytest
 import rolling
-from hubs import Repo, config_map
 from obedient import Obedient
 
 from hub.assembly import Hub
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        repo.commit({"apps/web/web.yaml": config_map("web")})
-        yield repo
-
-
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    async with hubs.running(tmp_path / "hub") as hub:
-        yield hub
 
 
 @pytest.fixture

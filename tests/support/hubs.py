@@ -173,6 +173,13 @@ async def settled(hub: Hub) -> None:
         await until(lambda loop=loop, runs=runs: loop.record.runs > runs, f"{name} ran")
 
 
+async def pushed(hub: Hub) -> None:
+    """As if webhooks told of a push to every repository, until all of it is done."""
+    hub.poller.ask(lambda url: True)
+    await settled(hub)
+    await settled(hub)
+
+
 def condition(manifest: Manifest, kind: str) -> dict[str, Any]:
     """The condition of a type in an object's stored status; empty where there is none."""
     found = (manifest.get("status") or {}).get("conditions") or []

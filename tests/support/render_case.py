@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
+from argosy.errors import Unavailable
 from hub.core import finish, recipe, sources
 from hub.core.tree import MemoryTree
+from hub.render import kustomize
 from hub.render.rendering import Rendering
+
+
+def _builds() -> bool:
+    try:
+        kustomize.find()
+    except Unavailable:
+        return False
+    return True
+
+
+needs_kustomize = pytest.mark.skipif(not _builds(), reason="neither kustomize nor kubectl is installed")
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: value\n"
 

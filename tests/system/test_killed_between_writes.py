@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -45,13 +44,6 @@ class Told:
     """name -> (state, stage, bundle)."""
     generations: dict[str, int]
     releases: list[str]
-
-
-@pytest.fixture
-def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        repo.commit({"apps/web/web.yaml": config_map("web")})
-        yield repo
 
 
 async def prepared(folder: Path, repo: Repo) -> Path:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import hubs
 import pytest
 import spokes
+import users
 from hubs import Repo
 from spokes import System, merged
 
 from argosy.errors import ArgosyError
 from argosy.objects import Manifest
-from hub.cli import kubeconfig
-from hub.cli.client import Client
 from hub.cli.resources import CLUSTERS
 from hub.core.served import table
 from hub.store import agents, audit
@@ -46,13 +43,8 @@ async def system(tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch) ->
 
 async def rename(system: System, old: str, new: str) -> Manifest:
     """As `argosy cluster rename` does."""
-    choice = kubeconfig.Choice(kubeconfig=str(system.hub.settings.kubeconfig))
-
-    def call() -> Manifest:
-        with contextlib.closing(Client(kubeconfig.resolve(choice, {}, Path("/")))) as client:
-            return client.create(CLUSTERS.path(name=old, subresource="rename"), {"name": new})
-
-    return await asyncio.to_thread(call)
+    path = CLUSTERS.path(name=old, subresource="rename")
+    return await users.asks(system.hub, lambda user: user.create(path, {"name": new}))
 
 
 async def named(system: System, wanted: set[str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -75,22 +74,10 @@ def test_newer_versions_are_those_above_and_digests_have_none() -> None:
 
 
 @pytest.fixture
-def registry() -> Iterator[OciRegistry]:
-    with contextlib.closing(OciRegistry()) as registry:
-        yield registry
-
-
-@pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Repo]:
     with hubs.repository(tmp_path) as repo:
         repo.commit({"apps/web/web.yaml": config_map("web"), "more/more.yaml": config_map("more")})
         yield repo
-
-
-@pytest.fixture
-async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    async with hubs.running(tmp_path / "hub") as hub:
-        yield hub
 
 
 @pytest.fixture
