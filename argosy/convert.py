@@ -9,9 +9,9 @@ here for shape; whether it may be believed is its reader's business.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from google.protobuf.message import DecodeError
@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 from argosy import bundle, objects
 from argosy.bundle import Assignment, Policy, Removal, Restraint
 from argosy.errors import Invalid
-from argosy.status import AppStatus, Difference, Health, ObjectStatus, Sync
+from argosy.status import AppStatus
 from argosy.v1 import link_pb2 as pb
 
 PROTOCOL = 1
@@ -235,31 +235,6 @@ def detail_of(status: AppStatus) -> bytes:
 
 _SELDOM = ("wave", "confirm")
 """Fields of an object's line that travel only where they say something: a row costs what it is long."""
-
-
-def status_from(detail: bytes) -> AppStatus:
-    """The inverse of `detail_of`; fields it does not know are passed over. Raises `Invalid`."""
-    try:
-        value = orjson.loads(detail)
-        known = {name: value[name] for name in AppStatus.__dataclass_fields__ if name in value}
-        known["sync"], known["health"] = Sync(value["sync"]), Health(value["health"])
-        known["resources"] = tuple(_object_status(item) for item in value.get("resources") or ())
-        known["conditions"] = tuple((str(a), str(b)) for a, b in value.get("conditions") or ())
-        known["removed"] = tuple(str(item) for item in value.get("removed") or ())
-        return AppStatus(**known)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Invalid(f"an application's status is not readable: {error}") from None
-
-
-def _object_status(value: Mapping[str, Any]) -> ObjectStatus:
-    known = {name: value[name] for name in ObjectStatus.__dataclass_fields__ if name in value}
-    known["sync"] = Sync(value["sync"])
-    known["health"] = None if value.get("health") is None else Health(value["health"])
-    known["differences"] = tuple(
-        Difference(*(str(item.get(name) or "") for name in Difference.__dataclass_fields__))
-        for item in value.get("differences") or ()
-    )
-    return ObjectStatus(**known)
 
 
 def state_of(status: AppStatus) -> State:

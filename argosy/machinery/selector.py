@@ -166,33 +166,6 @@ def _all(terms: tuple[Requirement, ...]) -> Matches:
     return lambda labels: all(term.matches(labels) for term in terms)
 
 
-_OBJECT_OPERATORS = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
-
-
-def from_object(selector: Mapping[str, Any] | None) -> Matches:
-    """A `LabelSelector` object as a callable: none selects nothing, an empty one everything.
-
-    Raises `ApiFailure` 400 for an operator or a number of values that makes no sense.
-    """
-    if selector is None:
-        return lambda labels: False
-    terms = [Requirement(key, "in", (value,)) for key, value in (selector.get("matchLabels") or {}).items()]
-    for expression in selector.get("matchExpressions") or ():
-        operator, values = expression.get("operator"), tuple(expression.get("values") or ())
-        if operator not in _OBJECT_OPERATORS:
-            raise failure.bad_request(f'"{operator}" is not a valid label selector operator')
-        if operator in ("In", "NotIn") and not values:
-            raise failure.bad_request(
-                "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty"
-            )
-        if operator in ("Exists", "DoesNotExist") and values:
-            raise failure.bad_request(
-                "values: Invalid value: values set must be empty for exists and does not exist"
-            )
-        terms.append(Requirement(str(expression.get("key", "")), _OBJECT_OPERATORS[operator], values))
-    return _all(tuple(terms)) if terms else everything
-
-
 def parse_fields(text: str, known: Mapping[str, Callable[[Mapping[str, Any]], str]]) -> Field:
     """A field selector of a query (`metadata.name=x,status.phase!=y`) as a callable on objects.
 

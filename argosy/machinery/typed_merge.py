@@ -100,7 +100,7 @@ def _merge_items(left: list[Any], right: list[Any], kind: Type) -> Any:
     merged: set[str] = set()
     out: list[Any] = []
 
-    def take(element: str, mine: Any, theirs: Any) -> None:
+    def take(mine: Any, theirs: Any) -> None:
         item = _merge(mine, theirs, item_type)
         if item is not ABSENT:
             out.append(item)
@@ -111,7 +111,7 @@ def _merge_items(left: list[Any], right: list[Any], kind: Type) -> Any:
             element = left_order[at_left]
             if element == right_order[at_right]:
                 merged.add(element)
-                take(element, lefts[element], rights[element])
+                take(lefts[element], rights[element])
                 at_left += 1
                 at_right += 1
                 next_shared = next(shared, None)
@@ -122,7 +122,7 @@ def _merge_items(left: list[Any], right: list[Any], kind: Type) -> Any:
         if at_left < len(left_order):
             element = left_order[at_left]
             if element not in rights:
-                take(element, left[at_left], ABSENT)
+                take(left[at_left], ABSENT)
                 at_left += 1
                 continue
             if element in merged:
@@ -130,7 +130,7 @@ def _merge_items(left: list[Any], right: list[Any], kind: Type) -> Any:
         if at_right < len(right_order):
             element = right_order[at_right]
             merged.add(element)
-            take(element, lefts.get(element, ABSENT), rights[element])
+            take(lefts.get(element, ABSENT), rights[element])
             at_right += 1
             if next_shared == element:
                 next_shared = next(shared, None)

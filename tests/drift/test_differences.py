@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+import statuses
 from passes import CONFIG_MAP, World, annotated, config_map
 
 from agent.core import differences
@@ -159,7 +160,7 @@ def test_differences_travel_whole() -> None:
         "", "v1", "ConfigMap", "n", "a", Sync.OUT_OF_SYNC, differences=(Difference(".a", "1", "2", "m"),)
     )
     state = AppStatus("id", "r", "b", "c", Sync.OUT_OF_SYNC, Health.HEALTHY, resources=(line,))
-    assert convert.status_from(report.detail(state)) == state
+    assert statuses.read(report.detail(state)) == state
 
 
 @pytest.fixture

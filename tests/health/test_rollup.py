@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import statuses
 
 from agent.core import marks, report
 from argosy import convert
@@ -77,7 +78,7 @@ def test_a_line_tells_the_wave_and_that_a_deletion_waits_for_a_person(side: str)
     found = report.object_status(seen.key, seen.gvk, Sync.SYNCED, "", None, wanted=waved)
     assert (found.wave, found.confirm) == (-3, False)
     state = AppStatus("a", "r", "b", "c", Sync.SYNCED, Health.HEALTHY, resources=(found,))
-    assert convert.status_from(convert.detail_of(state)) == state
+    assert statuses.read(convert.detail_of(state)) == state
     assert b"wave" not in convert.detail_of(replace(state, resources=(replace(found, wave=0),)))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from argosy.machinery import selector
@@ -47,27 +45,6 @@ def test_text_that_is_none(text: str) -> None:
     with pytest.raises(ApiFailure) as caught:
         selector.parse(text)
     assert caught.value.code == 400
-
-
-@pytest.mark.parametrize(
-    ("value", "matches"),
-    [
-        (None, False),
-        ({}, True),
-        ({"matchLabels": {"app": "web"}}, True),
-        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["web"]}]}, True),
-        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["web"]}]}, False),
-        ({"matchExpressions": [{"key": "none", "operator": "DoesNotExist"}]}, True),
-        ({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "x", "operator": "Exists"}]}, False),
-    ],
-)
-def test_objects(value: dict[str, Any] | None, matches: bool) -> None:
-    assert selector.from_object(value)(LABELS) is matches
-
-
-def test_an_operator_that_is_none() -> None:
-    with pytest.raises(ApiFailure, match='"Near" is not a valid label selector operator'):
-        selector.from_object({"matchExpressions": [{"key": "a", "operator": "Near"}]})
 
 
 def test_fields() -> None:
