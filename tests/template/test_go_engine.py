@@ -44,6 +44,27 @@ def test_renders_as_go_does(text: str, mode: str) -> None:
         assert render(text, values, f"missingkey={mode}") == expected
 
 
+@pytest.mark.parametrize(
+    "around",
+    ['"%s"', "'%s'", "`%s`", "it's %s, isn't it", '{"a": "%s"}', "/* %s */", '"%s" and "%s"', 'say "%s'],
+)
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ('{{ .absent | default "y" }}', "y"),
+        ("{{ .absent | toString }}", "<nil>"),
+        ("{{ len (.absent | toString) }}", "5"),
+        ('{{ eq (.absent | toString) "a" "b" }}', "false"),
+        ("{{ .absent | printf `%v|` }}", "<nil>|"),
+        ('{{/* "a | */}}{{ .absent | quote }}', ""),
+    ],
+)
+def test_quotes_around_an_action_do_not_take_the_absent_out_of_its_pipe(
+    around: str, action: str, expected: str
+) -> None:
+    assert render(around.replace("%s", action), {"there": "x"}) == around.replace("%s", expected)
+
+
 @pytest.mark.skipif(GOTP is None, reason="gotp, the Go oracle, is not installed")
 def test_the_golden_texts_are_what_go_gives_now() -> None:
     sample = list(GOLDEN["templates"])[::12]

@@ -103,24 +103,31 @@ class GoTemplate:
 
 
 _TOKEN = re.compile(
-    r"\{\{|\}\}|/\*.*?\*/|\"(?:\\.|[^\"\\])*\"|`[^`]*`|'(?:\\.|[^'\\])*'|\|(?!\s*(?:-?\}\}|\)|$))", re.DOTALL
+    r"\}\}|/\*.*?\*/|\"(?:\\.|[^\"\\])*\"|`[^`]*`|'(?:\\.|[^'\\])*'|\|(?!\s*(?:-?\}\}|\)|$))", re.DOTALL
 )
+"""What counts inside an action: its end, what may hold a sign that is none, and a pipe that something follows."""
 
 
 def with_explicit_nil(text: str) -> str:
     """Puts the nil function into every pipe, since the library drops an absent value there where Go passes
-    nil on.
+    nil on. Quotes mean nothing in the text around the actions.
     """
     if "|" not in text:
         return text
-    out, end, inside = [], 0, False
-    for token in _TOKEN.finditer(text):
-        sign = token[0]
-        if sign == "{{" or (sign == "}}" and inside):
-            inside = sign == "{{"
-        elif sign == "|" and inside:
-            out.append(text[end : token.end()] + f" {functions.NIL} |")
-            end = token.end()
+    out, end = [], 0
+    while (start := text.find("{{", end)) >= 0:
+        out.append(text[end:start])
+        end = start
+        for token in _TOKEN.finditer(text, start + 2):
+            if token[0] == "}}":
+                out.append(text[end : token.end()])
+                end = token.end()
+                break
+            if token[0] == "|":
+                out.append(text[end : token.end()] + f" {functions.NIL} |")
+                end = token.end()
+        else:
+            break
     return "".join(out) + text[end:]
 
 
