@@ -77,7 +77,7 @@ IngressClass Ingress APIService
 RANK: Mapping[str, int] = {kind: rank for rank, kind in enumerate(_RANKED.split())}
 """Looks at the kind alone, whatever its group; every other kind comes after these."""
 
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_INTEGER = re.compile(r"([+-]?)0*([0-9]{1,19})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +111,12 @@ def listed(text: str) -> tuple[str, ...]:
 
 
 def wave(manifest: Manifest) -> int:
-    """The sync wave: an optionally signed decimal integer; Helm's hook weight where there is none; else 0."""
+    """The sync wave: an optionally signed decimal integer of 64 bits; Helm's hook weight where there is none; else 0."""
     notes = annotations_of(manifest)
     for name in (WAVE, HELM_WEIGHT):
-        text = notes.get(name, "")
-        if _INTEGER.fullmatch(text):
-            return int(text)
+        digits = _INTEGER.fullmatch(notes.get(name, ""))
+        if digits and -(2**63) <= (number := int("".join(digits.groups()))) < 2**63:
+            return number
     return 0
 
 

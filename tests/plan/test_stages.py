@@ -56,7 +56,12 @@ def test_phases_come_before_waves_and_waves_before_kinds() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("3", 3), ("-2", -2), ("+4", 4), ("1.5", 0), ("", 0), (" 1", 0), ("1_0", 0), ("٣", 0)],
+    [
+        *[("3", 3), ("-2", -2), ("+4", 4), ("1.5", 0), ("", 0), (" 1", 0), ("1_0", 0), ("٣", 0), ("007", 7)],
+        *[("9223372036854775807", 2**63 - 1), ("9223372036854775808", 0), ("-9223372036854775808", -(2**63))],
+        *[("0" * 5000 + "8", 8), ("9" * 5000, 0)],
+    ],
+    ids=lambda value: str(value)[:24],
 )
 def test_a_wave_is_a_signed_decimal_or_absent(text: str, expected: int) -> None:
     assert stages.wave(obj("ConfigMap", "x", **wave(text))) == expected
