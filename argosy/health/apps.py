@@ -28,9 +28,8 @@ def deployment(live: Manifest) -> Found:
         return progressing(
             "Waiting for rollout to finish: observed deployment generation less than desired generation"
         )
-    for kind, _, reason, _ in conditions(live):
-        if kind == "Progressing" and reason == "ProgressDeadlineExceeded":
-            return degraded(f'Deployment "{live["metadata"]["name"]}" exceeded its progress deadline')
+    if _first(live, "Progressing")[2] == "ProgressDeadlineExceeded":
+        return degraded(f'Deployment "{live["metadata"]["name"]}" exceeded its progress deadline')
     updated, replicas = number(now, "updatedReplicas"), number(wants, "replicas")
     if updated < replicas:
         return progressing(
@@ -108,12 +107,17 @@ def replica_set(live: Manifest) -> Found:
         return progressing(
             "Waiting for rollout to finish: observed replica set generation less than desired generation"
         )
-    for kind, state, _, message in conditions(live):
-        if kind == "ReplicaFailure" and state == "True":
-            return degraded(message)
+    failure = _first(live, "ReplicaFailure")
+    if failure[1] == "True":
+        return degraded(failure[3])
     available, replicas = number(now, "availableReplicas"), number(wants, "replicas")
     if available < replicas:
         return progressing(
             f"Waiting for rollout to finish: {available} out of {replicas} new replicas are available..."
         )
     return healthy()
+
+
+def _first(live: Manifest, type_: str) -> tuple[str, str, str, str]:
+    """The first condition of a type is the one that counts; empty words where there is none."""
+    return next((found for found in conditions(live) if found[0] == type_), ("", "", "", ""))

@@ -67,6 +67,8 @@ def number(value: Mapping[str, Any], name: str, default: int = 0) -> int:
     if found is None:
         return default
     if isinstance(found, bool) or not isinstance(found, int):
+        if isinstance(found, float) and found.is_integer():
+            return int(found)
         raise Malformed(f"{name} is {found!r}, expected a number")
     return found
 

@@ -62,7 +62,8 @@ def cron_job(live: Manifest) -> Found:
 
 def workflow(live: Manifest) -> Found:
     """The one custom kind that Argo CD checks in its own code."""
-    now = status(live)
+    now = live.get("status")
+    now = now if isinstance(now, dict) else {}
     phase, message = (
         word if isinstance(word, str) else "" for word in (now.get("phase"), now.get("message"))
     )

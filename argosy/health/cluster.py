@@ -39,8 +39,11 @@ _INACTIVE = frozenset(
 
 
 def ingress(live: Manifest) -> Found:
-    balancer = status(live).get("loadBalancer")
-    return healthy() if isinstance(balancer, dict) and balancer.get("ingress") else progressing()
+    """Looks at one list and no type: what else stands there is nothing to wait for."""
+    now = live.get("status")
+    balancer = now.get("loadBalancer") if isinstance(now, dict) else None
+    found = balancer.get("ingress") if isinstance(balancer, dict) else None
+    return healthy() if found and isinstance(found, list) else progressing()
 
 
 def api_service(live: Manifest) -> Found:
@@ -57,9 +60,10 @@ def autoscaler(live: Manifest) -> Found:
 
 def autoscaler_v1(live: Manifest) -> Found:
     """autoscaling/v1 has its conditions as JSON in an annotation."""
-    said = text(mapping(mapping(live, "metadata"), "annotations"), HPA_CONDITIONS)
-    if not said:
+    notes = mapping(mapping(live, "metadata"), "annotations")
+    if HPA_CONDITIONS not in notes:
         return progressing("Waiting to Autoscale")
+    said = text(notes, HPA_CONDITIONS)
     try:
         return _scaling(list(conditions({"status": {"conditions": orjson.loads(said)}})))
     except orjson.JSONDecodeError:

@@ -21,7 +21,7 @@ from argosy.health.base import (
 from argosy.objects import Manifest
 
 IGNORE_RESTART_POLICY = "argocd.argoproj.io/ignore-restart-policy"
-_HOOKS = ("argocd.argoproj.io/hook", "helm.sh/hook")
+_HOOK, _HELM_HOOK = "argocd.argoproj.io/hook", "helm.sh/hook"
 
 
 def pod(live: Manifest) -> Found:
@@ -29,9 +29,7 @@ def pod(live: Manifest) -> Found:
     notes = mapping(mapping(live, "metadata"), "annotations")
     now = status(live)
     policy = text(spec(live), "restartPolicy")
-    lasting = policy == "Always" or (
-        notes.get(IGNORE_RESTART_POLICY) == "true" and not any(name in notes for name in _HOOKS)
-    )
+    lasting = policy == "Always" or (notes.get(IGNORE_RESTART_POLICY) == "true" and not _is_hook(notes))
     if lasting:
         stuck = list(_stuck(items(now, "containerStatuses")))
         if stuck:
@@ -48,12 +46,19 @@ def pod(live: Manifest) -> Found:
     return unknown(text(now, "message"))
 
 
+def _is_hook(notes: Mapping[str, Any]) -> bool:
+    """Argo CD's annotation comes before Helm's; `Skip` and Helm 2's `crd-install` make no hook of a Pod."""
+    if _HOOK in notes:
+        return text(notes, _HOOK).strip() != "Skip"
+    return _HELM_HOOK in notes and notes[_HELM_HOOK] != "crd-install"
+
+
 def _running(live: Manifest, policy: str, *, lasting: bool) -> Found:
     now = status(live)
     if not lasting:
         # A Pod that is meant to end is not done while it runs, whether it is ready or not.
         return progressing(text(now, "message")) if policy in ("OnFailure", "Never") else unknown()
-    if any(kind == "Ready" and state == "True" for kind, state, _, _ in conditions(live)):
+    if next((state for kind, state, _, _ in conditions(live) if kind == "Ready"), "") == "True":
         return healthy(text(now, "message"))
     if any(
         mapping(item, "lastState").get("terminated") is not None for item in items(now, "containerStatuses")

@@ -40,12 +40,13 @@ def rows(group: str, check: Check, *kinds: str) -> dict[tuple[str, str], Check]:
 
 class When(NamedTuple):
     """A condition of this type and status means this health; with `reasons` only where its reason is one of them.
-    An empty type stands for any; an empty status as well."""
+    An empty type stands for any; an empty status as well. Of `says`, texts of a condition, it must lack none."""
 
     type: str
     state: str
     health: Health
     reasons: frozenset[str] = frozenset()
+    says: tuple[str, ...] = ()
 
     def suits(self, condition: Condition) -> bool:
         return (
@@ -86,6 +87,7 @@ def by_conditions(
             for condition in found:
                 rule = next((each for each in passes if each.suits(condition)), None)
                 if rule is not None:
+                    condition.must_say(*rule.says)
                     return Found(rule.health, condition.message or condition.reason)
         return Found(otherwise, found[0].message if found else "")
 

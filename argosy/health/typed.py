@@ -86,20 +86,8 @@ _CONTAINER_STATUSES = [
 ]
 _ROLLING = {"type": str, "rollingUpdate": {"maxUnavailable": "port", "maxSurge": "port", "partition": int}}
 _INGRESS = {"ingress": [{"ip": str, "hostname": str}]}
-_REPLICAS = dict.fromkeys(
-    (
-        "observedGeneration",
-        "replicas",
-        "readyReplicas",
-        "updatedReplicas",
-        "availableReplicas",
-        "unavailableReplicas",
-        "currentReplicas",
-        "fullyLabeledReplicas",
-        "collisionCount",
-    ),
-    int,
-)
+_REPLICAS = dict.fromkeys(("observedGeneration", "replicas", "readyReplicas", "availableReplicas"), int)
+_UPDATED = {**_REPLICAS, "updatedReplicas": int, "collisionCount": int}
 _WORKLOAD = {"replicas": int, "minReadySeconds": int, "selector": _SELECTOR, "template": _TEMPLATE}
 _NODES = dict.fromkeys(
     (
@@ -130,12 +118,13 @@ _SCALED = {
 _SHAPES: Mapping[str, Shape] = {
     "Deployment": {
         "spec": {**_WORKLOAD, "paused": bool, "progressDeadlineSeconds": int, "strategy": _ROLLING},
-        "status": {**_REPLICAS, "conditions": _CONDITIONS},
+        "status": {**_UPDATED, "unavailableReplicas": int, "conditions": _CONDITIONS},
     },
     "StatefulSet": {
         "spec": {**_WORKLOAD, "updateStrategy": _ROLLING, "serviceName": str},
         "status": {
-            **_REPLICAS,
+            **_UPDATED,
+            "currentReplicas": int,
             "currentRevision": str,
             "updateRevision": str,
             "conditions": _CONDITIONS,
@@ -145,7 +134,10 @@ _SHAPES: Mapping[str, Shape] = {
         "spec": {**_WORKLOAD, "updateStrategy": _ROLLING},
         "status": {**_NODES, "conditions": _CONDITIONS},
     },
-    "ReplicaSet": {"spec": _WORKLOAD, "status": {**_REPLICAS, "conditions": _CONDITIONS}},
+    "ReplicaSet": {
+        "spec": _WORKLOAD,
+        "status": {**_REPLICAS, "fullyLabeledReplicas": int, "conditions": _CONDITIONS},
+    },
     "Pod": {
         "spec": _POD_SPEC,
         "status": {
@@ -172,6 +164,10 @@ _SHAPES: Mapping[str, Shape] = {
         "spec": {
             "type": str,
             "clusterIP": str,
+            "externalName": str,
+            "externalIPs": [str],
+            "loadBalancerClass": str,
+            "loadBalancerIP": str,
             "selector": _TEXTS,
             "ports": [{"name": str, "port": int, "nodePort": int, "targetPort": "port", "protocol": str}],
         },
@@ -267,4 +263,6 @@ def _is(value: Any, shape: Shape) -> bool:
         return number or (isinstance(value, str) and _QUANTITY.fullmatch(value) is not None)
     if shape == "port":
         return isinstance(value, (int, str)) and not isinstance(value, bool)
+    if shape is int and isinstance(value, float):
+        return value.is_integer()
     return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))

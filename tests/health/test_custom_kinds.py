@@ -317,7 +317,11 @@ def test_a_secret_is_unsealed_for_a_generation(observed: int | None, expected: H
 
 
 def environment(active: str, proposed: str, note: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {"active": {"dry": {"sha": active}}, "proposed": {"dry": {"sha": proposed}}}
+    found: dict[str, Any] = {
+        "branch": "env/prod",
+        "active": {"dry": {"sha": active}},
+        "proposed": {"dry": {"sha": proposed}},
+    }
     if note:
         found["proposed"]["note"] = {"drySha": note}
     return found

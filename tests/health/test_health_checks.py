@@ -230,3 +230,58 @@ def test_a_running_pod_is_well_when_ready_where_it_is_meant_to_last(
     pod = live("v1", "Pod", spec={"restartPolicy": policy}, status={"phase": "Running", **condition("Ready")})
     pod["metadata"]["annotations"] = {"argocd.argoproj.io/ignore-restart-policy": note}
     assert table.assess(pod).status is expected
+
+
+def seen(*conditions: dict[str, Any]) -> dict[str, Any]:
+    found = [item for each in conditions for item in each["conditions"]]
+    return {"observedGeneration": 2, "conditions": found}
+
+
+def test_of_two_conditions_of_one_type_the_first_counts() -> None:
+    on_time, late = condition("Progressing"), condition("Progressing", reason="ProgressDeadlineExceeded")
+    assert table.assess(live("apps/v1", "Deployment", status=seen(on_time, late))).status is H
+    assert table.assess(live("apps/v1", "Deployment", status=seen(late, on_time))).status is D
+    well, failed = condition("ReplicaFailure", "False"), condition("ReplicaFailure")
+    assert table.assess(live("apps/v1", "ReplicaSet", status=seen(well, failed))).status is H
+    assert table.assess(live("apps/v1", "ReplicaSet", status=seen(failed, well))).status is D
+
+
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [
+        ({}, H),
+        ({"argocd.argoproj.io/hook": "PreSync"}, P),
+        ({"argocd.argoproj.io/hook": "Skip"}, H),
+        ({"helm.sh/hook": "post-install"}, P),
+        ({"helm.sh/hook": "crd-install"}, H),
+    ],
+)
+def test_a_pod_is_told_to_last_unless_it_is_a_hook(notes: dict[str, str], expected: Health) -> None:
+    lasting = {"argocd.argoproj.io/ignore-restart-policy": "true", **notes}
+    running = live(
+        "v1",
+        "Pod",
+        metadata={"name": "x", "annotations": lasting},
+        spec={"restartPolicy": "OnFailure"},
+        status={"phase": "Running", **condition("Ready")},
+    )
+    assert table.assess(running).status is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [(None, P), ("", U), ("[]", P), ("[{", U), ('[{"type": "AbleToScale", "status": "True"}]', H)],
+)
+def test_an_autoscaler_of_v1_tells_its_conditions_in_a_note(said: str | None, expected: Health) -> None:
+    notes = {} if said is None else {"autoscaling.alpha.kubernetes.io/conditions": said}
+    scaled = live("autoscaling/v1", "HorizontalPodAutoscaler", metadata={"name": "x", "annotations": notes})
+    assert table.assess(scaled).status is expected
+
+
+def test_whole_numbers_may_be_written_with_a_point_and_foreign_fields_are_passed_over() -> None:
+    counted = live("apps/v1", "Deployment", spec={"replicas": 1.0}, status={"currentReplicas": "many"})
+    assert table.assess(counted, unverified=True).status is P
+    halved = live("apps/v1", "Deployment", spec={"replicas": 0.5})
+    assert table.assess(halved, unverified=True).status is U
+    odd = live("networking.k8s.io/v1", "Ingress", status={"loadBalancer": {"ingress": "1.2.3.4"}})
+    assert table.assess(odd).status is P

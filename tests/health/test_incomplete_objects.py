@@ -217,6 +217,81 @@ def test_what_is_there_decides(kind: str, status: Any, expected: Health | None) 
     assert health(live(kind, status, spec={})) is expected
 
 
+BOUND = {"aggregatedStatus": [{"health": "Healthy", "applied": True}]}
+SHA = {"active": {"dry": {"sha": "a"}}, "proposed": {"dry": {"sha": "b"}}}
+DONE = {"observedGeneration": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "status", "expected"),
+    [
+        ("route.openshift.io/v1/Route", {}, {"ingress": []}, H),
+        ("route.openshift.io/v1/Route", {}, {"ingress": [{}]}, U),
+        ("tekton.dev/v1/TaskRun", {}, saying(told("Succeeded"), told("Succeeded", "True")), P),
+        ("velero.io/v1/Schedule", {}, {"phase": "Enabled"}, H),
+        ("velero.io/v1/Schedule", {}, {"phase": "Completed"}, P),
+        ("velero.io/v1/Backup", {}, {"phase": "Enabled"}, P),
+        ("pulumi.com/v1/Stack", {}, saying(told("Reconciling", "True"), READY), P),
+        ("k8s.mariadb.com/v1alpha1/SqlJob", {}, saying(told("Complete", "True", reason="JobComplete")), U),
+        (
+            "k8s.mariadb.com/v1alpha1/SqlJob",
+            {},
+            saying(told("Complete", "True", reason="JobComplete", message="m")),
+            H,
+        ),
+        ("k8s.keycloak.org/v2alpha1/Keycloak", {}, saying(told("HasErrors", "True")), U),
+        ("serving.kserve.io/v1beta1/InferenceService", {}, saying(READY, modelStatus={}), U),
+        ("serving.kserve.io/v1beta1/InferenceService", {}, saying(READY), H),
+        ("spot.io/v1beta1/SpotDeployment", {}, saying(told("Paused", "True")), S),
+        ("pxc.percona.com/v1/PerconaXtraDBCluster", {}, {"state": "ready"}, U),
+        ("pxc.percona.com/v1/PerconaXtraDBCluster", {}, {"state": "ready", "ready": 1, "size": 1}, H),
+        ("pxc.percona.com/v1/PerconaXtraDBCluster", {}, {"state": "error", "message": "m"}, U),
+        ("pxc.percona.com/v1/PerconaXtraDBCluster", {}, {"state": "error", "message": ["m"]}, D),
+        ("psmdb.percona.com/v1/PerconaServerMongoDB", {}, {"state": "error"}, U),
+        ("medusa.k8ssandra.io/v1alpha1/MedusaBackupJob", {}, DONE | {"failed": [], "finished": ["a"]}, H),
+        ("medusa.k8ssandra.io/v1alpha1/MedusaTask", {}, DONE | {"failed": [], "finished": ["a"]}, D),
+        ("solr.apache.org/v1beta1/SolrCloud", {}, {"solrNodes": []}, H),
+        ("work.karmada.io/v1alpha2/ResourceBinding", {}, BOUND, H),
+        ("work.karmada.io/v1alpha2/ResourceBinding", {"clusters": []}, BOUND, P),
+        ("work.karmada.io/v1alpha2/ResourceBinding", None, BOUND, U),
+        ("work.karmada.io/v1alpha2/ClusterResourceBinding", {}, BOUND, P),
+        ("apps.kruise.io/v1alpha1/CloneSet", {}, DONE | {"updatedAvailableReplicas": 1, "replicas": 1}, U),
+        ("apps.kruise.io/v1alpha1/AdvancedCronJob", {"paused": True}, {"lastScheduleTime": "t"}, H),
+        ("game.kruise.io/v1alpha1/GameServer", {}, {"currentState": "Crash", "desiredState": "Crash"}, U),
+        ("promoter.argoproj.io/v1alpha1/PullRequest", {}, saying(told("Reconciled", "False")), D),
+        ("promoter.argoproj.io/v1alpha1/PromotionStrategy", {}, saying(READY, environments=[SHA]), U),
+        (
+            "promoter.argoproj.io/v1alpha1/PromotionStrategy",
+            {},
+            saying(READY, environments=[{"branch": "prod", **SHA}]),
+            H,
+        ),
+        ("opentelemetry.io/v1beta1/OpenTelemetryCollector", {"mode": "sidecar"}, {}, H),
+        (
+            "opentelemetry.io/v1beta1/OpenTelemetryCollector",
+            {"mode": "sidecar"},
+            {"scale": {"statusReplicas": "0/1"}},
+            D,
+        ),
+        ("core.spinkube.dev/v1alpha1/SpinApp", None, saying(told("Available", "True")), U),
+        ("core.spinkube.dev/v1alpha1/SpinApp", {}, saying(told("Available", "True")), P),
+        ("gloo.solo.io/v1/Upstream", {}, {"state": 1, "statuses": {"gloo": {"state": "Rejected"}}}, D),
+        ("kro.run/v1alpha1/ResourceGraphDefinition", {}, saying(told("KindReady", "False")), P),
+        (
+            "kro.run/v1alpha1/ResourceGraphDefinition",
+            {},
+            saying(told("KindReady", "False", observedGeneration=1)),
+            D,
+        ),
+    ],
+)
+def test_less_common_kinds_are_judged_by_the_same_words(
+    kind: str, spec: Any, status: Any, expected: Health
+) -> None:
+    generation = {"generation": 1} if "observedGeneration" in str(status) else {}
+    assert health(live(kind, status, spec=spec, **generation)) is expected
+
+
 def test_a_flag_that_is_set_counts_whatever_it_says() -> None:
     assert health(live(CLUSTER, {"phase": "Provisioned"}, spec={"paused": "yes"})) is S
     assert health(live(CLUSTER, {"phase": "Provisioned"}, spec={"paused": False})) is H

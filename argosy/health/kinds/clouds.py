@@ -144,20 +144,37 @@ def _config_connector(live: Manifest) -> Found:
     return _cnrm_conditions(live)
 
 
-_pulumi = by_conditions(When("Stalled", "True", DEGRADED), When("Ready", "True", HEALTHY))
+_pulumi = by_conditions(
+    When("Reconciling", "True", PROGRESSING),
+    When("Stalled", "True", DEGRADED),
+    When("Ready", "True", HEALTHY),
+)
 
 
 def _kro_instance(live: Manifest) -> Found:
     """kro: a state of the whole, and Ready of this generation."""
     now, ready = status(live), find(live, "Ready")
+    if now.get("state") in ("ERROR", "FAILED"):
+        for item in told(now):
+            if item.state == "False" and item.generation is not None and item.generation == generation(live):
+                return degraded(item.message)
     if ready is None or ready.generation is None or ready.generation != generation(live):
         return waiting(live)
     if ready.state == "True":
         return healthy("Instance is active and running")
-    if ready.state == "False" and now.get("state") in ("ERROR", "FAILED"):
-        return degraded(ready.message)
     return progressing(ready.message)
 
+
+def _graph(live: Manifest) -> Found:
+    """kro: each part of a ResourceGraphDefinition has a condition, of which one that is False is enough."""
+    for item in told(status(live)):
+        known = item.generation is not None and item.generation == generation(live)
+        if known and item.state == "False":
+            return degraded(item.message)
+    return _graph_ready(live)
+
+
+_graph_ready = once_condition_observed(by_conditions(*READY), "Ready", exact)
 
 CHECKS: Rows = {
     **rows("cloudfront.aws.crossplane.io", _managed, "Distribution"),
@@ -168,9 +185,7 @@ CHECKS: Rows = {
     **rows("pkg.crossplane.io", _package, "Provider"),
     **rows("stacks.crossplane.io", _stack, "ClusterStackInstall"),
     **rows("pulumi.com", once_observed(_pulumi, same), "Stack"),
-    **rows(
-        "kro.run", once_condition_observed(by_conditions(*READY), "Ready", exact), "ResourceGraphDefinition"
-    ),
+    **rows("kro.run", _graph, "ResourceGraphDefinition"),
 }
 GROUPS = {
     "*.cnrm.cloud.google.com": _config_connector,

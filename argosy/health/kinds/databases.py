@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from argosy.health.base import (
     Found,
     Malformed,
@@ -129,6 +131,7 @@ def _mariadb_backup(live: Manifest) -> Found:
     if status(live).get("conditions") is None:
         return waiting(live)
     for item in told(status(live)):
+        item.must_say("reason", "message")
         if item.state == "False":
             failed = (item.reason, item.message) == ("CronJobScheduled", "Failed")
             said = f"{item.reason} {item.message}"
@@ -136,12 +139,32 @@ def _mariadb_backup(live: Manifest) -> Found:
     return healthy(" ".join(f"{item.reason} {item.message}" for item in told(status(live))))
 
 
+_SAID = ("reason", "message")
 _mariadb_job = by_conditions(
-    When("", "True", HEALTHY, only("JobComplete")), When("", "True", DEGRADED, only("JobFailed"))
+    When("", "True", HEALTHY, only("JobComplete"), _SAID),
+    When("", "True", DEGRADED, only("JobFailed"), _SAID),
+    When("", "", PROGRESSING, says=_SAID),
 )
 
 _XTRADB = {"ready": HEALTHY, "initializing": PROGRESSING, "stopping": DEGRADED, "error": DEGRADED}
 _xtradb = by_phase("state", _XTRADB, otherwise=UNKNOWN, absent=UNKNOWN, without=UNKNOWN)
+
+
+def _percona_xtradb(live: Manifest) -> Found:
+    """An error is a list of texts; every other state is told with the counts."""
+    _counted(live, {word for word in _XTRADB if word != "error"})
+    if status(live).get("state") == "error" and not isinstance(status(live).get("message"), list):
+        raise Malformed("an error without a list of messages")
+    return _xtradb(live)
+
+
+def _counted(live: Manifest, states: Collection[str]) -> None:
+    now = status(live)
+    for name in ("ready", "size"):
+        if now.get("state") in states and now.get(name) is None:
+            raise Malformed(f"the status has no {name}")
+
+
 _MONGODB = {
     "ready": HEALTHY,
     "initializing": PROGRESSING,
@@ -152,6 +175,11 @@ _MONGODB = {
 _mongodb = by_phase("state", _MONGODB, otherwise=UNKNOWN, absent=UNKNOWN, without=UNKNOWN)
 
 
+def _percona_mongodb(live: Manifest) -> Found:
+    _counted(live, _MONGODB)
+    return _mongodb(live)
+
+
 def _cassandra(live: Manifest) -> Found:
     """Rook: every rack has as many members that are ready as it has members, and as were asked for."""
     racks = mapping(status(live), "racks")
@@ -159,7 +187,7 @@ def _cassandra(live: Manifest) -> Found:
         text(rack, "name"): number(rack, "members")
         for rack in items(mapping(spec(live), "datacenter"), "racks")
     }
-    if not racks or any(
+    if status(live).get("racks") is None or any(
         mapping(racks, name).get("members") != mapping(racks, name).get("readyMembers")
         or wanted.get(name, mapping(racks, name).get("members")) != mapping(racks, name).get("members")
         for name in racks
@@ -175,9 +203,12 @@ def _medusa(live: Manifest) -> Found:
         return unknown("No observedGeneration")
     if observed != metadata.get("generation"):
         return progressing(f"Waiting for generation {metadata.get('generation')} to be observed")
-    if now.get("failed"):
-        return degraded("Failed nodes exist")
-    return healthy() if now.get("finished") else progressing("Status not known yet")
+    failed = now.get("failed") is not None and degraded("Failed nodes exist")
+    done = now.get("finished") is not None and (
+        healthy() if now["finished"] else progressing("Status not known yet")
+    )
+    first, last = (done, failed) if live["kind"] == "MedusaBackupJob" else (failed, done)
+    return first or last or progressing("Status not known yet")
 
 
 def _clickhouse(live: Manifest) -> Found:
@@ -227,7 +258,7 @@ _logstash = by_phase("health", {"green": HEALTHY, "yellow": PROGRESSING, "red": 
 
 def _solr(live: Manifest) -> Found:
     nodes = items(status(live), "solrNodes")
-    if not nodes:
+    if status(live).get("solrNodes") is None:
         return waiting(live)
     well = all(node.get("ready") is True for node in nodes)
     return healthy("Solr is ready") if well else progressing("Not all replicas are ready")
@@ -279,8 +310,8 @@ CHECKS: Rows = {
     **rows("k8s.mariadb.com", _mariadb_backup, "Backup"),
     **rows("k8s.mariadb.com", _mariadb_job, "SqlJob"),
     **rows("mariadb.mmontes.io", _mariadb, "MariaDB"),
-    **rows("pxc.percona.com", _xtradb, "PerconaXtraDBCluster"),
-    **rows("psmdb.percona.com", _mongodb, "PerconaServerMongoDB"),
+    **rows("pxc.percona.com", _percona_xtradb, "PerconaXtraDBCluster"),
+    **rows("psmdb.percona.com", _percona_mongodb, "PerconaServerMongoDB"),
     **rows("cassandra.rook.io", _cassandra, "Cluster"),
     **rows("medusa.k8ssandra.io", _medusa, "MedusaBackupJob", "MedusaTask"),
     **rows("clickhouse.altinity.com", _clickhouse, "ClickHouseInstallation"),

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from argosy.health.base import (
+    Check,
     Found,
+    Malformed,
     degraded,
     healthy,
     items,
@@ -87,21 +89,26 @@ def _kruise_daemon_set(live: Manifest) -> Found:
 
 def _advanced_cron_job(live: Manifest) -> Found:
     now = status(live)
-    if items(now, "active"):
-        return progressing("AdvancedCronJob has active jobs")
+    active = bool(items(now, "active"))
+    if now.get("lastScheduleTime") is not None:
+        return (
+            progressing("It has active jobs") if active else healthy("AdvancedCronJob has run successfully")
+        )
+    if live.get("spec") is None:
+        raise Malformed("AdvancedCronJob has no spec")
     if spec(live).get("paused") is True:
         return suspended("AdvancedCronJob is paused")
-    if now.get("lastScheduleTime") is None:
-        return degraded("AdvancedCronJob has not run successfully")
-    return healthy("AdvancedCronJob has run successfully")
+    return (
+        progressing("It has active jobs") if active else degraded("AdvancedCronJob has not run successfully")
+    )
 
 
 def _broadcast_job(live: Manifest) -> Found:
     now = status(live)
     phase = now.get("phase")
-    if phase == "completed" and now.get("desired") is not None and now.get("desired") == now.get("succeeded"):
+    if phase == "completed" and now.get("desired") == now.get("succeeded"):
         return healthy("BroadcastJob is completed")
-    if phase == "failed" and number(now, "failed") > 0:
+    if phase == "failed" and now.get("failed") != 0:
         return degraded("BroadcastJob failed")
     if phase == "paused" and spec(live).get("paused") is True:
         return suspended("BroadcastJob is paused")
@@ -130,6 +137,8 @@ def _game_server(live: Manifest) -> Found:
     for condition in told(mapping(now, "podStatus")):
         if condition.type == "KruisePodReady" and condition.state != "True":
             return degraded("The GameServer's pod is not ready")
+    if is_ != "Ready":
+        return unknown("Waiting for the GameServer to be ready")
     return healthy(f"GameServer is {is_}")
 
 
@@ -150,13 +159,21 @@ def _game_server_set(live: Manifest) -> Found:
     )
 
 
+_ROLLING = "spec.updateStrategy.rollingUpdate"
+
+
+def _updated(check: Check, strategy: str) -> Check:
+    """What is rolled out tells how, once its generation was observed."""
+    return once_observed(requiring(check, strategy), same)
+
+
 CHECKS: Rows = {
-    **rows("apps.kruise.io", once_observed(_clone_set, same), "CloneSet"),
-    **rows("apps.kruise.io", once_observed(_kruise_stateful_set, same), "StatefulSet"),
-    **rows("apps.kruise.io", once_observed(_kruise_daemon_set, same), "DaemonSet"),
+    **rows("apps.kruise.io", _updated(_clone_set, "spec.updateStrategy"), "CloneSet"),
+    **rows("apps.kruise.io", _updated(_kruise_stateful_set, _ROLLING), "StatefulSet"),
+    **rows("apps.kruise.io", _updated(_kruise_daemon_set, _ROLLING), "DaemonSet"),
     **rows("apps.kruise.io", requiring(_advanced_cron_job, "status"), "AdvancedCronJob"),
     **rows("apps.kruise.io", _broadcast_job, "BroadcastJob"),
     **rows("rollouts.kruise.io", requiring(once_observed(_kruise_rollout, same), "status"), "Rollout"),
     **rows("game.kruise.io", _game_server, "GameServer"),
-    **rows("game.kruise.io", once_observed(_game_server_set, same), "GameServerSet"),
+    **rows("game.kruise.io", once_observed(requiring(_game_server_set, "spec"), same), "GameServerSet"),
 }

@@ -7,6 +7,7 @@ from argosy.health.base import (
     degraded,
     healthy,
     items,
+    listed,
     mapping,
     progressing,
     spec,
@@ -27,6 +28,7 @@ from argosy.health.rules import (
     by_conditions,
     by_phase,
     once_condition_observed,
+    requiring,
     rows,
     same,
     waiting,
@@ -39,7 +41,7 @@ _valid = by_conditions(When("Valid", "True", HEALTHY), When("Valid", "False", DE
 def _http_proxy(live: Manifest) -> Found:
     """Contour: what is wrong with a proxy that includes others may be wrong with those."""
     found = _valid(live)
-    if found.status is DEGRADED and spec(live).get("includes"):
+    if found.status is DEGRADED and spec(live).get("includes") is not None:
         return healthy("HTTPProxy inclusions cannot be health checked")
     return found
 
@@ -57,7 +59,7 @@ def _gloo(live: Manifest) -> Found:
     """Gloo writes one status, or one per namespace of its own; the state is a word or (before 1.11) a number."""
     now = status(live)
     statuses = mapping(now, "statuses")
-    for each in (now, *(mapping(statuses, name) for name in statuses)):
+    for each in (*(mapping(statuses, name) for name in statuses), now):
         word = each.get("state")
         if isinstance(word, int) and 0 <= word < len(_GLOO_NUMBERS):
             word = _GLOO_NUMBERS[word]
@@ -102,15 +104,13 @@ def _dns_sd(live: Manifest) -> Found:
 
 def _openshift_route(live: Manifest) -> Found:
     """Admitted by all routers that looked at it."""
-    states = [
-        item.state
-        for ingress in items(status(live), "ingress")
-        for item in told(ingress)
-        if item.type == "Admitted"
-    ]
+    found = items(status(live), "ingress")
+    for ingress in found:
+        listed(ingress, "conditions")
+    states = [item.state for ingress in found for item in told(ingress) if item.type == "Admitted"]
     if "False" in states:
         return degraded("Route is degraded")
-    if states and all(each == "True" for each in states):
+    if (states or status(live).get("ingress") == []) and all(each == "True" for each in states):
         return healthy("Route is healthy")
     return progressing("Route is still getting admitted")
 
@@ -129,7 +129,11 @@ _nmstate = by_conditions(
 )
 
 CHECKS: Rows = {
-    **rows("projectcontour.io", once_condition_observed(_http_proxy, "Valid", same), "HTTPProxy"),
+    **rows(
+        "projectcontour.io",
+        once_condition_observed(requiring(_http_proxy, "spec"), "Valid", same),
+        "HTTPProxy",
+    ),
     **rows("projectcontour.io", once_condition_observed(_valid, "Valid", same), "ExtensionService"),
     **rows(
         "gateway.solo.io",

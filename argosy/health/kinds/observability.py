@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from argosy.health.base import (
     Found,
+    Malformed,
     degraded,
     dig,
     healthy,
+    is_set,
     present,
     progressing,
     spec,
@@ -48,6 +50,8 @@ def _grafana(live: Manifest) -> Found:
     stage, outcome = text(now, "stage"), text(now, "stageStatus")
     if not stage and not outcome:
         return progressing("Waiting for Grafana status info")
+    if outcome == "failed" and now.get("stage") is None:
+        raise Malformed("no stage has failed")
     if outcome == "failed":
         return degraded(f"Failed at stage {stage}")
     return healthy() if (stage, outcome) == ("complete", "success") else progressing(stage)
@@ -55,9 +59,10 @@ def _grafana(live: Manifest) -> Found:
 
 def _grafana_datasource(live: Manifest) -> Found:
     now = status(live)
-    if now.get("NoMatchingInstances") is True:
-        return degraded("can't find matching grafana instance")
-    return healthy() if present(live) and now.get("uid") != "" else progressing()
+    if not present(live) or now.get("uid") == "":
+        return progressing()
+    unmatched = is_set(now.get("NoMatchingInstances"))
+    return degraded("can't find matching grafana instance") if unmatched else healthy()
 
 
 def _grafana_content(live: Manifest) -> Found:
@@ -81,8 +86,12 @@ def _collector(live: Manifest) -> Found:
     """OpenTelemetry: a sidecar has no replicas of its own; else the operator writes them as "ready/wanted"."""
     if not present(live):
         return waiting(live)
+    return _deployed_collector(live)
+
+
+def _deployed(live: Manifest) -> Found:
     mode, replicas = spec(live).get("mode"), dig(live, "status.scale.statusReplicas")
-    if mode == "sidecar":
+    if mode == "sidecar" and replicas is None:
         return healthy("Collector is running in sidecar mode")
     ready, _, wanted = str(replicas or "").partition("/")
     if not ready.isdecimal() or not wanted.isdecimal():
@@ -93,6 +102,8 @@ def _collector(live: Manifest) -> Found:
         return degraded("No replicas are ready")
     return healthy("All replicas are ready") if ready == wanted else progressing("Replicas are starting up")
 
+
+_deployed_collector = requiring(_deployed, "spec")
 
 _victoria = once_observed(
     by_phase(
@@ -111,16 +122,16 @@ _victoria = once_observed(
 
 _HUMIO = {
     "Exists": HEALTHY,
-    "Running": HEALTHY,
     "ConfigError": DEGRADED,
     "NotFound": MISSING,
     "Unknown": UNKNOWN,
 }
 _humio = by_phase("state", _HUMIO)
+_humio_cluster = requiring(by_phase("state", {**_HUMIO, "Running": HEALTHY}), "status")
 _coralogix = by_conditions(When("RemoteSynced", "True", HEALTHY), When("RemoteSynced", "False", DEGRADED))
 
 
-_KEPTN = {"Succeeded": HEALTHY, "Warning": HEALTHY, "Failed": DEGRADED, "Deprecated": DEGRADED}
+_KEPTN = {"Succeeded": HEALTHY, "Failed": DEGRADED}
 
 
 def _keptn_analysis(live: Manifest) -> Found:
@@ -165,7 +176,7 @@ CHECKS: Rows = {
         "HumioRepository",
         "HumioView",
     ),
-    **rows("core.humio.com", requiring(_humio, "status"), "HumioCluster"),
+    **rows("core.humio.com", _humio_cluster, "HumioCluster"),
     **rows("coralogix.com", _coralogix, "Alert", "RecordingRuleGroupSet"),
     **rows(
         "lifecycle.keptn.sh",

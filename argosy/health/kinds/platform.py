@@ -117,13 +117,22 @@ def _binding(live: Manifest) -> Found:
     """Karmada: what was bound is scheduled, applied to each cluster, and well there."""
     now = status(live)
     found, clusters = items(now, "aggregatedStatus"), items(spec(live), "clusters")
-    if not found or len(found) < len(clusters):
+    # A ResourceBinding may follow another and so name no clusters of its own.
+    follows = live["kind"] == "ResourceBinding" and spec(live).get("clusters") is None
+    if not found or not (clusters or follows) or len(found) < len(clusters):
         return progressing("Current resource status is insufficient")
     if any(item.get("health") == "Unhealthy" for item in found):
         return degraded("Current resource status is unhealthy")
-    if any(item.get("health") == "Unknown" and item.get("applied") is False for item in found):
+    if any(item.get("health") == "Unknown" and item.get("applied") is not True for item in found):
         return degraded("Current resource status is unhealthy")
     return healthy()
+
+
+def _bound(live: Manifest) -> Found:
+    return _described_binding(live) if live.get("status") is not None else waiting(live)
+
+
+_described_binding = requiring(_binding, "spec")
 
 
 def _subscription(live: Manifest) -> Found:
@@ -172,6 +181,9 @@ def _three_scale(*bad: str, good: str = "Ready") -> tuple[When, ...]:
 
 
 _three_scale_object = by_conditions(*_three_scale("Failed", "Invalid", "Orphan"))
+_three_scale_promotion = by_conditions(
+    *_three_scale("Failed", "Invalid", "Orphan"), before=(When("In-progress", "True", PROGRESSING),)
+)
 _three_scale_synced = by_conditions(*_three_scale("Failed", "Invalid", "Orphan", good="Synced"))
 _three_scale_tenant = by_conditions(When("Ready", "True", HEALTHY), When("Ready", "", DEGRADED))
 
@@ -199,9 +211,8 @@ def _tenant(live: Manifest) -> Found:
 
 def _api_manager(live: Manifest) -> Found:
     """Available; what it lacks is bad only where a reason is given."""
-    parts = status(live).get("deployments")
-    if isinstance(parts, dict) and not parts.get("starting") and not parts.get("stopped"):
-        return healthy("3scale APIManager is available")
+    if status(live).get("conditions") is None:
+        return waiting(live)
     for item in told(status(live)):
         if item.type == "Available" and item.state == "True":
             return healthy("3scale APIManager is available")
@@ -248,7 +259,7 @@ CHECKS: Rows = {
     **rows("karpenter.sh", _node_claim, "NodeClaim"),
     **rows("karpenter.k8s.aws", _ready, "EC2NodeClass"),
     **rows("core.gardener.cloud", _shoot, "Shoot"),
-    **rows("work.karmada.io", _binding, "ResourceBinding", "ClusterResourceBinding"),
+    **rows("work.karmada.io", _bound, "ResourceBinding", "ClusterResourceBinding"),
     **rows("operators.coreos.com", _subscription, "Subscription"),
     **rows("apps.3scale.net", _api_manager, "APIManager"),
     **rows(
@@ -259,8 +270,8 @@ CHECKS: Rows = {
         "CustomPolicyDefinition",
         "DeveloperAccount",
         "OpenAPI",
-        "ProxyConfigPromote",
     ),
+    **rows("capabilities.3scale.net", _three_scale_promotion, "ProxyConfigPromote"),
     **rows("capabilities.3scale.net", _three_scale_synced, "Backend", "Product"),
     **rows("capabilities.3scale.net", _three_scale_application, "Application"),
     **rows("capabilities.3scale.net", _developer_user, "DeveloperUser"),

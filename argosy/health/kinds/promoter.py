@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from argosy.health.base import (
     Check,
     Condition,
     Found,
+    Malformed,
     degraded,
     dig,
     generation,
     healthy,
     items,
-    mapping,
     progressing,
     status,
+    told,
 )
-from argosy.health.rules import Rows, both, find, rows, waiting
+from argosy.health.rules import Rows, both, rows, waiting
 from argosy.objects import Manifest
 
 
-def _once_ready(check: Check, *, unknown_waits: bool) -> Check:
-    """Ready of this generation and not False, then `check`; `unknown_waits` holds Unknown back as well."""
+def _once_ready(check: Check, *names: str, unknown_waits: bool) -> Check:
+    """The conditions of these names of this generation and not False, then `check`; `unknown_waits` holds Unknown back
+    as well."""
 
     def ready(live: Manifest) -> Found:
-        found = find(live, "Ready")
-        if found is None:
+        found = [item for item in told(status(live)) if item.type in names]
+        if not found:
             return waiting(live)
-        if both(found.generation, generation(live)):
-            return progressing(f"Waiting for generation {generation(live)} to be observed")
-        if found.state == "False":
-            return degraded(_said(found))
-        if unknown_waits and found.state == "Unknown":
-            return progressing(_said(found))
+        for item in found:
+            if both(item.generation, generation(live)):
+                return progressing(f"Waiting for generation {generation(live)} to be observed")
+            if item.state == "False":
+                return degraded(_said(item))
+            if unknown_waits and item.state == "Unknown":
+                return progressing(_said(item))
         return check(live)
 
     return ready
@@ -75,29 +81,44 @@ def _strategy(live: Manifest) -> Found:
         return degraded("Promotion strategy has no environments configured")
     proposed = set()
     for each in environments:
-        for side in ("active", "proposed"):
-            if not dig(each, f"{side}.dry.sha"):
+        note = dig(each, "proposed.note.drySha")
+        for side, sha in (
+            ("active", dig(each, "active.dry.sha")),
+            ("proposed", note or dig(each, "proposed.dry.sha")),
+        ):
+            if not sha:
+                _branch(each)
                 return progressing(f"The {side} commit DRY SHA is missing or empty in an environment.")
-        note = mapping(mapping(each, "proposed"), "note").get("drySha")
         proposed.add(note or dig(each, "proposed.dry.sha"))
     if len(proposed) > 1:
         return progressing("Not all environments have the same proposed commit SHA.")
+    _branch(environments[0])
     return healthy("Promotion strategy is healthy")
+
+
+def _branch(environment: Mapping[str, Any]) -> None:
+    if environment.get("branch") is None:
+        raise Malformed("an environment has no branch")
 
 
 _GROUP = "promoter.argoproj.io"
 
 CHECKS: Rows = {
-    **rows(_GROUP, _once_ready(_applications, unknown_waits=False), "ArgoCDCommitStatus"),
-    **rows(_GROUP, _once_ready(_policy, unknown_waits=False), "ChangeTransferPolicy"),
-    **rows(_GROUP, _once_ready(_strategy, unknown_waits=False), "PromotionStrategy"),
-    **rows(_GROUP, _once_ready(_well, unknown_waits=False), "CommitStatus", "PullRequest"),
+    **rows(_GROUP, _once_ready(_applications, "Ready", unknown_waits=False), "ArgoCDCommitStatus"),
+    **rows(_GROUP, _once_ready(_policy, "Ready", unknown_waits=False), "ChangeTransferPolicy"),
+    **rows(_GROUP, _once_ready(_strategy, "Ready", unknown_waits=False), "PromotionStrategy"),
+    **rows(_GROUP, _once_ready(_well, "Ready", unknown_waits=False), "CommitStatus"),
+    **rows(_GROUP, _once_ready(_well, "Ready", "Reconciled", unknown_waits=False), "PullRequest"),
     **rows(
-        _GROUP, _once_ready(_well, unknown_waits=True), "ClusterScmProvider", "GitRepository", "ScmProvider"
+        _GROUP,
+        _once_ready(_well, "Ready", unknown_waits=True),
+        "ClusterScmProvider",
+        "GitRepository",
+        "ScmProvider",
     ),
     **rows(
         _GROUP,
-        _once_ready(_phases, unknown_waits=True),
+        _once_ready(_phases, "Ready", unknown_waits=True),
         "GitCommitStatus",
         "TimedCommitStatus",
         "WebRequestCommitStatus",

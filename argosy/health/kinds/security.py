@@ -81,7 +81,9 @@ def _kubernetes_external_secret(live: Manifest) -> Found:
     return degraded(word[len("ERROR, ") :]) if word.startswith("ERROR") else progressing(word)
 
 
-_keycloak = by_conditions(When("HasErrors", "True", DEGRADED), When("Ready", "True", HEALTHY))
+_keycloak = by_conditions(
+    When("HasErrors", "True", DEGRADED, says=("message",)), When("Ready", "True", HEALTHY)
+)
 _iam_role = by_phase(
     "state",
     {

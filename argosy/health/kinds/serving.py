@@ -84,8 +84,12 @@ def _inference_service(live: Manifest) -> Found:
     now = status(live)
     found = told(now)
     transition = mapping(now, "modelStatus").get("transitionStatus")
-    if now.get("conditions") is None and transition is None:
+    if now.get("conditions") is None:
         return waiting(live)
+    if now.get("modelStatus") is not None and transition is None:
+        raise Malformed("modelStatus has no transitionStatus")
+    for item in found:
+        item.must_say("type")
     if state(live, "Stopped") == "True":
         return suspended("InferenceService is Stopped")
     if transition not in (None, "UpToDate", "InProgress"):
@@ -97,6 +101,8 @@ def _inference_service(live: Manifest) -> Found:
 
 
 def _llm_service(live: Manifest) -> Found:
+    for item in told(status(live)):
+        item.must_say("type")
     ready = find(live, "Ready")
     if ready is not None and both(ready.generation, generation(live)):
         return progressing(f"Waiting for generation {generation(live)} to be observed")

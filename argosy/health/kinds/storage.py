@@ -26,6 +26,7 @@ from argosy.health.rules import (
     by_conditions,
     by_phase,
     find,
+    requiring,
     rows,
     state,
     waiting,
@@ -47,7 +48,7 @@ def _ceph_cluster(live: Manifest) -> Found:
     return progressing(said)
 
 
-_object_store = by_phase("phase", {"Ready": HEALTHY, "Connected": HEALTHY, "Failure": DEGRADED})
+_object_store = by_phase("phase", {"Ready": HEALTHY, "Failure": DEGRADED})
 _bucket_claim = by_phase("phase", {"Bound": HEALTHY, "Failed": DEGRADED})
 _storage_cluster = by_conditions(
     When("Available", "True", HEALTHY),
@@ -87,13 +88,14 @@ def _virtual_machine(live: Manifest) -> Found:
     ready = find(live, "Ready")
     up = ready is not None and ready.state == "True"
     down = wants.get("running") is False or wants.get("runStrategy") == "Halted"
-    if down and now.get("created") is not True:
+    created = is_set(now.get("created"))
+    if down and not created:
         return healthy("Stopped as declared")
     if state(live, "Paused") == "True":
         return suspended("Paused")
     if up:
         return healthy("Running")
-    if now.get("created") is not True and ready is not None:
+    if not created and ready is not None:
         return suspended("Stopped")
     word = now.get("printableStatus")
     return progressing(word if isinstance(word, str) else "No status available")
@@ -132,7 +134,14 @@ def _trident_backend(live: Manifest) -> Found:
 
 
 _astra_run = by_phase("state", {"Completed": HEALTHY, "Running": PROGRESSING}, otherwise=DEGRADED)
-_astra_application = by_conditions(When("Ready", "True", HEALTHY), When("Ready", "False", DEGRADED))
+_astra_ready = by_conditions(When("Ready", "True", HEALTHY), When("Ready", "False", DEGRADED))
+_astra_protected = requiring(_astra_ready, "status.protectionState")
+
+
+def _astra_application(live: Manifest) -> Found:
+    """What Ready says is told with the state of protection."""
+    told = state(live, "Ready") in ("True", "False")
+    return _astra_protected(live) if told else _astra_ready(live)
 
 
 def _astra_hook(live: Manifest) -> Found:
@@ -149,7 +158,6 @@ def _astra_schedule(live: Manifest) -> Found:
 
 _VELERO = {
     "Completed": HEALTHY,
-    "Enabled": HEALTHY,
     "Failed": DEGRADED,
     "PartiallyFailed": DEGRADED,
     "FinalizingPartiallyFailed": DEGRADED,
@@ -157,6 +165,7 @@ _VELERO = {
     "FailedValidation": DEGRADED,
 }
 _velero = by_phase("phase", _VELERO, message="failureReason")
+_velero_schedule = by_phase("phase", {"Enabled": HEALTHY, "FailedValidation": DEGRADED})
 
 CHECKS: Rows = {
     **rows("ceph.rook.io", _ceph_cluster, "CephCluster"),
@@ -188,5 +197,6 @@ CHECKS: Rows = {
     **rows("astra.netapp.io", _astra_application, "Application"),
     **rows("astra.netapp.io", _astra_hook, "ExecHook"),
     **rows("astra.netapp.io", _astra_schedule, "Schedule"),
-    **rows("velero.io", _velero, "Backup", "Restore", "Schedule"),
+    **rows("velero.io", _velero, "Backup", "Restore"),
+    **rows("velero.io", _velero_schedule, "Schedule"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argosy.health.base import (
     NONE,
+    Condition,
     Found,
     Malformed,
     degraded,
@@ -25,6 +26,7 @@ from argosy.health.rules import (
     HEALTHY,
     PROGRESSING,
     READY,
+    SUSPENDED,
     UNKNOWN,
     Rows,
     When,
@@ -112,21 +114,29 @@ def _spin_app(live: Manifest) -> Found:
     if not present(live):
         return waiting(live)
     rollout, available = find(live, "Progressing"), find(live, "Available")
-    if rollout is not None and rollout.state == "False" and rollout.reason == "ProgressDeadlineExceeded":
+    if rollout is not None and rollout.state == "False" and _gave_up(rollout):
         return degraded(rollout.message)
     if available is None or available.state != "True":
         return degraded("Application is not available" if available is None else available.message)
     if rollout is not None and rollout.state == "True":
         return progressing(rollout.message)
-    ready, replicas = number(status(live), "readyReplicas"), number(spec(live), "replicas")
+    if live.get("spec") is None:
+        raise Malformed("SpinApp has no spec")
+    ready, replicas = number(status(live), "readyReplicas"), number(spec(live), "replicas", 1)
     if ready < replicas:
         return progressing(f"{ready}/{replicas} replicas are ready")
     return healthy(f"{ready}/{replicas} replicas are ready")
 
 
+def _gave_up(rollout: Condition) -> bool:
+    told = rollout.message.lower()
+    return rollout.reason == "ProgressDeadlineExceeded" or "failed" in told or "timeout" in told
+
+
 _spot_conditions = by_conditions(
     When("InvalidSpec", "", DEGRADED),
-    When("Progressing", "", DEGRADED, only("RolloutAborted")),
+    When("Progressing", "", DEGRADED, only("RolloutAborted", "ProgressDeadlineExceeded")),
+    When("Paused", "True", SUSPENDED),
     otherwise=HEALTHY,
 )
 
@@ -188,7 +198,11 @@ def _scaled(live: Manifest) -> Found:
     return healthy(found["Ready", "True"])
 
 
-_tekton = by_conditions(When("Succeeded", "True", HEALTHY), When("Succeeded", "False", DEGRADED))
+_tekton = by_conditions(
+    When("Succeeded", "True", HEALTHY),
+    When("Succeeded", "False", DEGRADED),
+    When("Succeeded", "", PROGRESSING),
+)
 
 CHECKS: Rows = {
     **rows("apps.openshift.io", _deployment_config, "DeploymentConfig"),
