@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from argosy import bundle, differences
 from argosy.differences import ObjectChange
@@ -58,6 +58,8 @@ class _Scene:
 
     directory: Directory
     ends: float
+    leaving: Mapping[str, str] = field(default_factory=dict)
+    """Clusters that leave: id -> name."""
 
 
 class Dishes:
@@ -96,16 +98,17 @@ class Dishes:
         displaced: Sequence[Pair],
         fleet: Fleet,
         *,
+        leaving: Mapping[str, str],
         renders: int,
         ends: float,
     ) -> list[AppPlan]:
         """What becomes of the applications; those that stay as they are in every way are left out.
 
         `moved` have sources that moved, `displaced` name a cluster that comes or goes, or are governed otherwise.
-        `renders` bounds the renders, `ends` (monotonic seconds) their time.
+        `leaving` are the clusters that leave, id -> name. `renders` bounds the renders, `ends` (monotonic seconds) their time.
         """
         self._left = renders
-        scene = _Scene(Directory(fleet), ends)
+        scene = _Scene(Directory(fleet), ends, leaving)
         due = [*(pair for pair in pairs if pair.changed), *displaced, *await self._touched(moved)]
         found = await asyncio.gather(*(self._guarded(pair, scene) for pair in due))
         plans = [app for app in found if app is not None]
@@ -145,12 +148,15 @@ class Dishes:
         self._note(pair, state)
         cascade = hooks.CASCADE in (pair.live["metadata"].get("finalizers") or ())
         kept = "" if cascade else "the Application has no resources-finalizer: its objects stay"
+        left = scene.leaving.get(state.cluster) if state else None
+        if left is not None:
+            kept = "its cluster leaves: the agent lets go of it, it stays"
         old = await self._bundle(state.bundle if state else "")
         return AppPlan(
             pair.namespace,
             pair.name,
             pair.appset,
-            _cluster_name(pair.live, scene.directory),
+            left or _cluster_name(pair.live, scene.directory),
             differences.REMOVED,
             objects=await _compared(old, (), kept),
             before=state.recipe if state else "",

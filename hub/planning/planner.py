@@ -138,8 +138,17 @@ class _Work:
             *(pair for pair in subjects if pair.key not in {one.key for one in displaced}),
         ]
         moved = self._moved(_uids(pair for pair in pairs if pair.changed) | _uids(displaced))
+        leaving = {
+            move.old.id: move.old.name for move in self._moves if move.old is not None and move.new is None
+        }
         apps = await dishes.compared(
-            pairs, moved, displaced, self._fleet, renders=change.renders, ends=self._ends
+            pairs,
+            moved,
+            displaced,
+            self._fleet,
+            leaving=leaving,
+            renders=change.renders,
+            ends=self._ends,
         )
         rules = await parts.store.read(
             lambda tx: waits.rules(

@@ -189,6 +189,19 @@ async def test_a_change_with_a_problem_fails(hub: Hub, repo: Repo, tmp_path: Pat
     assert "spec.objects[0]" in refused.err
 
 
+@pytest.mark.parametrize("way", [("plan",), ("appset", "preview")])
+async def test_a_misspelt_field_is_refused_as_the_api_would(
+    hub: Hub, repo: Repo, tmp_path: Path, way: tuple[str, ...]
+) -> None:
+    edited = hubs.appset(repo)
+    edited["spec"]["template"]["spec"]["syncPolicy"] = {"automated": {"prun": True}}
+    file = tmp_path / "set.yaml"
+    file.write_text(yamlio.dump(edited))
+    refused = await argosy(hub, *way, "-f", str(file))
+    assert refused.code == 1
+    assert "ApplicationSet fleet: unknown field spec.template.spec.syncPolicy.automated.prun" in refused.err
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

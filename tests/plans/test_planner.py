@@ -101,6 +101,10 @@ async def test_what_would_go_above_the_cap_is_said_with_its_approval(hub: Hub) -
     )
     (removal,) = plan.removals
     assert "more than the cap of 1" in removal.held
+    gone = by_name(plan)["web-one"]
+    assert (gone.change, gone.cluster) == ("removed", "one")
+    assert {each.kept for each in gone.objects} == {"its cluster leaves: the agent lets go of it, it stays"}
+    assert plan.summary()["kept"] == plan.summary()["objects"]["removed"] == 6
     assert "argosy.dev/approve-removal=" in removal.held
     assert plan.summary()["applications"] == {"added": 2, "changed": 0, "removed": 4}
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from argosy import objects
 from argosy.errors import Invalid
+from argosy.machinery import structural
 from argosy.objects import Manifest
 from hub.core import rbac, repos, settings
 from hub.core.app_fields import GROUP_VERSION
 from hub.core.fleet import Move
 from hub.core.plans.upload import UploadedTree
+from hub.core.served import argo
 from hub.core.types import NAMESPACE, ClusterFacts
 
 KINDS = {
@@ -28,6 +30,10 @@ KINDS = {
     "ConfigMap": "v1",
 }
 """Kind -> apiVersion of what may be written."""
+SCHEMAS = {
+    served.kind.kind: served.kind.structural
+    for served in (argo.APPLICATION_SET, argo.APPLICATION, argo.APP_PROJECT)
+}
 CONFIG_MAPS = (settings.CONFIG_MAP, rbac.CONFIG_MAP)
 """The ConfigMaps that may be: what others hold is seen only once it is there."""
 MOST_OBJECTS = 500
@@ -233,7 +239,17 @@ def _written(value: Any, where: str) -> Manifest:
         _texts(given, "data", where)
     else:
         _mapping(given.get("spec"), f"{where}.spec")
+        _known(given, where)
     return given
+
+
+def _known(given: Manifest, where: str) -> None:
+    """That the API would take every field: what it drops or refuses must not look as if it were planned."""
+    schema = SCHEMAS[given["kind"]]
+    unknown = structural.prune(given, schema)[1] if schema is not None else []
+    if unknown:
+        fields = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+        raise Invalid(f"{where}: {given['kind']} {given['metadata']['name']}: unknown field {fields}")
 
 
 def _config_map(name: str, namespace: str, where: str) -> None:

@@ -221,6 +221,7 @@ class Plan:
                 "applications": sum(bool(app.taken_from) for app in doing),
                 "objects": sum(bool(each.given_to) for app in doing for each in app.objects),
             },
+            "kept": sum(each.change == REMOVED and bool(each.kept) for app in doing for each in app.objects),
             "clusters": len(clusters),
             "held": sum(bool(app.holds) for app in self.apps),
             "problems": len(self.problems) + sum(bool(app.problem) for app in self.apps),

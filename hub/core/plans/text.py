@@ -71,7 +71,10 @@ def summary(status: Json) -> str:
     parts = [f"{total} application{_s(total)} on {counts['clusters']} cluster{_s(counts['clusters'])}: "]
     parts.append(_counted(counts["applications"]))
     if found := _counted(counts["objects"]):
-        parts.append(f"; objects: {found}")
+        kept = counts.get("kept") or 0
+        parts.append(
+            f"; objects: {found}" + (f" ({kept} of the removed stay in their clusters)" if kept else "")
+        )
     parts.append(given)
     if counts["held"]:
         parts.append(f"; {counts['held']} would wait")
