@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from argosy.errors import ArgosyError
 from hub.cli import session
+from hub.cli.client import Client
 from hub.cli.errors import Usage
 from hub.cli.labels import assigned
 from hub.cli.output import Output
-from hub.cli.resources import FREEZES, OVERRIDES, Resource
+from hub.cli.resources import APPS, APPSETS, CLUSTERS, FREEZES, OVERRIDES, ROLLOUTS, Resource
 
 commands = typer.Typer(
     rich_markup_mode=None,
     invoke_without_command=True,
     help="Stop changes for a while: nothing new is assigned, and agents change nothing.",
 )
+
+_NAMED = {"clusters": CLUSTERS, "applications": APPS, "applicationSets": APPSETS, "rollouts": ROLLOUTS}
 
 Fleet = Annotated[bool, typer.Option("--fleet", help="Everything.")]
 Clusters = Annotated[list[str], typer.Option("--cluster", metavar="NAME", help="A cluster; may be repeated.")]
@@ -141,7 +145,8 @@ def _spec(
 
 def _make(ctx: typer.Context, resource: Resource, spec: dict[str, Any], name: str) -> None:
     metadata = {"name": name} if name else {"generateName": f"{resource.kind.lower()}-"}
-    made = session.connect(ctx).create(
+    hub = session.connect(ctx)
+    made = hub.create(
         resource.path(),
         {
             "apiVersion": f"{resource.group}/v1alpha1",
@@ -152,3 +157,26 @@ def _make(ctx: typer.Context, resource: Resource, spec: dict[str, Any], name: st
     )
     called, until = made["metadata"]["name"], made["spec"]["expiresAt"]
     print(f"{resource.kind.lower()}.{resource.group}/{called} until {until}")
+    for what in _unmet(hub, spec):
+        print(f"warning: there is no {what} now; it counts once there is one", file=sys.stderr)
+
+
+def _unmet(hub: Client, spec: dict[str, Any]) -> Iterator[str]:
+    """What is named and not there: mostly a slip of the pen."""
+    for field, resource in _NAMED.items():
+        for name in spec.get(field) or ():
+            namespace, _, last = str(name).rpartition("/")
+            if _none(hub, resource, namespace, {"fieldSelector": f"metadata.name={last}"}):
+                yield f"{resource.words[0]} {name}"
+    labels = (spec.get("clusterSelector") or {}).get("matchLabels") or {}
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    if selector and _none(hub, CLUSTERS, "", {"labelSelector": selector}):
+        yield f"cluster with {selector}"
+
+
+def _none(hub: Client, resource: Resource, namespace: str, query: dict[str, str]) -> bool:
+    """Whether nothing is selected, as far as the user may know."""
+    try:
+        return not hub.get(resource.path(namespace), {**query, "limit": "1"})["items"]
+    except ArgosyError:
+        return False

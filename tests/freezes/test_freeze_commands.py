@@ -33,12 +33,14 @@ class Command:
         self._config = str(api.kubeconfig_of(ADMIN_TOKEN))
         self._capsys = capsys
         self._monkeypatch = monkeypatch
+        self.warned = ""
 
     def __call__(self, *words: str, code: int = 0) -> str:
         self._monkeypatch.setattr(sys, "argv", ["argosy", *words, "--kubeconfig", self._config])
         with pytest.raises(SystemExit) as end:
             main.main()
         said = self._capsys.readouterr()
+        self.warned = said.err
         assert (end.value.code or 0) == code, said.err
         return said.out if code == 0 else said.err
 
@@ -62,6 +64,28 @@ def test_a_freeze_is_made_seen_and_ended(argosy: Command, api: RunningApi) -> No
     assert "audit" in shown
     assert argosy("unfreeze", "q4") == "freeze.argosy.dev/q4 ended\n"
     assert argosy("freeze", "list", "-o", "name") == ""
+
+
+def test_what_a_freeze_names_and_nobody_has_is_warned_of(argosy: Command, api: RunningApi) -> None:
+    """A slip of the pen at three in the morning would protect nothing."""
+    cluster = {
+        "apiVersion": "argosy.dev/v1alpha1",
+        "kind": "Cluster",
+        "metadata": {"name": "red"},
+        "spec": {},
+    }
+    api.write(lambda tx: api.resources.create(tx, table.CLUSTER, cluster, manager="test", now=1.0))
+    always = ("--reason", "r", "--for", "1h")
+    argosy("freeze", "--cluster", "red", *always)
+    assert argosy.warned == ""
+    argosy("freeze", "--cluster", "rde", "--app", "team/web", *always)
+    assert argosy.warned.splitlines() == [
+        "warning: there is no cluster rde now; it counts once there is one",
+        "warning: there is no app team/web now; it counts once there is one",
+    ]
+    argosy("freeze", "-l", "env=prod", "--appset", "x", *always)
+    assert "no appset x" in argosy.warned
+    assert "no cluster with env=prod" in argosy.warned
 
 
 def test_an_override_is_recorded_with_who_made_it(argosy: Command, api: RunningApi) -> None:
