@@ -47,9 +47,15 @@ def show(ctx: typer.Context, name: Name, form: session.OutputOption = Output.TAB
             ("Server", str((cluster.get("spec") or {}).get("server") or status.get("server") or "")),
             ("Agent", str(status.get("agentVersion") or "")),
             ("Kubernetes", str(status.get("kubernetesVersion") or "")),
-            ("Last seen", str(status.get("lastSeen") or "")),
+            ("Connected" if state == "Ready" else "Last seen", _since(cluster, state, status)),
         ]
     )
+
+
+def _since(cluster: Manifest, state: str, status: Manifest) -> str:
+    if state != "Ready":
+        return str(status.get("lastSeen") or "")
+    return f"since {states.condition(cluster, 'Ready').get('lastTransitionTime') or ''}"
 
 
 def _said(cluster: Manifest, condition: str) -> str:

@@ -26,6 +26,8 @@ Member = Annotated[
     str, typer.Option("--app", metavar="APP", help="Only this application; without it, all that failed.")
 ]
 _DONE = "Completed"
+NOTHING = "nothing had to be done"
+"""What the hub says where a verb changes nothing: the rollout is so already, is over, or waits for somebody else."""
 
 
 @commands.command("list")
@@ -118,10 +120,15 @@ def approve(
 
 def _act(ctx: typer.Context, name: str, namespace: str, verb: str, **body: str) -> None:
     hub = session.connect(ctx)
-    found = _find(hub, name, namespace)["metadata"]
+    rollout = _find(hub, name, namespace)
+    found = rollout["metadata"]
     path = ROLLOUTS.path(found["namespace"], found["name"], verb)
-    said = hub.create(path, {key: value for key, value in body.items() if value})
-    print(f"rollout/{found['name']} {said.get('message') or verb}")
+    said = hub.create(path, {key: value for key, value in body.items() if value}).get("message") or verb
+    print(f"rollout/{found['name']} {said}")
+    if said == NOTHING:
+        status = rollout.get("status") or {}
+        why = f": {status['message']}" if status.get("message") else ""
+        print(f"it is {status.get('phase') or 'new'}{why}", file=sys.stderr)
 
 
 def _find(hub: Client, name: str, namespace: str) -> Manifest:

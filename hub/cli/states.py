@@ -107,6 +107,8 @@ def _waits(status: Manifest, told: Mapping[str, str]) -> str:
     if told.get("Held"):
         return told["Held"]
     rollout, operation = status.get("rollout") or {}, status.get("operationState") or {}
+    if told.get("ReleaseRefused"):
+        return f"{told['ReleaseRefused']}; what Git says now is not chosen before Git moves"
     if rollout.get("message"):
         return f"rollout {rollout.get('name')}: {rollout['message']}"
     if operation.get("phase") == "Running" and operation.get("message"):

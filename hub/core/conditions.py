@@ -99,8 +99,10 @@ def _condition(kind: str, status: str, reason: str, message: str) -> Condition:
 
 
 def _listed(problems: Sequence[SetProblem], most: int = 5) -> str:
-    text = "; ".join(str(problem) for problem in problems[:most])
-    return text + (f"; and {len(problems) - most} more" if len(problems) > most else "")
+    # A mistake in a template is told once for each set of parameters.
+    found = list(dict.fromkeys(str(problem) for problem in problems))
+    text = "; ".join(found[:most])
+    return text + (f"; and {len(found) - most} more" if len(found) > most else "")
 
 
 def _timed(found: list[Condition], before: Iterable[Mapping[str, Any]], now: str) -> list[Condition]:

@@ -289,7 +289,13 @@ def _difference(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def cluster(manifest: Manifest, agent: Agent | None, now: float, applications: int = 0) -> Manifest:
     """The Cluster with its agent's state as status. `now` is Unix seconds."""
-    status: dict[str, Any] = {"conditions": clusters.conditions(agent, now), "applications": applications}
+    created = manifest["metadata"].get("creationTimestamp") or stamp(0)
+    told = [
+        # What never was otherwise is so since the cluster was made.
+        one if one["lastTransitionTime"] != stamp(0) else {**one, "lastTransitionTime": created}
+        for one in clusters.conditions(agent, now)
+    ]
+    status: dict[str, Any] = {"conditions": told, "applications": applications}
     if agent is not None:
         version = facts.of_text(agent.facts).get(apis.VERSION)
         shown = {

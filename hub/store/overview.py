@@ -48,11 +48,12 @@ def applications(
 def rollouts(tx: Tx, namespace: str) -> list[tuple[str, str, str]]:
     """(name, phase, reason) of the rollouts that are under way."""
     rows = tx.all(
-        "SELECT name, body FROM rollouts WHERE under_way = 1 AND namespace = ? ORDER BY name", (namespace,)
+        "SELECT name, shown FROM rollouts WHERE under_way = 1 AND namespace = ? ORDER BY name", (namespace,)
     )
-    return [(name, *_phase(body)) for name, body in rows]
+    return [(name, *_phase(shown)) for name, shown in rows]
 
 
-def _phase(body: Any) -> tuple[str, str]:
-    state = orjson.loads(body)
-    return str(state.get("phase") or ""), str(state.get("reason") or "")
+def _phase(shown: Any) -> tuple[str, str]:
+    status = orjson.loads(shown)
+    blockers = [str(one.get("reason") or "") for one in status.get("blockers") or ()]
+    return str(status.get("phase") or ""), str(status.get("message") or next(iter(blockers), ""))

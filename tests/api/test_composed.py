@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hubapi import Client, RunningApi
 from argosy import convert
 from hub.core import views
 from hub.core.clusters import Agent
+from hub.core.served import table
 from hub.core.views import AppView
 from hub.store import agents, reports
 
@@ -112,6 +114,24 @@ def test_a_problem_that_is_a_condition_already_is_shown_once() -> None:
     assert status["conditions"] == [known]
     status = views.application(APP, AppView(problem="InvalidSpecError: no such cluster"))["status"]
     assert status["conditions"] == [known]
+
+
+def test_a_connected_cluster_was_seen_now_and_says_nothing_of_1970() -> None:
+    cluster = {"metadata": {"name": "c1", "creationTimestamp": "2026-01-01T00:00:00Z"}}
+    agent = Agent("c1", key="k", connected=1, since=1.0, seen=1.0)
+    on = views.cluster(cluster, agent, 100000.0)
+    off = views.cluster(cluster, replace(agent, connected=0), 100001.0)
+    (cell,) = [column.cell for column in table.CLUSTER.columns if column.name == "Last Seen"]
+    assert (cell(on, 3600.0), cell(off, 3601.0)) == ("now", "60m")
+    held = next(one for one in on["status"]["conditions"] if one["type"] == "Held")
+    assert held["lastTransitionTime"] == "2026-01-01T00:00:00Z"
+
+
+def test_a_set_of_no_application_counts_none_once_it_was_looked_at() -> None:
+    (cell,) = [column.cell for column in table.APPLICATION_SET.columns if column.name == "Applications"]
+    told = {"conditions": [{"type": "ErrorOccurred", "status": "False"}]}
+    assert (cell({}, 0.0), cell({"status": told}, 0.0)) == ("", 0)
+    assert cell({"status": {**told, "resourcesCount": 2}}, 0.0) == 2
 
 
 def test_a_clusters_agent_is_its_status() -> None:

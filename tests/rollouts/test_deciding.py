@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from argosy.errors import Invalid
 from hub.core.rollout import rolling
 from hub.core.rollout.acting import Act, act
 from hub.core.rollout.deciding import decide, over
@@ -279,6 +280,12 @@ def test_an_approval_needs_different_people_of_the_role() -> None:
     bench.press("approve", by="bob", roles=frozenset({"ops"}))
     bench.look()
     assert bench.assigned == ["a"]
+
+
+def test_a_gate_that_is_not_there_cannot_be_approved() -> None:
+    bench = Bench(policy({"gates": {"before": [APPROVAL]}}), "a")
+    with pytest.raises(Invalid, match="gate 'og': no gate of this rollout has that name; it has go"):
+        act(bench.rollout, bench.members, Act("approve", "ann", 0.0, gate="og"))
 
 
 def test_a_gate_of_a_later_stage_cannot_be_approved_early() -> None:

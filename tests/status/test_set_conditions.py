@@ -70,3 +70,9 @@ def test_conditions_of_a_good_and_of_a_failed_evaluation() -> None:
         ("ResourcesUpToDate", "False", "ErrorOccurred"),
     ]
     assert {one["lastTransitionTime"] for one in found} == {"later"}
+
+
+def test_one_mistake_for_many_parameters_is_told_once() -> None:
+    same = SetProblem("RenderTemplateParamsError", "spec.template", "unclosed action")
+    found = conditions.of_set([same, same, same], Complete(None), "", (), "now")
+    assert found[0]["message"] == "spec.template: unclosed action"

@@ -53,6 +53,10 @@ def act(rollout: Rollout, members: Mapping[str, Member], asked: Act) -> Result:
         raise Invalid(f"verb {asked.verb!r}: expected one of {', '.join(VERBS)}")
     if asked.member and not any(member.name == asked.member for member in members.values()):
         raise Invalid(f"member {asked.member!r}: no Application of this rollout has that name")
+    gates = [gate.name for stage in rollout.strategy.stages for gate in (*stage.before, *stage.after)]
+    if asked.gate and asked.gate not in gates:
+        known = ", ".join(dict.fromkeys(gates)) or "no gates"
+        raise Invalid(f"gate {asked.gate!r}: no gate of this rollout has that name; it has {known}")
     return VERBS[asked.verb](rollout, members, asked)
 
 

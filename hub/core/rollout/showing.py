@@ -219,8 +219,8 @@ def _member(rollout: Rollout, member: Member) -> dict[str, Any]:
 
 
 def _expected(rollout: Rollout, members: Sequence[Member], now: float) -> float | None:
-    """When it may be over, at the pace so far; None where nothing can be said."""
-    if rollout.phase is not Phase.PROGRESSING:
+    """When it may be over, at the pace so far; None where nothing can be said: it waits for a gate, for one."""
+    if rollout.phase is not Phase.PROGRESSING or rollout.reason:
         return None
     left = sum(member.state in _LEFT_TO_DO and member.stage != OUTSIDE for member in members)
     done = sum(member.state is State.DONE for member in members)

@@ -201,6 +201,13 @@ APPLICATION = Served(
     composed=True,
 )
 
+
+def _number(manifest: Manifest, now: float) -> Any:
+    """How many Applications a set has; empty before it was evaluated."""
+    status = manifest.get("status") or {}
+    return status.get("resourcesCount") or (0 if status.get("conditions") else "")
+
+
 _SET_CONDITION = struct(
     {
         "type": TEXT,
@@ -250,7 +257,7 @@ APPLICATION_SET = Served(
         ),
         Column(
             "Applications",
-            cells.at("status", "resourcesCount"),
+            _number,
             type="integer",
             description="How many it has.",
         ),

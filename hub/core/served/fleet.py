@@ -60,6 +60,14 @@ def _admit_cluster(new: Manifest, live: Manifest | None) -> list[FieldError]:
     return []
 
 
+_READY, _LAST_SEEN = cells.condition("Ready"), cells.since("status", "lastSeen")
+
+
+def _seen(manifest: Manifest, now: float) -> str:
+    """While an agent is connected its signs of life are not written down."""
+    return "now" if _READY(manifest, now) == "True" else str(_LAST_SEEN(manifest, now))
+
+
 CLUSTER = Served(
     kinds.custom(
         GROUP,
@@ -109,7 +117,7 @@ CLUSTER = Served(
         Column("Reason", cells.condition("Ready", "reason"), description="Why it is not.", priority=1),
         Column("Kubernetes", cells.at("status", "kubernetesVersion"), description="Version of the cluster."),
         Column("Agent", cells.at("status", "agentVersion"), description="Version of the agent."),
-        Column("Last Seen", cells.since("status", "lastSeen"), description="Last sign of life."),
+        Column("Last Seen", _seen, description="Last sign of life of its agent; now while it is connected."),
         Column("Held", cells.condition("Held", "reason"), description="Does it refuse removals?", priority=1),
         Column("Server", cells.at("spec", "server"), description="Its URL for generators.", priority=1),
         AGE,
