@@ -48,6 +48,7 @@ class Cache:
         self._bundles = folder / "bundles"
         self._spare = spare_bytes
         self._unpacked: OrderedDict[str, list[Manifest]] = OrderedDict()
+        self._bodies = bundle.Bodies()
         self._bundles.mkdir(parents=True, exist_ok=True)
         for stray in (*folder.glob("*.new"), *self._bundles.glob("*.new")):
             stray.unlink(missing_ok=True)
@@ -67,7 +68,7 @@ class Cache:
 
     def write(self, state: State) -> None:
         """Makes the state durable. Raises `Unavailable` where that fails (disk full); then the old one still holds."""
-        replace_file(self._state, written(state))
+        replace_file(self._state, written(state, self._bodies))
 
     def has(self, digest: str) -> bool:
         """Whether a bundle is here (it may still prove damaged when it is loaded)."""
@@ -138,9 +139,17 @@ class Cache:
         return self._bundles / f"{digits}.zst"
 
 
-def written(state: State) -> bytes:
-    """A state as it is on disk."""
-    raw = objects.canonical(asdict(state))
+def written(state: State, bodies: bundle.Bodies | None = None) -> bytes:
+    """A state as it is on disk. `bodies` knows the assignments that were in the state before."""
+    desired = state.desired
+    members = {
+        "assignments": (bodies or bundle.Bodies()).of(desired.assignments),
+        "removals": map(bundle.body_of, desired.removals),
+        "restraints": map(bundle.body_of, desired.restraints),
+    }
+    kept = {name: [orjson.Fragment(body) for body in found] for name, found in members.items()}
+    whole = {"epoch": desired.epoch, "generation": desired.generation, "checks": desired.checks, **kept}
+    raw = objects.canonical({"desired": whole, "held": asdict(state.held)})
     return objects.digest(raw).encode() + b"\n" + raw
 
 

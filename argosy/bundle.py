@@ -176,6 +176,26 @@ def body_of(item: Assignment | Removal | Restraint) -> bytes:
     return objects.canonical(record)
 
 
+class Bodies:
+    """`body_of` of the assignments of a set that changes in parts, made anew only of those that came or changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Assignment, bytes]] = {}
+
+    def of(self, assignments: Iterable[Assignment]) -> list[bytes]:
+        """In the order of `assignments`, whose ids differ. Values that are equal may differ in their JSON (1 and 1.0), so
+        only the very same one is known.
+        """
+        known = self._known
+        self._known = {
+            item.id: found
+            if (found := known.get(item.id)) is not None and found[0] is item
+            else (item, body_of(item))
+            for item in assignments
+        }
+        return [body for _, body in self._known.values()]
+
+
 def plain(policy: Policy) -> dict[str, Any]:
     """A policy as a JSON object."""
     return {name: getattr(policy, name) for name in _POLICY}

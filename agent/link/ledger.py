@@ -50,7 +50,8 @@ class Ledger:
         self._keeper = keeper
         self._held = held
         self.desired: Latest[Desired | None] = Latest(desired)
-        self._set_digest = _digest_of(desired)
+        self._bodies = bundle.Bodies()
+        self._set_digest = self._digest_of(desired)
         self._lock = asyncio.Lock()
 
     @property
@@ -91,7 +92,7 @@ class Ledger:
                 await self._hold(verdict)
                 return Taken.KNOWN
             whole = merge(self.desired.value, delta)
-            if whole is None or _digest_of(whole) != delta.set_digest:
+            if whole is None or self._digest_of(whole) != delta.set_digest:
                 return Taken.WHOLE_NEEDED
             await asyncio.to_thread(self._keeper.save, verdict, whole)
             self._held, self._set_digest = verdict, delta.set_digest
@@ -109,6 +110,16 @@ class Ledger:
             # Wakes who acts on the set: whether removals may be done has changed.
             self.desired.set(self.desired.value)
         return before.reason != now.reason
+
+    def _digest_of(self, desired: Desired | None) -> str:
+        if desired is None:
+            return ""
+        return bundle.digest_of_bodies(
+            self._bodies.of(desired.assignments),
+            map(bundle.body_of, desired.removals),
+            map(bundle.body_of, desired.restraints),
+            desired.checks,
+        )
 
 
 def merge(base: Desired | None, delta: Delta) -> Desired | None:
@@ -130,9 +141,3 @@ async def open_ledger(keeper: Keeper) -> Ledger:
     """Reads what was kept. Raises `Unavailable`."""
     held, desired = await asyncio.to_thread(keeper.load)
     return Ledger(keeper, held, desired)
-
-
-def _digest_of(desired: Desired | None) -> str:
-    if desired is None:
-        return ""
-    return bundle.set_digest(desired.assignments, desired.removals, desired.restraints, desired.checks)

@@ -122,15 +122,13 @@ def _prune(tx: Tx, cluster: str, change: _Change, now: float) -> None:
     open_ones = desired.removals(tx, cluster)
     if not open_ones and not change.left:
         return
-    bundles_now = {item.id: item.bundle for item in desired.assignments(tx, cluster)}
-    bundles_now |= {item.id: item.bundle for item in change.put}
-    for app in change.drop:
-        bundles_now.pop(app, None)
-    gone = {
-        app: keys_of(tx, before) - keys_of(tx, bundles_now[app]) for app, (before, _) in change.left.items()
-    }
+    given = {item.id: item.bundle for item in change.put}
+    gone = {app: keys_of(tx, before) - keys_of(tx, given[app]) for app, (before, _) in change.left.items()}
     if not open_ones and not any(gone.values()):
         return
+    bundles_now = desired.bundles(tx, cluster) | given
+    for app in change.drop:
+        bundles_now.pop(app, None)
     kept = set[str]().union(*(keys_of(tx, digest) for digest in set(bundles_now.values())))
     for app, keys in gone.items():
         change.remove += releases.prunes(app, keys - kept, cause=change.left[app][1], now=now)

@@ -54,9 +54,11 @@ def of(dish: Dish, app: Manifest, keys: Sequence[SourceKey], trees: Mapping[Sour
         if any(tree.tree_id(path) != then for path, then in part.trees):
             return None
         seen += [(key, path, then) for path, then in part.trees]
+        folders = [f"{path}/" if path else "" for path, _ in part.trees]
         for path in sources.override_paths(prepared.source, name):
-            found = tree.tree_id(path)
-            if found is not None:
+            if tree.tree_id(path) is not None:
                 return None
-            seen.append((key, path, found))
+            # While a folder has its id, nothing came to be in it.
+            if not path.startswith(tuple(folders)):
+                seen.append((key, path, None))
     return Reads(dish.digest, tuple(seen))

@@ -1,6 +1,6 @@
 """Records what becomes of releases: when each application got well with one, failed with it, was mended.
 
-Looks at clusters whose agents said something new, and only at what is not settled there.
+Looks at clusters whose agents said something new, and there only at what that may concern.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from argosy.loop import Wake
 from hub.core import delivery
 from hub.core.delivery import Delivery, Seen
-from hub.store import deliveries, events
+from hub.store import deliveries, events, objects
 from hub.store.base import Store, Tx
 from hub.store.deliveries import Open
 from hub.store.resources import Resources
@@ -41,6 +41,8 @@ class Recorder:
         self._now = now
         self._heard: set[str] = set()
         self._all = True
+        self._looked: dict[str, int] = {}
+        """The resourceVersion as of which a cluster was looked at: what was reported before is recorded."""
         self._settled = 0.0
 
     def reported(self, topic: str) -> None:
@@ -69,7 +71,11 @@ class Recorder:
         changed: list[Delivery] = []
         well: list[tuple[str, str, str, str, str, float]] = []
         told: list[tuple[Open, Delivery]] = []
-        for one in await self._store.read(lambda tx: deliveries.unsettled(tx, clusters)):
+        since = {cluster: self._looked.get(cluster, 0) for cluster in clusters}
+        newest, unsettled = await self._store.read(
+            lambda tx: (objects.newest_rv(tx), deliveries.unsettled(tx, since))
+        )
+        for one in unsettled:
             seen = _seen(one, now)
             found = delivery.advanced(one.delivery, seen, now, current=one.assigned == one.delivery.release)
             if found != one.delivery:
@@ -87,6 +93,7 @@ class Recorder:
 
         if changed:
             await self._store.write(write)
+        self._looked.update(dict.fromkeys(clusters, newest))
 
     def _tell(self, tx: Tx, one: Open, found: Delivery, now: float) -> None:
         """What came of a release, as an Event of its Application."""

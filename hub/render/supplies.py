@@ -7,6 +7,7 @@ fetched, at the version of `Chart.lock`, by whoever gives `fetch`. helm itself n
 from __future__ import annotations
 
 import asyncio
+import functools
 import posixpath
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
@@ -44,7 +45,7 @@ class Supplies:
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self._charts: OrderedDict[tuple[str, str], dict[str, bool]] = OrderedDict()
+        self._charts: OrderedDict[tuple[str, str], asyncio.Task[dict[str, bool]]] = OrderedDict()
         self._needs: OrderedDict[tuple[str, str, str], tuple[Need, ...]] = OrderedDict()
 
     async def whole(self, source: Source, tree: Tree, refs: Mapping[str, Tree]) -> Tree:
@@ -74,17 +75,24 @@ class Supplies:
     async def _holds_chart(self, source: Source, tree: Tree) -> bool:
         """Whether there may be a chart at the source's path; all charts of a commit are looked up together."""
         key = (source.address, tree.commit)
-        folders = self._charts.get(key)
-        if folders is None:
-            folders = await asyncio.to_thread(_chart_folders, tree)
-            self._charts[key] = folders
+        looking = self._charts.get(key)
+        if looking is None:
+            looking = self._charts[key] = asyncio.create_task(asyncio.to_thread(_chart_folders, tree))
+            looking.add_done_callback(functools.partial(self._looked, key))
             while len(self._charts) > _COMMITS_KEPT:
                 self._charts.popitem(last=False)
+        folders = await asyncio.shield(looking)
         above = source.path
         while above and above not in folders:
             above = above.rpartition("/")[0]
         # A link on the way may lead to a chart, and so may be one.
         return above in folders and (above == source.path or folders[above])
+
+    def _looked(self, key: tuple[str, str], looking: asyncio.Task[dict[str, bool]]) -> None:
+        """What could not be looked up is looked up again."""
+        failed = looking.cancelled() or looking.exception() is not None
+        if failed and self._charts.get(key) is looking:
+            del self._charts[key]
 
 
 def _chart_folders(tree: Tree) -> dict[str, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hub.core.delivery import Delivery
@@ -10,7 +10,7 @@ from hub.store.apps import AppState
 from hub.store.base import Tx
 
 MOST = 500
-"""Parameters of one query."""
+"""Clusters asked for in one query."""
 _COLUMNS = "release, app, owner, name, cluster, created, committed, done, failed, restored, settled"
 
 
@@ -55,20 +55,23 @@ _OPEN = f"""
            CASE WHEN r.sync = 'Synced' AND r.health = 'Healthy' THEN ''
                 ELSE coalesce(json_extract(CAST(r.detail AS TEXT), '$.phase'), '') END,
            coalesce(r.time, 0)
-    FROM deliveries d
+    FROM asked CROSS JOIN deliveries d ON d.cluster = asked.cluster
+    LEFT JOIN reports r ON r.cluster = d.cluster AND r.app = d.app
     LEFT JOIN assignments a ON a.cluster = d.cluster AND a.id = d.app
     LEFT JOIN releases l ON l.id = json_extract(a.body, '$.release')
-    LEFT JOIN reports r ON r.cluster = d.cluster AND r.app = d.app
-    WHERE d.settled = 0
+    WHERE d.settled = 0 AND (d.done = 0 AND d.failed = 0 OR r.rv > asked.since)
 """
 
 
-def unsettled(tx: Tx, clusters: Sequence[str]) -> list[Open]:
-    """The deliveries to these clusters that are not settled."""
-    found = []
-    for start in range(0, len(clusters), MOST):
-        part = clusters[start : start + MOST]
-        rows = tx.all(f"{_OPEN} AND d.cluster IN ({', '.join('?' * len(part))})", tuple(part))
+def unsettled(tx: Tx, since: Mapping[str, int]) -> list[Open]:
+    """The deliveries to clusters (cluster -> a resourceVersion) that are not settled and may have come on since: those of
+    which nothing is known yet, and those of applications that were reported after it.
+    """
+    found, asked = [], list(since.items())
+    for start in range(0, len(asked), MOST):
+        part = asked[start : start + MOST]
+        sql = f"WITH asked (cluster, since) AS (VALUES {', '.join(['(?, ?)'] * len(part))}) {_OPEN}"
+        rows = tx.all(sql, [value for pair in part for value in pair])
         found += [Open(Delivery(*row[:11]), *row[11:]) for row in rows]
     return found
 

@@ -220,6 +220,11 @@ def assignments(tx: Tx, cluster: str) -> list[Assignment]:
     return [_assignment(row[0]) for row in rows]
 
 
+def bundles(tx: Tx, cluster: str) -> dict[str, str]:
+    """app -> bundle of what a cluster is assigned."""
+    return dict(tx.all("SELECT id, bundle FROM assignments WHERE cluster = ?", (cluster,)))
+
+
 def assignment(tx: Tx, cluster: str, app: str) -> Assignment | None:
     found = tx.one("SELECT body FROM assignments WHERE cluster = ? AND id = ?", (cluster, app))
     return _assignment(found[0]) if found else None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from agent import cache
 from agent.cache import Cache, State
 from agent.core.epoch import Held
-from argosy import bundle
+from argosy import bundle, objects
 from argosy.bundle import Assignment, Desired, Policy, Removal
 from argosy.errors import Invalid, Unavailable
 
@@ -33,6 +35,30 @@ STATE = State(
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     Cache(tmp_path).write(STATE)
     assert Cache(tmp_path).read() == STATE
+
+
+def test_a_state_is_written_as_it_always_was() -> None:
+    """Agents of other versions read it."""
+    raw = objects.canonical(asdict(STATE))
+    assert cache.written(STATE) == objects.digest(raw).encode() + b"\n" + raw
+
+
+def test_an_assignment_that_stays_is_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[str] = []
+    body_of = bundle.body_of
+
+    def counted(item: Assignment) -> bytes:
+        encoded.append(item.id)
+        return body_of(item)
+
+    monkeypatch.setattr(bundle, "body_of", counted)
+    bodies = bundle.Bodies()
+    first = [Assignment(one, one, "argocd", "default", "ns", "b", "r", "c") for one in "abc"]
+    assert bodies.of(first) == [body_of(one) for one in first]
+    second = [first[0], replace(first[1], revision="d"), replace(first[2])]
+    encoded.clear()
+    assert bodies.of(second) == [body_of(one) for one in second]
+    assert encoded == ["b", "c"], "an equal one may be written otherwise: 1 and 1.0"
 
 
 def test_an_empty_folder_is_an_empty_state(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,12 +10,12 @@ import pytest
 from chart_case import SHOWING, below, chart, packed
 from render_case import application, tree
 
-from argosy.errors import Invalid
+from argosy.errors import Invalid, Unavailable
 from argosy.objects import Manifest
 from hub.core import sources
 from hub.core.mounted import Mounted
 from hub.core.tree import MemoryTree, Tree
-from hub.render import helm, values
+from hub.render import helm, supplies, values
 from hub.render.base import Asks, Kube
 from hub.render.rendering import Rendering, Setting
 from hub.render.sandbox import Limits, Sandbox
@@ -380,6 +381,32 @@ class TestHostileCharts:
         broken = '{{ required "a name is needed" .Values.name }}'
         with pytest.raises(Invalid, match=r"helm template \.: .*templates/x\.yaml.*a name is needed"):
             await helmed(rendering, tree({**chart(), "templates/x.yaml": broken}))
+
+
+async def test_a_commit_s_charts_are_looked_up_once_however_many_ask_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[MemoryTree] = []
+    chart_folders = supplies._chart_folders
+
+    def failing(found: MemoryTree) -> dict[str, bool]:
+        looks.append(found)
+        raise Unavailable("the mirror is damaged")
+
+    def counted(found: MemoryTree) -> dict[str, bool]:
+        looks.append(found)
+        return chart_folders(found)
+
+    files = tree({f"app-{number}/cm.yaml": "" for number in range(20)})
+    asked = [source for number in range(20) for source in sources.of(application(f"app-{number}"))]
+    kept = Supplies(_none)
+    monkeypatch.setattr(supplies, "_chart_folders", failing)
+    found = await asyncio.gather(*(kept.whole(one, files, {}) for one in asked), return_exceptions=True)
+    assert {type(one) for one in found} == {Unavailable}
+    monkeypatch.setattr(supplies, "_chart_folders", counted)
+    assert await asyncio.gather(*(kept.whole(one, files, {}) for one in asked)) == [files] * 20
+    assert await kept.whole(asked[0], files, {}) is files
+    assert len(looks) == 2
 
 
 async def test_a_chart_behind_a_link_gets_its_dependencies_too(rendering: Rendering) -> None:

@@ -12,9 +12,11 @@ import hubs
 import users
 from commands import said
 
+from argosy.bundle import Assignment
+from argosy.convert import State
 from hub.assembly import Hub
 from hub.core.served import table
-from hub.store import deliveries
+from hub.store import deliveries, desired, reports
 from hub.store.apps import AppState
 from hub.store.base import Tx
 
@@ -118,3 +120,25 @@ SPEC = {
     "source": {"repoURL": "https://git.example.com/fleet.git", "path": "apps"},
     "destination": {"name": "one", "namespace": "default"},
 }
+
+
+async def test_only_what_a_report_may_concern_is_looked_at_again(tmp_path: Path) -> None:
+    def job(tx: Tx) -> tuple[set[str], set[str]]:
+        for app in ("well", "open", "failed"):
+            state = AppState(app, app, "argocd", owner="o", cluster="c", repo="r", revision="1")
+            deliveries.begin(tx, f"r-{app}", "o", [state], 1.0)
+            told = State(app, "r", "b", "Synced", "Healthy", b'{"assignment": "%s"}' % app.encode())
+            desired.change(tx, "c", put=[Assignment(app, app, "argocd", "default", "shop", "b", "r", "1")])
+            reports.put(tx, "c", [reports.hashed(told)], 2.0)
+        tx.run("UPDATE deliveries SET done = 2 WHERE app = 'well'")
+        tx.run("UPDATE deliveries SET failed = 2 WHERE app = 'failed'")
+        newest = tx.next_rv()
+        before = {one.delivery.app for one in deliveries.unsettled(tx, {"c": newest})}
+        told = State("well", "r", "b", "Synced", "Degraded", b'{"assignment": "well", "health": "Degraded"}')
+        reports.put(tx, "c", [reports.hashed(told)], 3.0)
+        return before, {one.delivery.app for one in deliveries.unsettled(tx, {"c": newest, "other": 0})}
+
+    async with hubs.running(tmp_path) as hub:
+        before, after = await hub.store.write(job)
+    assert before == {"open"}
+    assert after == {"open", "well"}
