@@ -11,7 +11,7 @@ from hub.cli.client import Client
 from hub.cli.errors import Usage
 from hub.cli.output import Output
 from hub.cli.resources import APPS, APPSETS, CLUSTERS
-from hub.core.plans.change import DEFAULT_RENDERS
+from hub.core.plans.limits import DEFAULT_RENDERS
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="ApplicationSets.")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from argosy.errors import Invalid
-from hub.core.plans.change import MOST_BYTES, MOST_FILES
+from hub.core.plans.limits import MOST_BYTES, MOST_FILES
 
 GIT_SECONDS = 30
 

@@ -15,7 +15,7 @@ from hub.cli.client import Client
 from hub.cli.errors import Usage
 from hub.cli.wait import duration
 from hub.core.plans import text
-from hub.core.plans.change import DEFAULT_RENDERS
+from hub.core.plans.limits import DEFAULT_RENDERS
 
 CHANGES = 4
 """The exit code of a plan that changes something and has no problem. 0: nothing changes; 1: problems."""

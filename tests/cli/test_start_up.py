@@ -72,3 +72,11 @@ def test_nor_do_those_that_look_at_objects(command: str, tmp_path: Path) -> None
     said, modules = ran(["argosy", *command.split(), "-f", str(file), "-o", "json"])
     assert said == "[]"
     assert not (HEAVY | {"lupa"}) & modules
+
+
+def test_commands_that_ask_the_hub_import_few_of_its_decisions() -> None:
+    code = (
+        "import sys, hub.cli.commands; print(*(name for name in sys.modules if name.startswith('hub.core')))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert not {"hub.core.plans.change", "hub.core.served.argo", "hub.core.rbac"} & set(said.split())

@@ -19,6 +19,15 @@ from argosy.objects import Manifest
 from hub.core import rbac, repos, settings
 from hub.core.app_fields import GROUP_VERSION
 from hub.core.fleet import Move
+from hub.core.plans.limits import (
+    DEFAULT_PATIENCE,
+    DEFAULT_RENDERS,
+    MOST_BYTES,
+    MOST_FILES,
+    MOST_OBJECTS,
+    MOST_PATIENCE,
+    MOST_RENDERS,
+)
 from hub.core.plans.upload import UploadedTree
 from hub.core.served import argo
 from hub.core.types import NAMESPACE, ClusterFacts
@@ -36,13 +45,6 @@ SCHEMAS = {
 }
 CONFIG_MAPS = (settings.CONFIG_MAP, rbac.CONFIG_MAP)
 """The ConfigMaps that may be: what others hold is seen only once it is there."""
-MOST_OBJECTS = 500
-MOST_FILES = 50_000
-MOST_BYTES = 24 * 1024 * 1024
-"""Of the files of all uploaded folders."""
-DEFAULT_RENDERS = 500
-MOST_RENDERS = 20_000
-DEFAULT_PATIENCE, MOST_PATIENCE = 15.0, 40.0
 
 
 @dataclass(frozen=True, slots=True)
