@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from argosy import bundle as bundles_format
@@ -11,7 +11,7 @@ from argosy.bundle import Assignment, Removal
 from hub.core import releases
 from hub.core.releases import Wanted
 from hub.core.rollout.model import Version
-from hub.store import bundles, desired
+from hub.store import apps, bundles, desired, handing
 from hub.store.apps import AppState
 from hub.store.base import Tx
 
@@ -70,9 +70,16 @@ class Assigning:
             given = replace(given, policy=replace(given.policy, sync_request=current.policy.sync_request))
         self._of(state.cluster).put.append(given)
 
+    def settle(self, clusters: Iterable[str]) -> None:
+        """Looks again at what is between two Applications of these clusters."""
+        for cluster in handing.clusters(self._tx, clusters):
+            self._of(cluster)
+
     def write(self) -> None:
+        between = frozenset(handing.clusters(self._tx, self._changes))
         for cluster, change in self._changes.items():
-            _prune(self._tx, cluster, change, self._now)
+            known = handing.of_cluster(self._tx, cluster) if cluster in between else []
+            _prune(self._tx, cluster, change, known, self._now)
             desired.change(
                 self._tx,
                 cluster,
@@ -114,26 +121,47 @@ def wanted(state: AppState) -> Wanted:
     )
 
 
-def _prune(tx: Tx, cluster: str, change: _Change, now: float) -> None:
+def _prune(tx: Tx, cluster: str, change: _Change, between: Sequence[handing.Row], now: float) -> None:
     """Writes removals of what left the bundles of a cluster for good, and withdraws those of what came back.
 
-    What another app of the cluster has now is handed over: it is looked for in all that the cluster will have.
+    What another app of the cluster has now is handed over: it is looked for in all that the cluster will have. What another
+    one is rendered with, and is still to be given, waits for that (`hub.store.handing`): `between` are those of before.
     """
     open_ones = desired.removals(tx, cluster)
-    if not open_ones and not change.left:
+    if not open_ones and not change.left and not between:
         return
     given = {item.id: item.bundle for item in change.put}
     gone = {app: keys_of(tx, before) - keys_of(tx, given[app]) for app, (before, _) in change.left.items()}
-    if not open_ones and not any(gone.values()):
+    if not open_ones and not between and not any(gone.values()):
         return
     bundles_now = desired.bundles(tx, cluster) | given
     for app in change.drop:
         bundles_now.pop(app, None)
     kept = set[str]().union(*(keys_of(tx, digest) for digest in set(bundles_now.values())))
-    for app, keys in gone.items():
-        change.remove += releases.prunes(app, keys - kept, cause=change.left[app][1], now=now)
+    lost = {handing.Row(app, key, change.left[app][1]) for app, keys in gone.items() for key in keys - kept}
+    over = {row for row in between if row.key in kept or row.app not in bundles_now}
+    lost |= {
+        row for row in between if row not in over and (row.app, row.key) not in {one[:2] for one in lost}
+    }
+    waits = _awaited(tx, cluster, bundles_now, lost)
+    for row in sorted(lost - waits):
+        change.remove += releases.prunes(row.app, [row.key], cause=row.cause, now=now)
+    handing.drop(tx, cluster, {*over, *(lost - waits)})
+    handing.put(tx, cluster, waits.difference(between))
     back = {item.id for item in change.put}
     change.close += [one.id for one in open_ones if (one.key in kept if one.key else one.assignment in back)]
+
+
+def _awaited(
+    tx: Tx, cluster: str, bundles_now: Mapping[str, str], lost: Collection[handing.Row]
+) -> set[handing.Row]:
+    """What of these another app of the cluster is to get."""
+    if not lost:
+        return set()
+    coming = [one for one in apps.unassigned(tx, cluster) if bundles_now.get(one.app) != one.bundle]
+    return {
+        row for row in lost if any(row.key in keys_of(tx, one.bundle) for one in coming if one.app != row.app)
+    }
 
 
 _KEPT = 512

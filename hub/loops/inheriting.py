@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from argosy.bundle import Assignment
 from hub.loops.assigning import keys_of
-from hub.store import apps
+from hub.store import apps, handing
 from hub.store.base import Tx
 
 PATIENCE = 60.0
@@ -20,21 +21,20 @@ PATIENCE = 60.0
 
 @dataclass
 class Coming:
-    """The Applications that have no assignment yet, as one run of a loop finds them."""
+    """The Applications that have yet to be assigned what they are rendered as, as one run of a loop finds them."""
 
     unseen: str = ""
     """The name of one that was never rendered, "" where there is none."""
     by_cluster: Mapping[str, Sequence[apps.Unassigned]] = field(default_factory=dict)
     _keys: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def heir(self, tx: Tx, cluster: str, bundle: str, deleted: float, now: float) -> str:
-        """What the objects of a bundle wait for on a cluster before they may go, "" for nothing. `deleted` is when their
-        Application was."""
+    def heir(self, tx: Tx, cluster: str, assigned: Assignment, deleted: float, now: float) -> str:
+        """What the objects of an Application that goes wait for on a cluster, "" for nothing. `deleted` is when it was."""
         if self.unseen and now - deleted < PATIENCE:
             return f"Application {self.unseen} is not rendered yet, and may want the same objects"
-        mine = self._of(tx, bundle)
+        mine = self._of(tx, assigned.bundle) | handing.keys_of(tx, cluster, assigned.id)
         for one in self.by_cluster.get(cluster, ()):
-            if mine & self._of(tx, one.bundle):
+            if one.app != assigned.id and mine & self._of(tx, one.bundle):
                 return f"its objects go to {one.name}, which is not assigned to the cluster yet"
         return ""
 

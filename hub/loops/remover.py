@@ -166,7 +166,7 @@ class Remover:
         deleted = cells.seconds(metadata["deletionTimestamp"]) or 0.0
         places = desired.of_apps(tx, [metadata["uid"]]).get(metadata["uid"], {})
         found = (
-            self._coming.heir(tx, cluster, assigned.bundle, deleted, self._now())
+            self._coming.heir(tx, cluster, assigned, deleted, self._now())
             for cluster, assigned in places.items()
         )
         return next(filter(None, found), "")

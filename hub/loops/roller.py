@@ -150,6 +150,7 @@ class Roller:
         held: set[str] = set()
         for _, group in itertools.groupby(waiting, key=lambda state: state.owner or state.app):
             held |= self._roll(batch, list(group))
+        batch.assigning.settle({state.cluster for state in waiting})
         batch.assigning.write()
         apps.rolled(tx, (uid for uid in uids if uid not in held))
         apps.hold_back(tx, held)

@@ -191,6 +191,7 @@ def forget(tx: Tx, cluster: str) -> None:
         "desired",
         "reports",
         "restraints",
+        "handing",
     ):
         tx.run(f"DELETE FROM {table} WHERE cluster = ?", (cluster,))
     tx.touch(f"revoked:{cluster}")

@@ -78,17 +78,21 @@ def leaving(tx: Tx) -> dict[str, int]:
 
 
 class Unassigned(NamedTuple):
-    """An Application that is rendered, and that its cluster was not given yet."""
+    """An Application as it is rendered, which its cluster was not given yet."""
 
+    app: str
     name: str
     cluster: str
     bundle: str
 
 
-def unassigned(tx: Tx) -> list[Unassigned]:
+def unassigned(tx: Tx, cluster: str = "") -> list[Unassigned]:
+    """Of one cluster, or of all."""
     rows = tx.all(
-        "SELECT s.name, s.cluster, s.bundle FROM app_states s LEFT JOIN assignments a ON a.id = s.app "
-        "AND a.cluster = s.cluster WHERE s.deleting = '' AND s.bundle <> '' AND s.cluster <> '' AND a.id IS NULL"
+        "SELECT s.app, s.name, s.cluster, s.bundle FROM app_states s LEFT JOIN assignments a ON a.id = s.app "
+        "AND a.cluster = s.cluster WHERE s.deleting = '' AND s.bundle <> '' AND (a.bundle IS NULL OR a.bundle <> s.bundle) "
+        "AND s.cluster " + ("= ?" if cluster else "<> ?"),
+        (cluster,),
     )
     return [Unassigned._make(row) for row in rows]
 
@@ -176,3 +180,4 @@ def forget(tx: Tx, app: str) -> None:
     tx.run("DELETE FROM refused WHERE app = ?", (app,))
     tx.run("DELETE FROM prunes WHERE app = ?", (app,))
     tx.run("DELETE FROM synced WHERE app = ?", (app,))
+    tx.run("DELETE FROM handing WHERE app = ?", (app,))

@@ -30,6 +30,7 @@ TABLES = {
     "0014_events": schema.EVENT_TABLES,
     "0015_losses": schema.LOSS_TABLES,
     "0016_prunes": schema.PRUNE_TABLES,
+    "0017_handing": schema.HANDING_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

@@ -278,3 +278,11 @@ LOSS_TABLES = [
     # Which Removal an Application goes by.
     "CREATE INDEX removal_apps_app ON removal_apps (app)",
 ]
+
+HANDING_TABLES = [
+    # Objects (by key) that left the bundle of `app`, and that another app of the cluster is to get.
+    """CREATE TABLE handing (
+        cluster TEXT NOT NULL, app TEXT NOT NULL, key TEXT NOT NULL, cause TEXT NOT NULL, PRIMARY KEY (cluster, app, key)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX app_states_cluster ON app_states (cluster)",
+]
