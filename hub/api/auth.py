@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -117,4 +118,4 @@ def _impersonated(request: Request, found: User) -> User:
         return found
     if access.ADMINS not in found.groups:
         raise failure.access_denied(found.name, "impersonate", "users", "", "", name)
-    return access.user(name, groups)
+    return replace(access.user(name, groups), by=found.name)

@@ -44,10 +44,10 @@ class Call:
         name = str((manifest.get("metadata") or {}).get("name") or target.name)
         raise failure.access_denied(self.user.name, self.verb, resource, target.group, target.namespace, name)
 
-    def permitted(self, verb: str, manifest: Manifest) -> bool:
+    def permitted(self, verb: str, manifest: Manifest, subresource: str = "") -> bool:
         """Whether the user may do something else with an object of this kind, as it is or would be."""
         target = self.target
-        what = Attributes(verb, target.group, target.resource, "", target.namespace, target.name)
+        what = Attributes(verb, target.group, target.resource, subresource, target.namespace, target.name)
         permits = self.guard.permits(self.user, what)
         return permits is None or permits(manifest)
 
@@ -80,7 +80,7 @@ class Call:
             target.namespace,
             name,
             code,
-            agent[:200],
+            self.user.through(agent)[:200],
             address_of(self.request),
             trail.change(before, after, status=status),
         )

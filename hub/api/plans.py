@@ -79,7 +79,7 @@ def pages(planner: Planner, executor: Executor) -> list[Page]:
                 metadata.get("namespace") or "",
                 metadata["name"],
                 200,
-                f"argosy plan --apply {digest}",
+                visit.user.through(f"argosy plan --apply {digest}"),
                 address_of(visit.request),
                 trail.change(before, after),
             )

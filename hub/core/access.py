@@ -34,10 +34,15 @@ OPEN = frozenset(("/healthz", "/livez", "/readyz", "/version"))
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who asks. `groups` include `system:authenticated`."""
+    """Who asks. `groups` include `system:authenticated`. `by` is who speaks for him, "" where he speaks for himself."""
 
     name: str
     groups: frozenset[str]
+    by: str = ""
+
+    def through(self, agent: str) -> str:
+        """The program that he asks by, as the audit keeps it: with who speaks for him."""
+        return f"impersonated by {self.by}: {agent}" if self.by else agent
 
 
 @dataclass(frozen=True, slots=True)

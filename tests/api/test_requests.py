@@ -346,6 +346,16 @@ def test_every_mutation_is_on_record(api: RunningApi, client: Client) -> None:
     ]
 
 
+def test_who_speaks_for_another_is_on_record_too(api: RunningApi, client: Client) -> None:
+    other = {"Impersonate-User": "ann", "Impersonate-Group": "argosy:admins", "User-Agent": "kubectl/v1"}
+    body = json.dumps(config_map("for-ann")).encode()
+    answer = client.send("POST", MAPS, body, headers={"Content-Type": "application/json", **other})
+    assert answer.status == 201, answer.read()
+    answer.read()
+    (record,) = api.read(lambda tx: audit.newest(tx, 1))
+    assert (record.username, record.agent) == ("ann", "impersonated by ada: kubectl/v1")
+
+
 def test_secrets_are_not_readable_on_disk(api: RunningApi, client: Client) -> None:
     secret = {"metadata": {"name": "sealed"}, "stringData": {"password": "correct horse battery staple"}}
     code, made = client.ask("POST", "/api/v1/namespaces/argocd/secrets", secret)
