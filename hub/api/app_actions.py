@@ -23,6 +23,7 @@ from hub.store.base import Store, Tx
 from hub.store.resources import Resources
 
 MANAGER = "argosy-sync"
+OVERRIDE = "override"
 _WHOLE = frozenset(("sync", "retry", "info", "initiatedBy"))
 """By these a body is known for a whole operation."""
 
@@ -35,6 +36,7 @@ def application_actions(store: Store, resources: Resources) -> list[Action]:
             raise failure.bad_request("the body is no operation")
         operation = dict(body) if body.keys() & _WHOLE else {"sync": body}
         operation = {"sync": {}, **operation, "initiatedBy": {"username": call.user.name}}
+        _check_sources(call, live, operation["sync"])
         if operations.of(live) is not None:
             why = "another operation is already in progress"
             raise failure.conflict(call.target.resource, call.target.group, call.target.name, why)
@@ -62,6 +64,19 @@ def application_actions(store: Store, resources: Resources) -> list[Action]:
         )
 
     return [_action(store, resources, "sync", ask), _action(store, resources, "terminate", terminate)]
+
+
+def _check_sources(call: Call, live: Manifest, sync: Any) -> None:
+    """Whose right is to sync brings what the Application follows. Other content is for who may change that, or has Argo
+    CD's right `override`. Raises `ApiFailure` 403.
+    """
+    others = isinstance(sync, dict) and any(sync.get(name) for name in ("source", "sources", "manifests"))
+    if others and not (call.permitted("update", live) or call.permitted("create", live, OVERRIDE)):
+        target = call.target
+        what = f"{target.resource}/{OVERRIDE}"
+        raise failure.access_denied(
+            call.user.name, call.verb, what, target.group, target.namespace, target.name
+        )
 
 
 def _action(store: Store, resources: Resources, name: str, change: Any) -> Action:

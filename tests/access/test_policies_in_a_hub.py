@@ -26,6 +26,9 @@ POLICY = """
 p, role:shop, applications, get, shop/*, allow
 p, role:shop, applications, update, shop/web, allow
 p, role:responder, overrides, create, *, allow
+p, ben, applications, sync, shop/*, allow
+p, eve, applications, sync, shop/*, allow
+p, eve, applications, override, shop/web, allow
 g, shop-team, role:shop
 g, responders, role:responder
 """
@@ -65,6 +68,8 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
             accounts.offer(tx, "secret-ann", "ann", ["shop-team"], now)
             accounts.offer(tx, "secret-ron", "ron", ["responders"], now)
             accounts.offer(tx, "secret-ci", "ci", ["robots"], now)
+            accounts.offer(tx, "secret-ben", "ben", [], now)
+            accounts.offer(tx, "secret-eve", "eve", [], now)
 
         await hub.store.write(known)
         yield hub
@@ -203,3 +208,17 @@ async def test_the_rest_of_a_list_is_for_whom_it_was_read(hub: Hub) -> None:
             await as_user(hub, user, page(apps, taken[0]))
     found = await as_user(hub, "ann", lambda c: c.get(apps, {"continue": taken[1]}))
     assert [item["metadata"]["name"] for item in found["items"]] == ["pay", "web"]
+
+
+async def test_who_may_sync_brings_what_is_followed_and_nothing_else(hub: Hub) -> None:
+    def sync(name: str, **operation: Any) -> Callable[[Client], Manifest]:
+        return lambda client: client.create(APPS.path("argocd", name, "sync"), operation)
+
+    foreign = {"repoURL": "https://git.test/of-ben", "path": "evil"}
+    await settled(hub, "eve", sync("pay"))
+    for other in ({"source": foreign}, {"sync": {"sources": [foreign]}}, {"manifests": ["kind: Secret"]}):
+        for user, name in (("ben", "web"), ("eve", "pay")):
+            with pytest.raises(Forbidden, match="applications/override"):
+                await as_user(hub, user, sync(name, **other))
+    asked = await as_user(hub, "eve", sync("web", source=foreign))
+    assert asked["operation"]["sync"]["source"] == foreign
