@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from argosy.machinery import failure
 from argosy.machinery.kinds import Place
 from argosy.objects import Manifest
-from hub.core.served import table
+from hub.core.served import fleet, table
 from hub.core.served.base import Served
 from hub.core.types import NAMESPACE
 from hub.store import objects
@@ -20,6 +22,34 @@ def check(served: Served, new: Manifest, live: Manifest | None, place: Place) ->
     errors = served.admit(new, live)
     if errors:
         raise failure.invalid(served.kind.kind, served.kind.group, new["metadata"].get("name") or "", errors)
+
+
+def check_server(tx: Tx, new: Manifest, live: Manifest | None = None) -> None:
+    """No two clusters are at one address, or Applications that name it would go to whoever took it last. Raises 422.
+
+    The address that a cluster has by its name alone is nobody else's, so that most need no look at the others.
+    """
+    name, uid, server = new["metadata"]["name"], new["metadata"].get("uid") or "", _server(new)
+    if server == (_server(live) if live is not None else fleet.default_server(name)):
+        return
+    if server.endswith(f".{fleet.SERVER_DOMAIN}"):
+        found: tuple[Any, ...] | None = (
+            server.removeprefix("https://").removesuffix(f".{fleet.SERVER_DOMAIN}"),
+        )
+    else:
+        found = tx.one(
+            "SELECT name FROM objects WHERE resource = ? AND uid <> ? "
+            "AND rtrim(json_extract(CAST(body AS TEXT), '$.spec.server'), '/') = ?",
+            (table.CLUSTER.resource, uid, server),
+        )
+    if found is not None:
+        why = f"it is that of the cluster {found[0]}"
+        cause = failure.invalid_value("spec.server", new["spec"]["server"], why)
+        raise failure.invalid(table.CLUSTER.kind.kind, table.CLUSTER.kind.group, name, [cause])
+
+
+def _server(cluster: Manifest) -> str:
+    return str((cluster.get("spec") or {}).get("server") or "").rstrip("/")
 
 
 def check_namespace(tx: Tx, namespace: str) -> None:

@@ -271,6 +271,8 @@ class Resources(Reader):
         if outcome.action == write.DELETED:
             return replace(self._deleted(tx, served, row, outcome, dry_run), before=live)
         admission.check(served, outcome.object, live, place)
+        if served is table.CLUSTER:
+            admission.check_server(tx, outcome.object, live)
         if dry_run:
             return Written(_versioned(outcome.object, str(row.rv)), write.UPDATED, outcome.warnings, live)
         new = Row(
@@ -289,6 +291,7 @@ class Resources(Reader):
     ) -> Written:
         manifest = served.complete(outcome.object)
         if served is table.CLUSTER:
+            admission.check_server(tx, manifest)
             manifest = naming.placed(tx, manifest)
         metadata = manifest["metadata"]
         name = metadata["name"]

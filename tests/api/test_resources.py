@@ -173,6 +173,33 @@ async def test_a_cluster_has_a_server_and_keeps_one(world: World) -> None:
             )
 
 
+async def test_no_cluster_takes_the_server_of_another(world: World) -> None:
+    def cluster(name: str, server: str = "") -> dict[str, Any]:
+        spec = {"spec": {"server": server}} if server else {}
+        return {"apiVersion": "argosy.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": name}, **spec}
+
+    def patch(tx: Tx, kept: Resources, name: str, **spec: Any) -> Any:
+        return kept.patch(tx, table.CLUSTER, "", name, {"spec": spec}, manager="m", now=NOW)
+
+    for made in (cluster("prod", "https://prod.example.com"), cluster("plain"), cluster("mine")):
+        await world.do(lambda tx, kept, made=made: create(tx, kept, made))
+    taken = {
+        "https://prod.example.com": "prod",
+        "https://prod.example.com//": "prod",
+        "https://plain.clusters.argosy.dev": "plain",
+        "https://later.clusters.argosy.dev/": "later",
+    }
+    for server, owner in taken.items():
+        with pytest.raises(ApiFailure, match=rf"spec\.server: .*the cluster {owner}"):
+            await world.do(lambda tx, kept, server=server: create(tx, kept, cluster("other", server)))
+        with pytest.raises(ApiFailure, match=rf"spec\.server: .*the cluster {owner}"):
+            await world.do(lambda tx, kept, server=server: patch(tx, kept, "mine", server=server))
+    await world.do(lambda tx, kept: patch(tx, kept, "mine", server="https://mine.example.com"))
+    await world.do(lambda tx, kept: patch(tx, kept, "mine", timeZone="Europe/Berlin"))
+    await world.do(lambda tx, kept: patch(tx, kept, "prod", server="https://elsewhere.example.com"))
+    await world.do(lambda tx, kept: create(tx, kept, cluster("other", "https://prod.example.com")))
+
+
 async def test_a_token_is_answered_and_not_kept(world: World) -> None:
     cluster = {"apiVersion": "argosy.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": "c1"}}
     uid = (await world.do(lambda tx, kept: create(tx, kept, cluster)))["metadata"]["uid"]
