@@ -201,6 +201,10 @@ class Switchboard:
         served = apis.unpack(message.apis) if digest else ()
         if digest and digest != apis.digest(served):
             raise Invalid(f"facts: {apis.FACT} is not the digest of the APIs that are told")
+        # A list is kept unpacked: it costs more than its message.
+        if reason := session.meter.take(sum(map(len, served)), time.monotonic()):
+            session.end(reason, grpc.StatusCode.RESOURCE_EXHAUSTED, 30)
+            return
 
         def write(tx: Tx) -> None:
             if digest:
@@ -208,6 +212,9 @@ class Switchboard:
             agent = agents.get(tx, cluster)
             before = facts.of_text(agent.facts) if agent is not None else {}
             agents.tell_facts(tx, cluster, facts.text(facts.kept(before, said, known=bool(digest))))
+            if digest != (old := before.get(apis.FACT, "")):
+                # Nobody waits for the sweeper: an agent that tells ever new ones would fill the disk.
+                lists.forget(tx, old)
 
         await self._store.write(write)
 

@@ -24,6 +24,15 @@ def get(tx: Tx, digest: str) -> tuple[str, ...] | None:
     return tuple(orjson.loads(found[0])) if found else None
 
 
+def forget(tx: Tx, digest: str) -> None:
+    """Forgets a list that no cluster serves any more."""
+    tx.run(
+        "DELETE FROM served_apis WHERE digest = ? "
+        "AND NOT EXISTS (SELECT 1 FROM agents WHERE json_extract(facts, ?) = ?)",
+        (digest, f'$."{apis.FACT}"', digest),
+    )
+
+
 def sweep(tx: Tx) -> None:
     """Forgets what no cluster serves any more."""
     path = f'$."{apis.FACT}"'

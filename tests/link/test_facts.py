@@ -18,6 +18,8 @@ from argosy.kinds import ApiKind, Gvk
 from argosy.v1 import link_pb2 as pb
 from hub.core import facts
 from hub.core.facts import Named
+from hub.link.limits import Quota
+from hub.link.server import LinkConfig
 from hub.loops.kubes import Kubes
 from hub.store import served
 
@@ -72,6 +74,39 @@ async def test_a_list_is_asked_for_once_whoever_serves_it(hub: Hub, tmp_path: Pa
         await one.start(facts=Facts("v1.38.0", SERVED))
         await until(lambda: one.connected, "connected again", 60)
         assert touched[before:] == [], "what is known already concerns nobody"
+
+
+async def test_an_agent_that_tells_ever_new_lists_fills_nothing(hub: Hub, tmp_path: Path) -> None:
+    async with linkbed.joined(hub, tmp_path) as one, linkbed.joined(hub, tmp_path, "two") as two:
+        assert one.link is not None
+        assert two.link is not None
+        for spoke in (one, two):
+            assert spoke.link is not None
+            spoke.link.tell(Facts("v1.37.2", SERVED))
+        await learns(hub, "id-one", "v1.37.2", SERVED)
+        await learns(hub, "id-two", "v1.37.2", SERVED)
+        for number in range(5):
+            mine = (*SERVED, f"x{number}.example.com/v1")
+            one.link.tell(Facts("v1.37.2", mine))
+            await learns(hub, "id-one", "v1.37.2", mine)
+            assert await lists(hub) == 2
+        assert await known(hub, "id-two") == ("v1.37.2", SERVED)
+
+
+async def test_lists_count_as_large_as_they_are_kept(tmp_path: Path) -> None:
+    quota = Quota(data=0.001, data_burst=20_000)
+    hub = await linkbed.open_hub(tmp_path / "hub", LinkConfig(quota=quota))
+    try:
+        async with linkbed.joined(hub, tmp_path) as spoke:
+            assert spoke.link is not None
+            spoke.link.tell(Facts("v1.37.2", SERVED))
+            await learns(hub, "id-one", "v1.37.2", SERVED)
+            # Packed it is a few hundred bytes.
+            spoke.link.tell(Facts("v1.37.2", tuple(f"{'x' * 200}/{number:04}" for number in range(400))))
+            await until(lambda: not spoke.connected, "the stream is ended", 60)
+            assert await known(hub, "id-one") == ("v1.37.2", SERVED)
+    finally:
+        await hub.close()
 
 
 async def test_an_agent_that_starts_does_not_make_its_cluster_one_without_apis(
