@@ -10,7 +10,7 @@ import typer
 
 from argosy.errors import Conflict, Internal
 from argosy.objects import Manifest
-from hub.cli import agent_manifest, labels, session
+from hub.cli import agent_manifest, labels, session, wait
 from hub.cli.client import Client
 from hub.cli.resources import CLUSTERS, JOIN_TOKENS
 
@@ -35,9 +35,12 @@ def join(
             "--cluster-server", metavar="URL", help="The `server` that destinations may name it by."
         ),
     ] = "",
-    lifetime: Annotated[
-        int, typer.Option("--ttl", metavar="SECONDS", min=60, max=3600, help="Life of the token.")
-    ] = 3600,
+    life: Annotated[
+        str,
+        typer.Option(
+            "--ttl", metavar="DURATION", help="Life of the token: seconds, or 30m; an hour at most."
+        ),
+    ] = "1h",
     image: Annotated[
         str,
         typer.Option(metavar="IMAGE", help="The agent's image, for -o manifest; else that of this version."),
@@ -51,6 +54,7 @@ def join(
     The token inside works once, within its life, for this cluster only. A cluster that exists gets a new
     token.
     """
+    lifetime = wait.lifetime(life, 3600)
     hub = session.connect(ctx)
     register(hub, name, labels.assigned(label or []), server)
     token = mint(hub, name, lifetime)

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Sequence
 
 from argosy.errors import ArgosyError
-from hub.cli import offline
+from hub.cli import elsewhere, offline
 from hub.cli.errors import Late, Usage
 
 FAILED, USAGE, TIMED_OUT = 1, 2, 3
+INTERRUPTED = 130
+"""What shells say of a program that Ctrl-C ended."""
 EVERYWHERE = ("--server", "--kubeconfig", "--context", "--token", "--certificate-authority")
 """Flags that may stand anywhere on the line, as kubectl's."""
 
@@ -43,6 +45,8 @@ def main() -> None:
         command = offline.named(sys.argv[1:])
         if command is not None:
             raise SystemExit(offline.run(command, sys.argv[3:]))
+        if other := elsewhere.instead(sys.argv[1:]):
+            raise Usage(other)
         from hub.cli import commands
 
         commands.app(hoisted(sys.argv[1:]))
@@ -52,6 +56,9 @@ def main() -> None:
         _fail(error, USAGE)
     except ArgosyError as error:
         _fail(error, FAILED)
+    except KeyboardInterrupt:
+        # While modules are imported; later it is typer's.
+        raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
         # The reader (head, less) has seen enough; Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

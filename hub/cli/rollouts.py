@@ -16,6 +16,7 @@ from hub.cli.client import Client
 from hub.cli.follow import Selection
 from hub.cli.output import Output
 from hub.cli.resources import ROLLOUTS
+from hub.cli.wait import duration
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="How changes go over the fleet.")
 
@@ -46,7 +47,9 @@ def show(
     ctx: typer.Context,
     name: Name,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is over.")] = False,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long to follow it.")] = 86400.0,
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="How long to follow it: 90s, 5m, 1h.")
+    ] = "24h",
     namespace: session.NamespaceOption = "",
     form: session.OutputOption = Output.TABLE,
 ) -> None:
@@ -54,13 +57,14 @@ def show(
 
     With --watch it ends with 0 when the rollout is completed, 1 when it ended otherwise, 3 when the time is up.
     """
+    seconds = duration(timeout)
     hub = session.connect(ctx)
     rollout = _find(hub, name, namespace)
     if not watch:
         if not session.printed(ROLLOUTS, rollout, form):
             _draw(rollout)
         return
-    phase = _follow(hub, rollout, timeout)
+    phase = _follow(hub, rollout, seconds)
     if phase != _DONE:
         raise ArgosyError(f"rollout {rollout['metadata']['name']}: {phase}")
 

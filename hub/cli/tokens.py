@@ -8,7 +8,7 @@ import typer
 
 from argosy.errors import Internal
 from argosy.objects import Manifest
-from hub.cli import session
+from hub.cli import session, wait
 from hub.cli.output import Output
 from hub.cli.resources import API_TOKENS
 
@@ -23,21 +23,23 @@ def create(
     account: Annotated[
         str, typer.Argument(metavar="ACCOUNT", help="An account of argocd-cm, or proj:PROJECT:ROLE.")
     ],
-    lifetime: Annotated[
-        int, typer.Option("--ttl", metavar="SECONDS", min=60, max=365 * 86400, help="Life of the token.")
-    ] = 30 * 86400,
+    life: Annotated[
+        str,
+        typer.Option("--ttl", metavar="DURATION", help="Life of the token: seconds, or 12h; a year at most."),
+    ] = "720h",
     reason: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
     name: Annotated[
         str, typer.Option(metavar="NAME", help="What it is called; made up where not given.")
     ] = "",
 ) -> None:
     """Make a token and print it. It is shown this once; the hub keeps a hash."""
+    seconds = wait.lifetime(life, 365 * 86400)
     start = account.lower().replace(":", "-").replace("_", "-").replace(".", "-")
     body: Manifest = {
         "apiVersion": f"{API_TOKENS.group}/v1alpha1",
         "kind": API_TOKENS.kind,
         "metadata": {"name": name} if name else {"generateName": f"{start}-"},
-        "spec": {"account": account, "ttlSeconds": lifetime, **({"reason": reason} if reason else {})},
+        "spec": {"account": account, "ttlSeconds": seconds, **({"reason": reason} if reason else {})},
     }
     token = (session.connect(ctx).create(API_TOKENS.path(), body).get("status") or {}).get("token")
     if not token:

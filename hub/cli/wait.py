@@ -32,6 +32,14 @@ def duration(text: str) -> float:
     return hours * 3600 + minutes * 60 + seconds
 
 
+def lifetime(text: str, longest: float) -> int:
+    """`--ttl` in whole seconds: from a minute to `longest`. Raises `Usage`."""
+    seconds = duration(text)
+    if not 60 <= seconds <= longest:
+        raise Usage(f"--ttl: expected from 60s to {longest / 3600:g}h, found {text}")
+    return int(seconds)
+
+
 def wait(
     ctx: typer.Context,
     things: Annotated[
