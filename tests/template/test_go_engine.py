@@ -91,6 +91,7 @@ SPRIG = {
     '{{"a/..." | toYaml}}': "a/...",
     '{{dig "a" 1 "d" (dict)}}': FAILS,
     "{{deepCopy .z}}": FAILS,
+    "{{.z | index}}": FAILS,
 }
 """Texts and what Argo CD 3.6.1 makes of them."""
 

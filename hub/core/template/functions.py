@@ -156,6 +156,8 @@ def _equal_pair(one: object, other: object) -> object:
 
 
 def _index(value: object, *keys: object) -> object:
+    if value is None:
+        raise TypeError("index of untyped nil")
     if any(key is None for key in keys):
         raise TypeError("value is nil; should be of type string or int")
     return _builtin_functions("go")["index"](value, *keys)
