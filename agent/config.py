@@ -34,6 +34,33 @@ class Config:
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Config:
     """Exits with 2 and a usage message for a wrong command line."""
+    parser, run = _parsers()
+    found = parser.parse_args(arguments)
+    if found.memory and (found.kubeconfig or found.context):
+        run.error("--memory has no kubeconfig and no context")
+    if found.context and not found.kubeconfig:
+        run.error("--context needs --kubeconfig")
+    secret = found.state_secret or environment.get("ARGOSY_STATE_SECRET", "")
+    if secret and found.memory:
+        run.error("--memory has no Secret to keep its state in")
+    return Config(
+        state=found.state or Path(environment.get("ARGOSY_STATE") or DEFAULT_STATE),
+        join=found.join or environment.get("ARGOSY_JOIN", ""),
+        kubeconfig=found.kubeconfig,
+        context=found.context,
+        memory=found.memory,
+        health=found.health,
+        policy=found.policy or _path(environment.get("ARGOSY_POLICY")),
+        keys=found.keys or _path(environment.get("ARGOSY_KEYS")),
+        state_secret=secret,
+        child=found.child,
+        log_level=found.log_level,
+        log_format=found.log_format,
+    )
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """(of the whole command line, of `run`)."""
     parser = argparse.ArgumentParser(
         prog="argosy-agent", description="Brings one cluster to what its hub wants."
     )
@@ -71,28 +98,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     )
     run.add_argument("--log-level", choices=LEVELS, default="info")
     run.add_argument("--log-format", choices=("text", "json"), default="text")
-    found = parser.parse_args(arguments)
-    if found.memory and (found.kubeconfig or found.context):
-        run.error("--memory has no kubeconfig and no context")
-    if found.context and not found.kubeconfig:
-        run.error("--context needs --kubeconfig")
-    secret = found.state_secret or environment.get("ARGOSY_STATE_SECRET", "")
-    if secret and found.memory:
-        run.error("--memory has no Secret to keep its state in")
-    return Config(
-        state=found.state or Path(environment.get("ARGOSY_STATE") or DEFAULT_STATE),
-        join=found.join or environment.get("ARGOSY_JOIN", ""),
-        kubeconfig=found.kubeconfig,
-        context=found.context,
-        memory=found.memory,
-        health=found.health,
-        policy=found.policy or _path(environment.get("ARGOSY_POLICY")),
-        keys=found.keys or _path(environment.get("ARGOSY_KEYS")),
-        state_secret=secret,
-        child=found.child,
-        log_level=found.log_level,
-        log_format=found.log_format,
-    )
+    return parser, run
 
 
 def _path(text: str | None) -> Path | None:

@@ -24,8 +24,8 @@ from argosy.questions import Question
 from argosy.token import JoinToken
 from hub import doors, ownagent
 from hub.api import (
-    actions,
     app_actions,
+    cluster_actions,
     insight,
     live,
     plans,
@@ -310,7 +310,7 @@ class Hub:
                 records=lambda: [loop.record for loop in self.loops],
                 policy=lambda: self.configurer.policy,
                 actions=[
-                    *actions.cluster_actions(self.store, self.resources),
+                    *cluster_actions.cluster_actions(self.store, self.resources),
                     *app_actions.application_actions(self.store, self.resources),
                     *plans.set_actions(self.planner),
                     *live.application_questions(Live(self.store, self._ask)),

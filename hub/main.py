@@ -51,6 +51,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", parents=[common], help="run the hub until SIGTERM")
+    _serve_options(serve)
+    serve.set_defaults(run=_serve)
+
+    backup = commands.add_parser(
+        "backup", parents=[common], help="write a running or stopped hub's state to one file"
+    )
+    backup.add_argument("file", type=Path, metavar="FILE")
+    backup.set_defaults(run=_backup)
+
+    restore = commands.add_parser(
+        "restore", parents=[common], help="replace a stopped hub's state by a backup's"
+    )
+    restore.add_argument("file", type=Path, metavar="FILE")
+    restore.set_defaults(run=_restore)
+
+    doctor = commands.add_parser(
+        "doctor", parents=[common], help="check database, keys, tools and free space"
+    )
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _serve_options(serve: argparse.ArgumentParser) -> None:
     serve.add_argument(
         "--api", default=config.API, metavar="HOST:PORT", help="the Kubernetes API (%(default)s)"
     )
@@ -101,25 +124,6 @@ def _parser() -> argparse.ArgumentParser:
         help="run an agent for this hub's own API, so that destination in-cluster is the hub itself and Applications "
         "may bring Applications, ApplicationSets and AppProjects",
     )
-    serve.set_defaults(run=_serve)
-
-    backup = commands.add_parser(
-        "backup", parents=[common], help="write a running or stopped hub's state to one file"
-    )
-    backup.add_argument("file", type=Path, metavar="FILE")
-    backup.set_defaults(run=_backup)
-
-    restore = commands.add_parser(
-        "restore", parents=[common], help="replace a stopped hub's state by a backup's"
-    )
-    restore.add_argument("file", type=Path, metavar="FILE")
-    restore.set_defaults(run=_restore)
-
-    doctor = commands.add_parser(
-        "doctor", parents=[common], help="check database, keys, tools and free space"
-    )
-    doctor.set_defaults(run=_doctor)
-    return parser
 
 
 def _serve(arguments: argparse.Namespace) -> int:

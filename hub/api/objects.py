@@ -19,6 +19,7 @@ from hub.api import bodies, negotiate, options, show, wire
 from hub.api.calls import Call
 from hub.api.listing import Lister, restricted, selection
 from hub.api.negotiate import Form
+from hub.api.options import Deleting
 from hub.api.show import Viewer
 from hub.api.watching import Watcher, WatchResponse
 from hub.core.served.base import Served
@@ -233,19 +234,7 @@ class Objects:
                 row = objects.get(tx, served.resource, target.namespace, target.name)
                 if row is not None:
                     call.check(self._resources.read(row))
-            written = self._resources.remove(
-                tx,
-                served,
-                target.namespace,
-                target.name,
-                deleting.deletion(call.now),
-                now=call.now,
-                dry_run=deleting.dry_run,
-                by=f"{call.user.name}: {call.verb}",
-            )
-            if not deleting.dry_run:
-                audit.put(tx, call.record(target.name, 200, written.before, _left(written)))
-            return written
+            return self._remove(tx, call, deleting, target.namespace, target.name)
 
         run = self._store.read if deleting.dry_run else self._store.write
         written = await run(job)
@@ -263,24 +252,11 @@ class Objects:
 
         def job(tx: Tx) -> list[Written]:
             rows = objects.page(tx, served.resource, wanted.namespace)
-            gone = []
-            for row in rows:
-                if not wanted.matches(self._resources.read(row)):
-                    continue
-                written = self._resources.remove(
-                    tx,
-                    served,
-                    row.namespace,
-                    row.name,
-                    deleting.deletion(call.now),
-                    now=call.now,
-                    dry_run=deleting.dry_run,
-                    by=f"{call.user.name}: {call.verb}",
-                )
-                gone.append(written)
-                if not deleting.dry_run:
-                    audit.put(tx, call.record(row.name, 200, written.before, _left(written)))
-            return gone
+            return [
+                self._remove(tx, call, deleting, row.namespace, row.name)
+                for row in rows
+                if wanted.matches(self._resources.read(row))
+            ]
 
         run = self._store.read if deleting.dry_run else self._store.write
         gone = await run(job)
@@ -293,6 +269,23 @@ class Objects:
         }
         said = tuple(warning for one in gone for warning in one.warnings)
         return wire.with_warnings(self._rendered(value, call.form), said)
+
+    def _remove(self, tx: Tx, call: Call, deleting: Deleting, namespace: str, name: str) -> Written:
+        """Deletes one object, with its record."""
+        written = self._resources.remove(
+            tx,
+            call.served,
+            namespace,
+            name,
+            deleting.deletion(call.now),
+            now=call.now,
+            dry_run=deleting.dry_run,
+            by=f"{call.user.name}: {call.verb}",
+        )
+        if not deleting.dry_run:
+            left = None if written.action == write.DELETED else written.object
+            audit.put(tx, call.record(name, 200, written.before, left))
+        return written
 
     @staticmethod
     async def _manifest(call: Call) -> tuple[Manifest, tuple[str, ...]]:
@@ -334,11 +327,6 @@ def _signed(
         return replace(outcome, object={**outcome.object, "spec": {**spec, "person": creator}})
 
     return decided
-
-
-def _left(written: Written) -> Manifest | None:
-    """What is left of an object that was to be deleted: one with finalizers, or nothing."""
-    return None if written.action == write.DELETED else written.object
 
 
 def _named(name: str) -> Callable[[Any], bool]:
