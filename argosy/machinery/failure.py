@@ -142,9 +142,9 @@ def bad_request(message: str) -> ApiFailure:
     return ApiFailure(400, "BadRequest", message)
 
 
-def unauthorized(message: str = "Unauthorized") -> ApiFailure:
+def unauthorized() -> ApiFailure:
     """401: the caller is not known."""
-    return ApiFailure(401, "Unauthorized", message)
+    return ApiFailure(401, "Unauthorized", "Unauthorized")
 
 
 def forbidden(resource: str, group: str, name: str, why: str) -> ApiFailure:
@@ -223,10 +223,10 @@ def unavailable(message: str) -> ApiFailure:
     return ApiFailure(503, "ServiceUnavailable", message)
 
 
-def timeout(message: str, retry_after: int = 1) -> ApiFailure:
+def timeout(message: str) -> ApiFailure:
     """504: a version was asked for that has not arrived yet."""
     cause = Cause("ResourceVersionTooLarge", "Too large resource version")
-    return ApiFailure(504, "Timeout", f"Timeout: {message}", Subject(), [cause], retry_after)
+    return ApiFailure(504, "Timeout", f"Timeout: {message}", Subject(), [cause], 1)
 
 
 # --- validation ---------------------------------------------------------------------------------------------------

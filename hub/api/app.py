@@ -43,7 +43,6 @@ from hub.oidc import Identity
 from hub.store.base import Store
 from hub.store.resources import Resources
 
-VERSION = "0.1.0"
 REQUEST_SECONDS = 60.0
 """How long a request other than a watch may take, its body included."""
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -101,10 +100,9 @@ class Hub:
 
     store: Store
     resources: Resources
-    version: str = VERSION
+    version: str
     on_push: OnPush | None = None
     records: Callable[[], Sequence[Record]] = tuple
-    ready: Callable[[], bool] = lambda: True
     actions: Sequence[Action] = ()
     pages: Sequence[Page] = ()
     families: Families = _no_families
@@ -115,8 +113,6 @@ class Hub:
     """Who else vouches for users."""
     callers: Mapping[str, Handler] = field(default_factory=dict)
     """POST pages by path, for callers who are no users: each checks by itself who calls."""
-    extra: Mapping[str, Handler] = field(default_factory=dict)
-    """Further GET pages by path, for known users."""
 
 
 class Api:
@@ -135,7 +131,7 @@ class Api:
         self._actions = {(action.offer.resource, action.offer.name): action for action in hub.actions}
         started = email.utils.formatdate(hub.clock(), usegmt=True)
         openapi = OpenApi(self._discovery.group_versions(), hub.version, started)
-        health = Health(hub.store, hub.version, hub.records, hub.ready, hub.clock, hub.families)
+        health = Health(hub.store, hub.version, hub.records, hub.clock, hub.families)
         webhook = Webhook(hub.on_push)
         free = {
             "/healthz": health.ready,
@@ -149,7 +145,6 @@ class Api:
             "/openapi/v3": openapi.index,
             "/metrics": health.metrics,
             "/loops": health.loops,
-            **hub.extra,
         }
         # Clients made from Kubernetes' OpenAPI ask for "/version/", "/apis/".
         routes = [

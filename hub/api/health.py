@@ -53,8 +53,8 @@ class _Ready(Collector):
 
 
 class Health:
-    """The pages. `records` are those of the hub's loops; `ready` says whether the hub has started; `clock`
-    Unix seconds; `families` gives further metrics.
+    """The pages. `records` are those of the hub's loops; `clock` tells Unix seconds; `families` gives
+    further metrics.
     """
 
     def __init__(
@@ -62,7 +62,6 @@ class Health:
         store: Store,
         version: str,
         records: Callable[[], Sequence[Record]],
-        ready: Callable[[], bool],
         clock: Callable[[], float],
         families: Families,
     ) -> None:
@@ -70,7 +69,6 @@ class Health:
         self._families = families
         self._version = version_info(version)
         self._records = records
-        self._ready = ready
         self._clock = clock
 
     async def live(self, request: Request) -> Response:
@@ -78,9 +76,7 @@ class Health:
         return PlainTextResponse("ok")
 
     async def ready(self, request: Request) -> Response:
-        """`/readyz`, `/healthz`: the hub has started and its store answers; else 503 and what is missing."""
-        if not self._ready():
-            return PlainTextResponse("starting", 503)
+        """`/readyz`, `/healthz`: the store answers, else 503. A hub that has not started does not listen yet."""
         try:
             await self._store.read(objects.newest_rv)
         except ArgosyError as error:

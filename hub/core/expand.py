@@ -48,14 +48,10 @@ from hub.core.validate import Made
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to evaluate. `strict`: as Argo CD, where one error stops the whole set; else one bad parameter
-    set makes one app invalid and the others proceed. `control_namespace` holds Secrets and ConfigMaps of
-    generators.
+    set makes one app invalid and the others proceed.
     """
 
     strict: bool = False
-    control_namespace: str = NAMESPACE
-    new_git_file_globbing: bool = False
-    scm_providers: bool = True
     allowed_scm_providers: tuple[str, ...] = ()
     """Globs of API addresses that sets may name; none at all allows every one."""
     limit: int = MAX_SETS
@@ -157,15 +153,13 @@ class Evaluator:
         project = self._appset.spec["template"]["spec"].get("project", "")
         context = Context(
             appset=self._appset.name,
-            namespace=settings.control_namespace,
+            namespace=NAMESPACE,
             set_namespace=self._appset.namespace,
             project="" if "{{" in project else project,
             engine=self._engine,
             sources=sources,
             table=table.KINDS,
             strict=settings.strict,
-            new_globbing=settings.new_git_file_globbing,
-            scm_providers=settings.scm_providers,
             allowed_providers=settings.allowed_scm_providers,
             limit=settings.limit,
             memo=self._memo,

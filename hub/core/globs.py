@@ -1,8 +1,7 @@
 """The three ways of matching paths that Argo CD has, each compiled to one regular expression.
 
 `directory` is Go's `path.Match` (git directories), `pathspec` is what `git ls-files -- PATTERN` selects
-(git files by default), `doublestar` is bmatcuk/doublestar (git files with the new globbing, Helm value
-files).
+(git files), `doublestar` is bmatcuk/doublestar (Helm value files).
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def _listed(problems: list[Problem]) -> str:
     return "; ".join(shown)
 
 
-def application_set(manifest: Any, *, default_namespace: str = NAMESPACE) -> AppSet:
+def application_set(manifest: Any) -> AppSet:
     """Raises `errors.Invalid`, naming every wrong field by its path."""
     decoded = _admit(manifest, "ApplicationSet", appset_fields.APPLICATION_SET)
     metadata = decoded["metadata"]
@@ -56,7 +56,7 @@ def application_set(manifest: Any, *, default_namespace: str = NAMESPACE) -> App
         raise Invalid("metadata.name: required field is missing")
     return AppSet(
         metadata["name"],
-        metadata.get("namespace") or default_namespace,
+        metadata.get("namespace") or NAMESPACE,
         decoded["spec"],
         metadata.get("annotations") or {},
     )

@@ -71,4 +71,4 @@ def test_a_pattern_selects_what_git_selects(repo: Path, pattern: str) -> None:
     ],
 )
 def test_magic_may_pick_anything(patterns: tuple[str, ...], folder: str) -> None:
-    assert Files(patterns, (), new_globbing=False).folder == folder
+    assert Files(patterns, ()).folder == folder

@@ -147,7 +147,7 @@ class ApiThread:
             accounts.offer(tx, STRANGER_TOKEN, "sam", [], now)
 
         await store.write(first)
-        api = Api(Hub(store, kept, actions=self._actions, clock=self._clock))
+        api = Api(Hub(store, kept, "0.0.0", actions=self._actions, clock=self._clock))
         paths = {name: folder / name for name in files}
         serving = await server.serve(
             api, server.Config("127.0.0.1", 0, paths["api.pem"], paths["api.key"], paths["ca.pem"])

@@ -164,8 +164,6 @@ class Context:
     sources: Sources
     table: Mapping[str, Evaluate]
     strict: bool = True
-    new_globbing: bool = False
-    scm_providers: bool = True
     allowed_providers: tuple[str, ...] = ()
     limit: int = MAX_SETS
     memo: Memo = field(default_factory=Memo)

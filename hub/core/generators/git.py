@@ -52,16 +52,14 @@ class Files:
 
     include: tuple[str, ...]
     exclude: tuple[str, ...]
-    new_globbing: bool
 
     @property
     def folder(self) -> str:
         return _common_folder(self.include)
 
     def __call__(self, tree: Tree) -> tuple[tuple[str, str, str | None], ...]:
-        compile_pattern = globs.doublestar if self.new_globbing else globs.pathspec
-        include = [compile_pattern(pattern) for pattern in self.include]
-        exclude = [compile_pattern(pattern) for pattern in self.exclude]
+        include = [globs.pathspec(pattern) for pattern in self.include]
+        exclude = [globs.pathspec(pattern) for pattern in self.exclude]
         chosen = [path for path in tree.paths() if _any(include, path) and not _any(exclude, path)]
         return tuple((path, place := _followed(tree, path), tree.tree_id(place)) for path in chosen)
 
@@ -83,7 +81,7 @@ def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:
             found += _known(kept, path, make, values, context)
         return found
     try:
-        chosen = context.look(request, Files(*_patterns(files), context.new_globbing), tree)
+        chosen = context.look(request, Files(*_patterns(files)), tree)
     except Invalid as error:
         raise GeneratorFailed(error.message, "files") from None
     for path, place, blob in chosen:

@@ -22,8 +22,6 @@ GITHUB_APP_KEYS = (
 
 def request(kind: str, spec: dict[str, Any], known: tuple[str, ...], context: Context) -> ProviderRequest:
     """The question to ask. Raises `GeneratorFailed` for a provider that is not allowed or not configured."""
-    if not context.scm_providers:
-        raise GeneratorFailed("scm providers are disabled")
     chosen = [name for name in known if spec.get(name) is not None]
     if len(chosen) != 1:
         raise GeneratorFailed(f"exactly one of {', '.join(known)} must be given, found {len(chosen)}")
