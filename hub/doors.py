@@ -26,10 +26,10 @@ def host(settings: HubConfig) -> str:
     return reachable(tls.split_address(settings.link)[0])
 
 
-def reachable(host: str) -> str:
-    """An address that stands for `host` where `host` means every interface: the one of the default route."""
-    if host not in EVERY_INTERFACE:
-        return host
+def reachable(listens: str) -> str:
+    """Where one reaches what listens there: for every interface, the address of the default route."""
+    if listens not in EVERY_INTERFACE:
+        return listens
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             # Connecting a datagram socket sends nothing; it only chooses the route.
