@@ -36,6 +36,7 @@ from hub.loops.renderer import Renderer
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.planning import governing, impact, scenes, waits, writing
+from hub.planning.concerned import Concerned, set_of, uids
 from hub.planning.dishes import Dishes
 from hub.planning.governing import Governed
 from hub.planning.impact import Ask
@@ -131,13 +132,15 @@ class _Work:
         asked, outcomes = await self._outcomes(asked)
         pairs = [*lone, *(pair for outcome, _ in outcomes for pair in outcome.pairs)]
         dishes = parts.dishes(self._trees, governed)
-        displaced = self._displaced(pairs)
-        subjects = self._subjects(governed, _uids(pair for pair in (*pairs, *displaced) if pair.changed))
+        concerned = Concerned(parts.renderer.known, self._trees, self._moves, governed, self._only)
+        displaced = concerned.displaced(pairs)
+        subjects = concerned.subjects(uids(pair for pair in (*pairs, *displaced) if pair.changed))
         displaced = [
             *displaced,
             *(pair for pair in subjects if pair.key not in {one.key for one in displaced}),
         ]
-        moved = self._moved(_uids(pair for pair in pairs if pair.changed) | _uids(displaced))
+        changing = uids(pair for pair in pairs if pair.changed) | uids(displaced)
+        moved = concerned.moved(changing) if change.repositories else []
         leaving = {
             move.old.id: move.old.name for move in self._moves if move.old is not None and move.new is None
         }
@@ -161,6 +164,7 @@ class _Work:
             apps = await impact.measured(
                 apps, dishes.made, parts.ask, parts.store, seconds=change.patience, now=parts.now()
             )
+        fresh, standing = _problems(outcomes)
         return Plan(
             asked=change.digest,
             written=(*written, *_clusters(self._moves)),
@@ -170,19 +174,8 @@ class _Work:
                 for one, (outcome, _) in zip(asked, outcomes, strict=True)
                 if outcome.losing
             ),
-            problems=(
-                *_owned(lone),
-                *governed.problems,
-                *(
-                    text
-                    for outcome, standing in outcomes
-                    for text in outcome.problems
-                    if text not in standing
-                ),
-            ),
-            standing=tuple(
-                text for outcome, standing in outcomes for text in outcome.problems if text in standing
-            ),
+            problems=(*_owned(lone), *governed.problems, *fresh),
+            standing=tuple(standing),
             remarks=governing.told(governed, len(subjects), len(_touched(subjects, apps))),
             commits=tuple(sorted((*key, commit) for key, commit in self._trees.commits.items())),
             sets=len(asked),
@@ -235,47 +228,6 @@ class _Work:
         if inputs is None or any(increment.concerns(inputs, move) for move in self._moves):
             return True
         return any(self._trees.concerns(request.repo_url) for request in inputs.trees)
-
-    def _moved(self, known: set[str]) -> list[Pair]:
-        """Applications that stay as they are while a source of theirs does not; without those that are `known` to change."""
-        if not self._change.repositories:
-            return []
-        moved = self._parts.renderer.known.using(lambda key: self._trees.concerns(key[0]))
-        return [
-            Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
-            for uid, entry in moved.items()
-            if uid not in known and not entry.manifest["metadata"].get("deletionTimestamp")
-            if not self._only or _set_of(entry.manifest) == self._only
-        ]
-
-    def _displaced(self, pairs: Iterable[Pair]) -> list[Pair]:
-        """Applications that stay as they are while the cluster that they name comes or goes."""
-        ids = {move.old.id for move in self._moves if move.old is not None and move.new is None}
-        joined = [move.new for move in self._moves if move.old is None and move.new is not None]
-        places = {text for cluster in joined for text in (cluster.name, cluster.server)}
-        if not (ids or places) or self._only:
-            return []
-        known = _uids(pair for pair in pairs if pair.changed)
-        found = self._parts.renderer.known.going_to(ids, places)
-        return [
-            Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
-            for uid, entry in found.items()
-            if uid not in known and not entry.manifest["metadata"].get("deletionTimestamp")
-        ]
-
-    def _subjects(self, governed: Governed, known: set[str]) -> list[Pair]:
-        """Applications that stay as they are while their project, or what holds for all, does not."""
-        if not governed.anything:
-            return []
-        found = self._parts.renderer.known.governed_by(
-            None if governed.settings else governed.projects.keys()
-        )
-        return [
-            Pair(_set_of(entry.manifest), entry.manifest, entry.manifest)
-            for uid, entry in found.items()
-            if uid not in known and not entry.manifest["metadata"].get("deletionTimestamp")
-            if not self._only or _set_of(entry.manifest) == self._only
-        ]
 
     def _sets(self, tx: Tx, asked: Iterable[Asked], apps: Iterable[AppPlan]) -> list[Manifest]:
         """The sets of the applications that change, as they would be."""
@@ -358,8 +310,10 @@ def _touched(subjects: Iterable[Pair], apps: Iterable[AppPlan]) -> set[tuple[str
     return {pair.key for pair in subjects} & {(app.namespace, app.name) for app in apps}
 
 
-def _uids(pairs: Iterable[Pair]) -> set[str]:
-    return {pair.live["metadata"]["uid"] for pair in pairs if pair.live is not None}
+def _problems(outcomes: Iterable[tuple[SetOutcome, frozenset[str]]]) -> tuple[list[str], list[str]]:
+    """(what the change brings, what its sets complain of without it)."""
+    found = [(text, text in before) for outcome, before in outcomes for text in outcome.problems]
+    return [text for text, stood in found if not stood], [text for text, stood in found if stood]
 
 
 def _owned(lone: Iterable[Pair]) -> list[str]:
@@ -367,7 +321,7 @@ def _owned(lone: Iterable[Pair]) -> list[str]:
     return [
         f"application {pair.name}: ApplicationSet {owner} writes it and would set it right: edit the set"
         for pair in lone
-        if pair.live is not None and pair.changed and (owner := _set_of(pair.live))
+        if pair.live is not None and pair.changed and (owner := set_of(pair.live))
     ]
 
 
@@ -384,13 +338,6 @@ def _after(before: Fleet, moves: Iterable[Move]) -> list[ClusterFacts]:
 def _place(manifest: Manifest) -> tuple[str, str]:
     metadata = manifest["metadata"]
     return metadata.get("namespace") or NAMESPACE, metadata["name"]
-
-
-def _set_of(app: Manifest) -> str:
-    for owner in app["metadata"].get("ownerReferences") or ():
-        if owner.get("controller") and owner.get("kind") == "ApplicationSet":
-            return str(owner["name"])
-    return ""
 
 
 def _written(live: Manifest | None, wanted: Manifest | None) -> Written | None:
