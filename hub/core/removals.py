@@ -143,6 +143,7 @@ def judge(
     elsewhere: str = "",
     limits: Caps = NO_CAPS,
     absent: Collection[str] = (),
+    until: float = 0.0,
 ) -> Verdict:
     """What one evaluation of a set means for its existing applications.
 
@@ -150,7 +151,8 @@ def judge(
     since: two looks at one reading are no confirmation. `annotations` are the set's, `now` is Unix seconds. A set that is
     `deleting` wants none of its applications, and that is no empty reading. `approved`: a person approved the removal of
     exactly these; `elsewhere` is why others' removals forbid this one (`crowded`), "" where they do not; `limits` count
-    where the set says none; `absent` are applications that lose nothing by going (`Loss.there`).
+    where the set says none; `absent` are applications that lose nothing by going (`Loss.there`). Before `until`
+    (`hub.core.grace`) nothing goes that nobody approved.
     """
     losing = [member for member in existing if member.name not in wanted]
     missing = sorted(member.name for member in losing)
@@ -169,7 +171,7 @@ def judge(
     blocked = over_cap(losing, existing, annotations, limits, absent) or elsewhere
     if blocked and not approved and annotations.get(APPROVE_ANNOTATION) != pending.id:
         return Verdict(pending=pending, blocked=blocked)
-    if not reread:
+    if not reread or (now < until and not approved):
         return Verdict(pending=pending, recheck=True)
     return Verdict(remove=tuple(missing))
 

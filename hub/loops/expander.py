@@ -16,7 +16,7 @@ import structlog
 from argosy.errors import Internal, Invalid
 from argosy.loop import Wake
 from argosy.objects import Manifest
-from hub.core import increment, settings
+from hub.core import grace, increment, settings
 from hub.core.expand import Evaluation
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.served import table
@@ -37,8 +37,6 @@ from hub.store.resources import Resources
 
 CONFIRM_AFTER = 1.0
 """Seconds until the second evaluation that confirms a removal."""
-DELETED_AFTER = 2.0
-"""Seconds for which a deleted set keeps its applications: another one that comes in its place gets them."""
 PATIENCE = 30.0
 """Seconds for which that evaluation waits for other sets that were not evaluated yet."""
 RETRY_AFTER = 60.0
@@ -184,7 +182,10 @@ class Expander:
             await self._look_again(manifest, known, whole=True)
         elif known is not None and known.confirm:
             # A removal is confirmed by inputs that were read again, and by nothing sooner.
-            if now < known.again:
+            # A deleted set may lose its applications to others meanwhile, or be told to keep them for another time.
+            deleted = bool(manifest["metadata"].get("deletionTimestamp"))
+            news = deleted and (known.stale or known.own != sets.own(manifest))
+            if now < known.again and not news:
                 return
             if now < known.patience and self._sets.unsettled_beside(known):
                 self._soon(known, now)
@@ -274,7 +275,7 @@ class Expander:
             authors = await self._evaluating.authors(evaluation, before)
             trigger = Trigger(edited, authors, seen.at if seen else 0.0)
             claims = self._sets.claims_beside(known.members)
-            recheck, wrote, moved = await self._store.write(
+            again, wrote, moved = await self._store.write(
                 lambda tx: self._write(tx, manifest, evaluation, known.members, claims, reread, trigger)
             )
         except BaseException:
@@ -289,10 +290,9 @@ class Expander:
         known.states = {
             request: self._state_of(request, commit) for request, commit in evaluation.inputs.trees.items()
         }
-        if recheck and not known.confirm:
-            known.patience = time.monotonic() + PATIENCE
-        deleting = bool(manifest["metadata"].get("deletionTimestamp"))
-        known.again, known.confirm = self._again(evaluation, recheck, deleting=deleting), recheck
+        if again and not known.confirm:
+            known.patience = time.monotonic() + again + PATIENCE
+        known.again, known.confirm = self._again(evaluation, again), bool(again)
         if self._sets.claimed(known.members, claimed) + self._sets.forgotten(moved):
             self._wake.set()
         if wrote:
@@ -303,10 +303,9 @@ class Expander:
         now, answers = self._trees.state(request.repo_url, request.revision)
         return commit or now, answers
 
-    def _again(self, evaluation: Evaluation, recheck: bool, *, deleting: bool) -> float:
+    def _again(self, evaluation: Evaluation, after: float) -> float:
         inputs = evaluation.inputs
-        if recheck:
-            after = DELETED_AFTER if deleting else CONFIRM_AFTER
+        if after:
             asyncio.get_running_loop().call_later(after, self._wake.set)
             return time.monotonic() + after
         wait = float(inputs.requeue) or float("inf")
@@ -323,18 +322,20 @@ class Expander:
         claims: ClaimsOf,
         reread: bool,
         trigger: Trigger,
-    ) -> tuple[bool, bool, set[str]]:
-        """Applies one evaluation; returns (look again soon, applications were written, sets with which some moved)."""
+    ) -> tuple[float, bool, set[str]]:
+        """Applies one evaluation; returns (seconds after which to look again, 0 for not by itself; whether applications
+        were written; sets with which some moved)."""
         metadata = seen["metadata"]
         appset = self._resources.get(tx, table.APPLICATION_SET, metadata["namespace"], metadata["name"])
         if appset is None or appset["metadata"]["uid"] != metadata["uid"]:
-            return False, False, set()
+            return 0.0, False, set()
         if appset["metadata"].get("generation") != metadata.get("generation"):
-            return True, False, set()
+            return CONFIRM_AFTER, False, set()
         writer = Writer(tx, self._resources, self._now(), appset, members, self._written, trigger, claims)
         problems = [*evaluation.problems, *writer.put(evaluation)]
         verdict = writer.remove(evaluation, reread=reread)
-        if metadata.get("deletionTimestamp"):
+        deleting = bool(metadata.get("deletionTimestamp"))
+        if deleting:
             if verdict.pending is None:
                 evaluations.forget(tx, metadata["uid"])
         elif evaluation.whole:
@@ -346,8 +347,9 @@ class Expander:
             evaluations.note(
                 tx, metadata["uid"], Looked(metadata.get("generation") or 0, commits, self._now())
             )
-        writer.status(problems, evaluation.completeness, verdict.blocked)
-        return verdict.recheck, writer.wrote, writer.moved
+        writer.status(problems, evaluation.completeness, verdict.blocked or writer.kept)
+        after = max(grace.DEFAULT, writer.until - self._now()) if deleting else CONFIRM_AFTER
+        return after if verdict.recheck else 0.0, writer.wrote, writer.moved
 
 
 def sources_of(app: Manifest) -> list[dict[str, Any]]:

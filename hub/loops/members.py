@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from argosy.errors import Invalid
 from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
-from hub.core import conditions, generated, handover, removals
+from hub.core import conditions, generated, grace, handover, removals
 from hub.core.expand import Evaluation
 from hub.core.served import table
 from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, SetProblem
@@ -115,6 +115,10 @@ class Writer:
     trigger: Trigger = NO_TRIGGER
     claims: ClaimsOf = _nobody
     wrote: bool = False
+    until: float = 0.0
+    """Until when the applications of a deleted set stay, Unix seconds."""
+    kept: str = ""
+    """What the set says of that where it is longer than usual."""
     moved: set[str] = field(default_factory=set)
     """Uids of the other sets from which Applications came, or to which they went."""
     _lives: dict[str, Manifest] = field(default_factory=dict)
@@ -192,6 +196,7 @@ class Writer:
         if complete:
             self._hand_over(self._known.keys() - wanted)
         plan = self._plan(wanted)
+        wrong = self._keep_for_a_while() if deleting and plan.losses else ""
         limits = plans.limits(self.tx, self.resources) if plan.losses else removals.NO_CAPS
         verdict = removals.judge(
             [
@@ -207,9 +212,10 @@ class Writer:
             reread=reread,
             now=self.now,
             approved=plans.decided(self.tx, self.resources, plan, self.now),
-            elsewhere=plans.elsewhere(self.tx, self.resources, plan, limits, self.now),
+            elsewhere=wrong or plans.elsewhere(self.tx, self.resources, plan, limits, self.now),
             limits=limits,
             absent={loss.name for loss in plan.losses if not loss.there},
+            until=self.until,
         )
         by = self._by(plan, before, verdict.pending, deleting=deleting)
         pending = replace(verdict.pending, by=by) if verdict.pending else None
@@ -223,6 +229,17 @@ class Writer:
         if deleting and not self.resources.owned(self.tx, table.APPLICATION, self._uid):
             self._finish()
         return verdict
+
+    def _keep_for_a_while(self) -> str:
+        """Finds out until when a deleted set keeps what it has; returns why that cannot be told, "" where it can."""
+        try:
+            seconds = plans.kept_for(self.tx, self.resources, self.appset)
+        except Invalid as error:
+            return error.message
+        self.until = grace.ends(self.appset, seconds)
+        if seconds > grace.DEFAULT and self.now < self.until:
+            self.kept = grace.told(self.until)
+        return ""
 
     def _hand_over(self, names: Collection[str]) -> None:
         """Gives what another set wants to that one, in one step: for the cluster nothing changes."""

@@ -15,7 +15,7 @@ from argosy.errors import Invalid
 from argosy.machinery import write
 from argosy.machinery.kinds import Place
 from argosy.objects import Manifest
-from hub.core import cause, clusters, hooks, releases, removals, repos
+from hub.core import cause, clusters, grace, hooks, releases, removals, repos
 from hub.core.removals import Plan
 from hub.core.secret import SECRET_TYPE, texts
 from hub.core.served import cells, table
@@ -71,9 +71,18 @@ def held_up(
     why = removals.over_cap(members, members, annotations, limits, absent)
     why = why or plans.elsewhere(tx, resources, plan, limits, now)
     if not why:
-        return ()
+        return _kept(tx, resources, live) if owned else ()
     plans.wait(tx, resources, plan, why, plans.Cause(plans.SET_DELETED, by), now)
     return (f"the set stays until its removals are approved: {removals.undecided(plan, why)}",)
+
+
+def _kept(tx: Tx, resources: Resources, live: Manifest) -> tuple[str, ...]:
+    """What to tell of a set whose applications stay for longer than usual."""
+    try:
+        seconds = plans.kept_for(tx, resources, live)
+    except Invalid as error:
+        return (error.message,)
+    return (grace.told(grace.ends(live, seconds)),) if seconds > grace.DEFAULT else ()
 
 
 def unfinished(tx: Tx, resources: Resources, listed: Iterable[Manifest]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from argosy import bundle as bundles_format
 from argosy.objects import Manifest, split_api_version
-from hub.core import clusters, generated, hooks, removals, settings
+from hub.core import clusters, generated, grace, hooks, removals, settings
 from hub.core.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
 from hub.core.types import NAMESPACE
@@ -61,6 +61,12 @@ def limits(tx: Tx, resources: Resources) -> Caps:
     """The caps that this hub's settings say."""
     found = resources.get(tx, table.CONFIG_MAP, NAMESPACE, settings.CONFIG_MAP) or {}
     return removals.caps(found.get("data") or {})
+
+
+def kept_for(tx: Tx, resources: Resources, appset: Manifest) -> float:
+    """How long a deleted set keeps its applications, seconds. Raises `Invalid`."""
+    found = resources.get(tx, table.CONFIG_MAP, NAMESPACE, settings.CONFIG_MAP) or {}
+    return grace.of(appset, found.get("data") or {})
 
 
 def elsewhere(tx: Tx, resources: Resources, plan: Plan, caps: Caps, now: float) -> str:

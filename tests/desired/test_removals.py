@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argosy.errors import Invalid
-from hub.core import removals
+from hub.core import grace, removals
 from hub.core.removals import Member, Pending, Verdict
 
 FLEET = [Member(f"app-{n}", f"c{n}") for n in range(10)]
@@ -51,6 +51,39 @@ def test_another_application_missing_the_second_time_starts_anew() -> None:
 def test_an_incomplete_reading_removes_nothing_and_forgets_the_first() -> None:
     first = judge(NAMES - {"app-1"})
     assert judge(NAMES - {"app-1"}, first.pending, complete=False) == Verdict()
+
+
+def test_a_deleted_set_keeps_its_applications_for_a_while() -> None:
+    gone: dict[str, object] = {"deleting": True, "annotations": {removals.CAP_ANNOTATION: "100%"}}
+    first = judge(set(), **gone)
+    early = judge(set(), first.pending, until=101.0, **gone)
+    assert (early.remove, early.recheck) == ((), True)
+    assert set(judge(set(), first.pending, until=100.0, **gone).remove) == NAMES
+    assert set(judge(set(), first.pending, until=101.0, approved=True, **gone).remove) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("notes", "data", "seconds"),
+    [
+        ({}, {}, 2.0),
+        ({}, {grace.KEY: "30s"}, 30.0),
+        ({grace.ANNOTATION: "0s"}, {grace.KEY: "30s"}, 0.0),
+        ({grace.ANNOTATION: "1m30s"}, {}, 90.0),
+    ],
+)
+def test_how_long_that_is_says_the_set_else_the_hub(
+    notes: dict[str, str], data: dict[str, str], seconds: float
+) -> None:
+    metadata = {"annotations": notes, "deletionTimestamp": "1970-01-01T00:01:40Z"}
+    assert grace.of({"metadata": metadata}, data) == seconds
+    assert grace.ends({"metadata": metadata}, seconds) == 100.0 + seconds
+    assert grace.ends({"metadata": {}}, seconds) == 0.0
+
+
+@pytest.mark.parametrize("text", ["soon", "-1s", "25h", "30"])
+def test_a_time_that_cannot_be_read_is_named(text: str) -> None:
+    with pytest.raises(Invalid, match=r"argosy.dev/deletion-grace\]: found"):
+        grace.of({"metadata": {"annotations": {grace.ANNOTATION: text}}}, {})
 
 
 def test_an_approval_that_stays_on_the_set_is_no_leave_for_what_was_made_anew() -> None:

@@ -144,6 +144,51 @@ async def test_long_after_where_the_removal_waits_for_approval(system: System, r
     await handed_over(system, repo, before)
 
 
+async def kept(system: System) -> bool:
+    """Whether the deleted set says until when it keeps what it has."""
+    found = (await hubs.listed(system.hub, table.APPLICATION_SET))["old"]
+    return "its applications stay until" in hubs.condition(found, "RemovalHeld").get("message", "")
+
+
+async def deleted_with_grace(system: System) -> None:
+    notes = {"argosy.dev/removal-cap": "100%", "argosy.dev/deletion-grace": "1h"}
+    await hubs.patch(system.hub, table.APPLICATION_SET, "old", {"metadata": {"annotations": notes}})
+    await hubs.settled(system.hub)
+    await hubs.delete(system.hub, table.APPLICATION_SET, "old")
+    await hubs.until(lambda: kept(system), "the set says until when it keeps its applications")
+    # Somebody who asks it to look again makes nothing go sooner.
+    note = {"metadata": {"annotations": {"argocd.argoproj.io/application-set-refresh": "true"}}}
+    await hubs.patch(system.hub, table.APPLICATION_SET, "old", note)
+    await hubs.settled(system.hub)
+    found = await hubs.listed(system.hub, table.APPLICATION)
+    assert not any(app["metadata"].get("deletionTimestamp") for app in found.values())
+
+
+async def test_much_later_where_the_deleted_set_gives_that_time(system: System, repo: Repo) -> None:
+    before = await state(system)
+    await deleted_with_grace(system)
+    await system.stop_hub()
+    await system.start_hub()
+    for spoke in system.spokes.values():
+        spoke.line.retarget(("127.0.0.1", system.hub.link.link_port))
+    await hubs.settled(system.hub)
+    assert await owners(system) == {"old"}
+    await hubs.add(system.hub, table.APPLICATION_SET, hubs.appset(repo, "new"))
+    await handed_over(system, repo, before)
+
+
+async def test_a_deleted_set_is_told_to_wait_no_longer(system: System) -> None:
+    await deleted_with_grace(system)
+    note = {"metadata": {"annotations": {"argosy.dev/deletion-grace": "0s"}}}
+    await hubs.patch(system.hub, table.APPLICATION_SET, "old", note)
+    await system.settles({name: {} for name in NAMES})
+
+    async def gone() -> bool:
+        return await hubs.listed(system.hub, table.APPLICATION) == {}
+
+    await hubs.until(gone, "the applications are gone")
+
+
 async def test_over_a_hub_that_ends_in_between(system: System, repo: Repo) -> None:
     cap = {"metadata": {"annotations": {"argosy.dev/removal-cap": "100%"}}}
     await hubs.patch(system.hub, table.APPLICATION_SET, "old", cap)
