@@ -20,6 +20,8 @@ from hub.store.apps import AppState
 from hub.store.base import Tx
 from hub.store.resources import Resources
 
+_GOES = "goes with the release"
+
 
 def note(tx: Tx, resources: Resources, state: AppState, current: Assignment | None, now: float) -> None:
     """Notes whether what an Application is to get next has to wait. `current` is what it has."""
@@ -29,11 +31,12 @@ def note(tx: Tx, resources: Resources, state: AppState, current: Assignment | No
             plans.withdraw(tx, resources, state.app, now)
         return
     plan, why = over
-    if plans.approved(tx, resources, plan):
+    if plans.decided(tx, resources, plan, now):
+        plans.close(tx, resources, plan.called, _GOES, now)
         prunes.drop(tx, state.app)
         return
     cause = plans.Cause(f"a release of {state.revision[:12] or 'no commit'}: {why}", "")
-    if not plans.rejected(tx, resources, plan):
+    if not plans.rejected(tx, resources, plan, now):
         plans.wait(tx, resources, plan, why, cause, now)
     prunes.put(tx, prunes.Row(state.app, state.bundle, plan.called, removals.undecided(plan, why)))
 
@@ -42,9 +45,9 @@ def holds(tx: Tx, resources: Resources, asked: Sequence[str], now: float) -> dic
     """Who among these waits. What was approved waits no more."""
     found = {}
     for row in prunes.among(tx, asked):
-        phase, person = plans.state(tx, resources, row.removal)
+        phase, person = plans.state(tx, resources, row.removal, now)
         if phase == removals.APPROVED:
-            plans.close(tx, resources, row.removal, "goes with the release", now)
+            plans.close(tx, resources, row.removal, _GOES, now)
             prunes.drop(tx, row.app)
         elif phase == removals.REJECTED:
             found[row.app] = Hold(f"{person} rejected removal {row.removal}: this release stays out")

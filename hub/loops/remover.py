@@ -109,7 +109,7 @@ class Remover:
         listed = self._resources.list(tx, table.REMOVAL)
         return (
             departures.unfinished(tx, self._resources, listed),
-            plans.unfinished(tx, self._resources, listed),
+            plans.unfinished(tx, self._resources, listed, self._now()),
         )
 
     def _due(self, leaving: Mapping[str, int], told: set[str]) -> dict[str, int]:

@@ -91,26 +91,27 @@ def _present(cluster: Manifest | None) -> str:
 def decided(tx: Tx, resources: Resources, found: Plan, now: float) -> bool:
     """Whether a person approved exactly this plan, and not too long ago."""
     live = resources.get(tx, table.REMOVAL, "", found.called)
-    if live is None or removals.phase(live) != removals.APPROVED:
-        return False
-    end = cells.seconds(str(live["spec"].get("expiresAt") or ""))
-    return end is not None and end > now
+    return live is not None and removals.phase(live) == removals.APPROVED and not _lapsed(live, now)
 
 
-def approved(tx: Tx, resources: Resources, found: Plan) -> bool:
-    """Whether a person approved exactly this plan, be it carried out or not."""
-    phase, person = state(tx, resources, found.called)
-    return bool(person) and phase in (removals.APPROVED, removals.REMOVING, removals.DONE)
+def _lapsed(removal: Manifest, now: float) -> bool:
+    """Whether a plan, or its approval, counts no more."""
+    end = cells.seconds(str(removal["spec"].get("expiresAt") or ""))
+    return end is None or end <= now
 
 
-def rejected(tx: Tx, resources: Resources, found: Plan) -> bool:
-    return state(tx, resources, found.called)[0] == removals.REJECTED
+def rejected(tx: Tx, resources: Resources, found: Plan, now: float) -> bool:
+    return state(tx, resources, found.called, now)[0] == removals.REJECTED
 
 
-def state(tx: Tx, resources: Resources, name: str) -> tuple[str, str]:
-    """(phase of a Removal, who decided about it)."""
-    status = (resources.get(tx, table.REMOVAL, "", name) or {}).get("status") or {}
-    return str(status.get("phase") or ""), str(status.get("decidedBy") or "")
+def state(tx: Tx, resources: Resources, name: str, now: float) -> tuple[str, str]:
+    """(phase of a Removal, who decided about it). An approval that counts no more is none."""
+    live = resources.get(tx, table.REMOVAL, "", name) or {}
+    status = live.get("status") or {}
+    phase = str(status.get("phase") or "")
+    if phase == removals.APPROVED and _lapsed(live, now):
+        phase = removals.WAITING
+    return phase, str(status.get("decidedBy") or "")
 
 
 def close(tx: Tx, resources: Resources, name: str, said: str, now: float) -> None:
@@ -167,6 +168,9 @@ def decide(
         return ""
     if phase not in removals.UNDECIDED:
         return f"it is {phase}: only one that waits can be decided"
+    if _lapsed(live, now):
+        # It is what it was, or another plan would have taken its place.
+        live = _renewed(tx, resources, live, now)
     of_set = live["spec"]["owner"]["kind"] == table.APPLICATION_SET.kind.kind
     left = "the applications stay, in nobody's hands" if of_set else "it stays as it was"
     word = "approved" if yes else f"rejected: {left}"
@@ -196,11 +200,16 @@ _TAKE = (table.APPLICATION_SET.kind.kind, table.CLUSTER.kind.kind)
 """Kinds whose removals take Applications from clusters."""
 
 
-def unfinished(tx: Tx, resources: Resources, items: Sequence[Manifest]) -> bool:
+def unfinished(tx: Tx, resources: Resources, items: Sequence[Manifest], now: float) -> bool:
     """Whether there is anything to `follow`; `items` are all Removals."""
     found = [removals.phase(item) for item in items]
     over = sum(phase not in removals.OPEN for phase in found) > KEPT
-    return removals.REMOVING in found or over or any(_ownerless(tx, resources, item) for item in items)
+    stale = any(
+        phase in removals.UNDECIDED and _lapsed(item, now) for phase, item in zip(found, items, strict=True)
+    )
+    return (
+        removals.REMOVING in found or over or stale or any(_ownerless(tx, resources, item) for item in items)
+    )
 
 
 def _ownerless(tx: Tx, resources: Resources, item: Manifest) -> bool:
@@ -223,10 +232,26 @@ def follow(tx: Tx, resources: Resources, now: float) -> None:
             over.append(item)
         elif _ownerless(tx, resources, item):
             withdraw(tx, resources, item["spec"]["owner"]["uid"], now)
+        elif _lapsed(item, now):
+            _wait_anew(tx, resources, item, now)
     over.sort(key=lambda item: str(item["metadata"]["creationTimestamp"]))
     for item in over[: max(0, len(over) - KEPT)]:
         tx.run("DELETE FROM removal_apps WHERE removal = ?", (item["metadata"]["uid"],))
         resources.delete(tx, table.REMOVAL, "", item["metadata"]["name"], now=now)
+
+
+def _wait_anew(tx: Tx, resources: Resources, item: Manifest, now: float) -> None:
+    """A plan that still waits goes on waiting; one that was approved so long ago has to be approved again."""
+    status, ended = item.get("status") or {}, item["spec"].get("expiresAt")
+    live = _renewed(tx, resources, item, now)
+    if person := status.get("decidedBy"):
+        message = f"the approval of {person} counted until {ended}"
+        _status(tx, resources, live, {"phase": removals.WAITING, "message": message}, now)
+
+
+def _renewed(tx: Tx, resources: Resources, item: Manifest, now: float) -> Manifest:
+    spec = {**item["spec"], "expiresAt": cells.stamp(now + removals.PLAN_LIFE)}
+    return resources.update(tx, table.REMOVAL, {**item, "spec": spec}, manager=MANAGER, now=now)
 
 
 def _put(tx: Tx, resources: Resources, found: Plan, cause: Cause, now: float) -> Manifest:

@@ -161,6 +161,26 @@ async def test_a_commit_that_brings_them_back_goes_at_once(system: System, repo:
     assert all(not spoke.deleted for spoke in system.spokes.values())
 
 
+async def test_an_approval_is_for_one_time(system: System, repo: Repo) -> None:
+    """The same change once more, after what it took had come back."""
+    spokes.commit(repo, files(MANY[:10], "2"))
+    system.pull()
+    for plan in await waiting(system):
+        await decide(system, plan, yes=True)
+    await runs(system, MANY[:10], "2")
+    spokes.commit(repo, files(MANY))
+    system.pull()
+    await runs(system, MANY)
+    spokes.commit(repo, files(MANY[:10], "2"))
+    system.pull()
+    found = await waiting(system)
+    for spoke in system.spokes.values():
+        assert spoke.ours() == dict.fromkeys(MANY, "1"), "nothing of it is there before somebody says so"
+    for plan in found:
+        await decide(system, plan, yes=True)
+    await runs(system, MANY[:10], "2")
+
+
 async def test_a_rejected_one_stays_out(system: System, repo: Repo) -> None:
     spokes.commit(repo, files(MANY[:10], "2"))
     system.pull()

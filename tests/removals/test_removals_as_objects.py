@@ -20,7 +20,7 @@ from hub.cli.resources import APPS, APPSETS, REMOVALS
 from hub.cli.resources import CLUSTERS as CLUSTER_PATHS
 from hub.core import removals
 from hub.core.served import table
-from hub.store import desired, evaluations, objects
+from hub.store import desired, evaluations, objects, plans
 from hub.store.base import Tx
 
 CLUSTERS = ("one", "two", "three")
@@ -329,3 +329,41 @@ async def test_what_is_kept_of_a_set_goes_with_it(hub: Hub, repo: Repo) -> None:
 
     await hubs.until(gone, "the set is gone")
     assert not await kept()
+
+
+async def test_a_plan_that_waits_for_long_can_still_be_decided(tmp_path: Path, repo: Repo) -> None:
+    clock = hubs.Clock()
+    async with hubs.running(tmp_path / "hub", clock=clock) as hub:
+        for name in CLUSTERS:
+            await hubs.add_cluster(hub, name, env="prod")
+        await hubs.add(hub, table.APPLICATION_SET, hubs.appset(repo))
+        await hubs.until(lambda: count(hub, 6), "all applications")
+        await hubs.settled(hub)
+        repo.commit({"apps/web/cm.yaml": None})
+        hub.poller.ask(lambda url: True)
+        await hubs.settled(hub)
+        first = await waits(hub)
+        clock.ahead = removals.PLAN_LIFE + 60.0
+        await hubs.settled(hub)
+
+        async def renewed() -> bool:
+            plan = await planned(hub)
+            return plan is not None and plan["spec"]["expiresAt"] > first["spec"]["expiresAt"]
+
+        await hubs.until(renewed, "it goes on waiting")
+        called = first["metadata"]["name"]
+        # Whoever approves something that counts no more, before anybody looked again, approves it for now.
+        clock.ahead += removals.PLAN_LIFE + 60.0
+
+        def decide(tx: Tx) -> str:
+            return plans.decide(tx, hub.resources, called, "eve", "", clock(), yes=True)
+
+        assert await hub.store.write(decide) == ""
+        await hubs.until(lambda: count(hub, 3), "what was approved goes")
+
+
+def test_an_approval_counts_for_its_time_and_is_asked_for_again(tmp_path: Path) -> None:
+    spec = {"expiresAt": "1970-01-01T00:01:40Z"}
+    assert not plans._lapsed({"spec": spec}, 99.0)
+    assert plans._lapsed({"spec": spec}, 100.0)
+    assert plans._lapsed({"spec": {}}, 0.0)
