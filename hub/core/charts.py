@@ -15,7 +15,7 @@ from typing import Any
 
 from argosy import yamlio
 from argosy.errors import Invalid, NotFound
-from hub.core import semver
+from hub.core import repos, semver
 
 OCI = "oci"
 _MARK, _MARK_PASSING = "chart+", "chartpass+"
@@ -71,7 +71,8 @@ def address(repo: str, chart: str, where: str, *, passing: bool = False) -> str:
     if not sign:
         protocol, rest = OCI, protocol
     rest = rest.rstrip("/")
-    if protocol not in (OCI, "http", "https") or not rest or "?" in rest or "#" in rest:
+    wrong = not rest or "?" in rest or "#" in rest or repos.strays(rest)
+    if wrong or protocol not in (OCI, "http", "https"):
         raise Invalid(f"{where}.repoURL: {repo!r} is no chart repository: https://…, oci://… or HOST/PATH")
     if not (_PATH if protocol == OCI else _NAME).match(chart):
         raise Invalid(f"{where}.chart: {chart!r} is no chart's name")
@@ -103,7 +104,7 @@ def place(text: str) -> Place:
     protocol, sign, rest = bare.partition("://")
     rest = rest.rstrip("/")
     chart = rest.rpartition("/")[2] if bare != text else ""
-    if not sign or "/" not in rest:
+    if not sign or "/" not in rest or repos.strays(rest):
         raise Invalid(f"{text}: expected oci://HOST/REPOSITORY")
     if protocol == OCI:
         return Place(OCI, rest, chart)

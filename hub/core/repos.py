@@ -41,12 +41,17 @@ def parse(url: str) -> Address:
     text = url.strip()
     if not text or any(ord(sign) < 0x21 for sign in text) or text.startswith("-"):
         raise Invalid(f"{url!r} is not the address of a Git repository")
+    if strays(text):
+        raise Invalid(f"{redacted(url)}: '.' and '..' are no part of a repository's address")
     if text.startswith("/"):
         return Address("file", "", "", "", None, _trimmed(text))
     scp = _SCP.match(text)
     if scp and "://" not in text:
         return Address("ssh", scp["user"], "", scp["host"].lower(), None, _trimmed(scp["path"]))
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise Invalid(f"{redacted(url)!r} is not the address of a Git repository: {error}") from None
     try:
         port = parts.port
     except ValueError:
@@ -90,6 +95,14 @@ def bare(url: str) -> str:
     scheme, _, rest = text.partition("://")
     place, slash, path = rest.partition("/")
     return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+
+
+def strays(address: str) -> bool:
+    """Whether an address leads on its way out of where it seems to: what takes out `..` (libcurl, many servers) comes to
+    another place than the one that a project's patterns were asked about.
+    """
+    steps = unquote(address).replace("\\", "/").replace(":", "/").split("/")
+    return "." in steps or ".." in steps
 
 
 def begins(text: str, prefix: str) -> bool:

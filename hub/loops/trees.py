@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 
-from argosy.errors import ArgosyError, NotFound, Unavailable
+from argosy.errors import ArgosyError, Invalid, NotFound, Unavailable
 from hub.core import repos
 from hub.core.tree import Tree
 from hub.core.types import Answer, Complete, Failed, Partial
@@ -234,7 +234,11 @@ class Trees:
         """(the commit as of the last look, whether the remote answered it): what an evaluation's answer depends on. No I/O;
         the commit is "" where it has not been asked for.
         """
-        repo = self._repos.get(repos.identity(url))
+        try:
+            repo = self._repos.get(repos.identity(url))
+        except Invalid:
+            # Who looks at it says so. Whoever asks about many must not fail with one of them.
+            return "", True
         return (repo.commits.get(revision, ""), not repo.failed) if repo else ("", True)
 
     async def _repo(self, url: str) -> Repo:
