@@ -14,6 +14,7 @@ from argosy.health.base import (
     spec,
     status,
     suspended,
+    text,
     unknown,
 )
 from argosy.objects import Manifest
@@ -55,7 +56,7 @@ def cron_job(live: Manifest) -> Found:
     if not succeeded:
         return healthy("The CronJob never completed successfully. It may not be healthy")
     # Kubernetes writes all times in one form, in which they sort as text.
-    if str(succeeded) < str(scheduled):
+    if text(now, "lastSuccessfulTime") < text(now, "lastScheduleTime"):
         return degraded("CronJob has not completed its last execution successfully")
     return healthy("CronJob has completed its last execution successfully")
 

@@ -73,16 +73,18 @@ def by_conditions(
     otherwise: Health = PROGRESSING,
     without: Health = PROGRESSING,
     at: str = "status",
+    newest: bool = False,
 ) -> Check:
-    """The first condition that satisfies a rule decides; `otherwise` where none does, `without` where there is no list
-    of conditions. `at` is where that lies. Each rule of `before` is looked for by itself, before all others.
+    """The first condition (the last one where `newest`) that satisfies a rule decides; `otherwise` where none does,
+    `without` where there is no list of conditions. `at` is where that lies. Each rule of `before` is looked for by
+    itself, before all others.
     """
 
     def check(live: Manifest) -> Found:
         place = _object_at(live, at)
         if place.get("conditions") is None:
             return Found(without) if without is not PROGRESSING else waiting(live)
-        found = told(place)
+        found = told(place)[::-1] if newest else told(place)
         for passes in (*((rule,) for rule in before), rules):
             for condition in found:
                 rule = next((each for each in passes if each.suits(condition)), None)

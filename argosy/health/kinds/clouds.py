@@ -38,17 +38,19 @@ _SETTINGS = frozenset(
     {
         "ClusterProviderConfig",
         "ClusterProviderConfigUsage",
-        "Composition",
-        "CompositionRevision",
-        "ControllerConfig",
-        "DeploymentRuntimeConfig",
-        "EnvironmentConfig",
-        "ImageConfig",
         "ProviderConfig",
         "ProviderConfigUsage",
         "StoreConfig",
     }
 )
+_CROSSPLANE_SETTINGS = _SETTINGS | {
+    "Composition",
+    "CompositionRevision",
+    "ControllerConfig",
+    "DeploymentRuntimeConfig",
+    "EnvironmentConfig",
+    "ImageConfig",
+}
 _CROSSPLANE_FAILURES = (When("LastAsyncOperation", "False", DEGRADED), When("Synced", "False", DEGRADED))
 _crossplane_conditions = by_conditions(
     When("Ready", "True", HEALTHY),
@@ -65,19 +67,19 @@ _upbound_conditions = by_conditions(When("Ready", "True", HEALTHY), before=_CROS
 
 def _upbound(live: Manifest) -> Found:
     """Of Upbound's own groups only Ready is heard; its settings are as Crossplane's."""
-    return _setting(live) or _upbound_conditions(live)
+    return _setting(live, _SETTINGS) or _upbound_conditions(live)
 
 
-def _setting(live: Manifest) -> Found | None:
+def _setting(live: Manifest, kinds: frozenset[str]) -> Found | None:
     now = status(live)
-    if told(now) or live["kind"] not in _SETTINGS:
+    if told(now) or live["kind"] not in kinds:
         return None
     return healthy("Resource is in use." if now.get("users") else "Resource is up-to-date.")
 
 
 def _crossplane(live: Manifest) -> Found:
     """Crossplane's guide for Argo CD: settings are in order without a status, resources when synced and ready."""
-    setting = _setting(live)
+    setting = _setting(live, _CROSSPLANE_SETTINGS)
     if setting is not None:
         return setting
     found = _crossplane_conditions(live)

@@ -173,7 +173,9 @@ CHECKS: Rows = {
     **rows("apps.kruise.io", _updated(_kruise_daemon_set, _ROLLING), "DaemonSet"),
     **rows("apps.kruise.io", requiring(_advanced_cron_job, "status"), "AdvancedCronJob"),
     **rows("apps.kruise.io", _broadcast_job, "BroadcastJob"),
-    **rows("rollouts.kruise.io", requiring(once_observed(_kruise_rollout, same), "status"), "Rollout"),
+    **rows(
+        "rollouts.kruise.io", requiring(_updated(_kruise_rollout, "status.canaryStatus"), "status"), "Rollout"
+    ),
     **rows("game.kruise.io", _game_server, "GameServer"),
     **rows("game.kruise.io", once_observed(requiring(_game_server_set, "spec"), same), "GameServerSet"),
 }

@@ -110,7 +110,7 @@ def _openshift_route(live: Manifest) -> Found:
     states = [item.state for ingress in found for item in told(ingress) if item.type == "Admitted"]
     if "False" in states:
         return degraded("Route is degraded")
-    if (states or status(live).get("ingress") == []) and all(each == "True" for each in states):
+    if status(live).get("ingress") is not None and states == ["True"] * len(found):
         return healthy("Route is healthy")
     return progressing("Route is still getting admitted")
 

@@ -40,6 +40,7 @@ _available = by_conditions(
     When("Available", "True", HEALTHY),
     When("Available", "", PROGRESSING, only("SomePodsNotReady")),
     When("Available", "", DEGRADED),
+    newest=True,
 )
 """The Prometheus operator."""
 

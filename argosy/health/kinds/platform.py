@@ -162,7 +162,7 @@ def _subscription(live: Manifest) -> Found:
     ):
         return healthy(said)
     if (
-        word == "UpgradePending"
+        word not in (None, "", "UpgradeAvailable")
         and spec(live).get("installPlanApproval") == "Manual"
         and now.get("installedCSV") is not None
         and pending is not None

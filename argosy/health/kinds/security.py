@@ -116,7 +116,7 @@ def _kyverno_cel_policy(live: Manifest) -> Found:
     found = mapping(status(live), "conditionStatus")
     if found.get("ready") is True:
         return healthy(text(found, "message") or "Policy is ready")
-    bad = [item for item in told(found) if item.state not in ("", "True")]
+    bad = [item for item in told(found) if item.state == "False"]
     for item in bad:
         item.must_say("type", "message")
     return degraded(", ".join(f"{item.type}: {item.message}" for item in bad))

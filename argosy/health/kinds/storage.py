@@ -134,14 +134,15 @@ def _trident_backend(live: Manifest) -> Found:
 
 
 _astra_run = by_phase("state", {"Completed": HEALTHY, "Running": PROGRESSING}, otherwise=DEGRADED)
-_astra_ready = by_conditions(When("Ready", "True", HEALTHY), When("Ready", "False", DEGRADED))
+_astra_ready = by_conditions(
+    When("Ready", "True", HEALTHY), When("Ready", "False", DEGRADED, says=("message",))
+)
 _astra_protected = requiring(_astra_ready, "status.protectionState")
 
 
 def _astra_application(live: Manifest) -> Found:
-    """What Ready says is told with the state of protection."""
-    told = state(live, "Ready") in ("True", "False")
-    return _astra_protected(live) if told else _astra_ready(live)
+    """That it is ready is told with the state of its protection."""
+    return _astra_protected(live) if state(live, "Ready") == "True" else _astra_ready(live)
 
 
 def _astra_hook(live: Manifest) -> Found:
