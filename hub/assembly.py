@@ -299,6 +299,7 @@ class Hub:
         )
 
     def _api(self) -> Api:
+        doorman = Doorman(self.resources, self.mover.act, self._clock)
         return Api(
             ApiHub(
                 self.store,
@@ -326,9 +327,7 @@ class Hub:
                     insight.audit_page(self.store),
                 ],
                 families=self.statistics.metrics,
-                callers=rollout_actions.callers(
-                    self.store, Doorman(self.resources, self.mover.act, self._clock).call
-                ),
+                callers=rollout_actions.callers(self.store, doorman.knows, doorman.call),
             )
         )
 

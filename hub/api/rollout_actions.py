@@ -77,16 +77,19 @@ Ring = Callable[[Tx, str, str, str, str], bool]
 CALLED = "/api/webhook/rollouts/{namespace}/{name}/{gate}"
 
 
-def callers(store: Store, ring: Ring) -> dict[str, Callable[[Request], Any]]:
+def callers(store: Store, knows: Ring, ring: Ring) -> dict[str, Callable[[Request], Any]]:
     """`POST /api/webhook/rollouts/NAMESPACE/NAME/GATE` with the Secret's token as a bearer token, for pipelines without
-    an account: what `signal` is for users. Whatever is wrong gives the same answer."""
+    an account: what `signal` is for users. Whatever is wrong gives the same answer, and takes no turn of those who write.
+    """
 
     async def called(request: Request) -> Response:
         namespace, name, gate = (request.path_params[key] for key in ("namespace", "name", "gate"))
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise failure.unauthorized()
-        if not await store.write(lambda tx: ring(tx, namespace, name, gate, token.strip())):
+        asked = (namespace, name, gate, token.strip())
+        known = await store.read(lambda tx: knows(tx, *asked))
+        if not known or not await store.write(lambda tx: ring(tx, *asked)):
             raise failure.unauthorized()
         return wire.json_answer({"accepted": True})
 

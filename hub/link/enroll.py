@@ -72,8 +72,9 @@ class Registrar:
         if not 0 < len(request.cluster_uid) <= 128:
             raise Invalid("cluster_uid: expected the uid of the kube-system namespace")
         key = tls.key_fingerprint(tls.load_request(request.csr))
-        cluster = await self._store.read(lambda tx: _whose(tx, request.secret, key))
         now = self._clock()
+        # Before anything is signed or written: whoever reaches the port may ask.
+        cluster = await self._store.read(lambda tx: _whose(tx, request.secret, key, now))
         certificate = self._authority.cluster(request.csr, cluster, now, lifetime=self._lifetime)
         name, refusal = await self._store.write(lambda tx: _bind(tx, request, cluster, certificate, now))
         if refusal:
@@ -89,16 +90,15 @@ class Registrar:
         ).SerializeToString()
 
 
-def _whose(tx: Tx, secret: str, key: str) -> str:
-    """The cluster that a secret is for.
+def _whose(tx: Tx, secret: str, key: str, now: float) -> str:
+    """The cluster that a secret is for. Raises `Forbidden` where it is for none.
 
     Without a secret, the one whose identity the proven key holds already.
 
     The latter is how an agent comes back that was away for longer than its certificate lived.
     """
     if secret:
-        grant = grants.find(tx, secret)
-        return grant.cluster if grant else ""
+        return grants.whose(tx, secret, key, now)
     agent = agents.by_key(tx, key)
     if agent is None:
         raise Forbidden("this key holds no cluster's identity here, and there is no join token with it")

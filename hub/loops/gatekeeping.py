@@ -110,8 +110,8 @@ class Doorman:
     act: Callable[[Tx, str, str, Act], str | None]
     now: Callable[[], float]
 
-    def call(self, tx: Tx, namespace: str, name: str, gate: str, token: str) -> bool:
-        """False for a rollout, gate or token that is not right."""
+    def knows(self, tx: Tx, namespace: str, name: str, gate: str, token: str) -> bool:
+        """Whether there is such a gate, and this its token. Reads alone."""
         row = rollouts.named(tx, namespace, name)
         gates = [
             one
@@ -119,7 +119,11 @@ class Doorman:
             for one in (*stage.before, *stage.after)
             if one.kind is GateKind.WEBHOOK and one.name == gate and one.config.get("secretRef")
         ]
-        if not any(self._shown(tx, namespace, str(one.config["secretRef"]), token) for one in gates):
+        return any(self._shown(tx, namespace, str(one.config["secretRef"]), token) for one in gates)
+
+    def call(self, tx: Tx, namespace: str, name: str, gate: str, token: str) -> bool:
+        """False for a rollout, gate or token that is not right."""
+        if not self.knows(tx, namespace, name, gate, token):
             return False
         by = f"webhook:{gate}"
         self.act(tx, namespace, name, Act("signal", by, self.now(), gate=gate))

@@ -46,8 +46,8 @@ def find(tx: Tx, secret: str) -> JoinGrant | None:
     return JoinGrant(*found) if found else None
 
 
-def redeem(tx: Tx, secret: str, key: str, now: float) -> str:
-    """Uses a token up and returns its cluster. Raises `Forbidden` with the reason.
+def whose(tx: Tx, secret: str, key: str, now: float) -> str:
+    """The cluster that a key may join as by a token. Raises `Forbidden` with the reason.
 
     The key that used it may use it again within its life: an answer can get lost on its way.
     """
@@ -64,8 +64,15 @@ def redeem(tx: Tx, secret: str, key: str, now: float) -> str:
         raise Forbidden(
             f"the join token expired {now - grant.expires:.0f} s ago: `argosy join` makes a new one"
         )
-    tx.run("UPDATE join_tokens SET used = ?, used_by = ? WHERE hash = ? AND used = 0", (now, key, grant.hash))
     return grant.cluster
+
+
+def redeem(tx: Tx, secret: str, key: str, now: float) -> str:
+    """Uses a token up and returns its cluster. Raises as `whose`."""
+    cluster = whose(tx, secret, key, now)
+    sql = "UPDATE join_tokens SET used = ?, used_by = ? WHERE hash = ? AND used = 0"
+    tx.run(sql, (now, key, token.secret_hash(secret)))
+    return cluster
 
 
 def record(tx: Tx, cluster: str, certificate: Certificate, now: float) -> None:

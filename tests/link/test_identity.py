@@ -19,6 +19,7 @@ from argosy import convert, tls, token
 from argosy.errors import Forbidden, Invalid, NotFound, Unavailable
 from argosy.v1 import link_pb2 as pb
 from argosy.v1 import link_pb2_grpc as rpc
+from hub.ca.authority import Authority
 from hub.core import clusters
 from hub.link.server import LinkConfig
 from hub.store import agents
@@ -72,6 +73,19 @@ async def test_an_expired_token_is_refused(hub: Hub, tmp_path: Path) -> None:
 async def test_a_token_lives_an_hour_at_most(hub: Hub) -> None:
     with pytest.raises(Invalid, match="at most 3600 s"):
         await hub.offer(await hub.cluster("a"), lifetime=3601)
+
+
+async def test_nothing_is_signed_for_who_has_no_token(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = token.decode(await hub.offer(await hub.cluster("a")))
+
+    def sign(*_: Any, **__: Any) -> None:
+        raise AssertionError("it signs")
+
+    monkeypatch.setattr(Authority, "cluster", sign)
+    with pytest.raises(Forbidden, match="unknown to this hub"):
+        await Spoke(tmp_path / "a", "uid-a").join(token.encode(replace(real, secret="made-up")))
 
 
 async def test_a_token_of_another_hub_is_refused_by_both_sides(hub: Hub, tmp_path: Path) -> None:
