@@ -187,10 +187,14 @@ class Expander:
             news = deleted and (known.stale or known.own != sets.own(manifest))
             if now < known.again and not news:
                 return
-            if now < known.patience and self._sets.unsettled_beside(known):
+            waits = now < known.patience and self._sets.unsettled_beside(known)
+            if waits and not known.stale:
                 self._soon(known, now)
                 return
-            await self._look_again(manifest, known, whole=False)
+            # Of sets that wait for each other each says first what it wants now; that confirms nothing yet.
+            reread = not waits
+            if reread:
+                await self._look_again(manifest, known, whole=False)
         else:
             reread = False
             if known is not None and now >= known.again:

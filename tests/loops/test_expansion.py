@@ -12,6 +12,7 @@ from hubs import Repo, config_map
 
 from hub.assembly import Hub
 from hub.core.served import table
+from hub.loops import expander
 
 
 @pytest.fixture
@@ -94,8 +95,31 @@ async def test_more_clusters_than_the_cap_wait_for_an_approval(hub: Hub, repo: R
     assert not await removal_held(hub)
 
 
-async def removal_held(hub: Hub) -> str:
-    found = (await hubs.listed(hub, table.APPLICATION_SET))["fleet"]
+async def test_sets_that_lose_clusters_one_after_another_do_not_wait_for_each_other(
+    hub: Hub, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them waits to hear what the others want of what it lets go; all of them had something new to say."""
+    monkeypatch.setattr(expander, "PATIENCE", 1e6)
+    monkeypatch.setattr(expander, "CONFIRM_AFTER", 3.0)
+    for name in ("one", "two"):
+        await hubs.add_cluster(hub, name, env="prod")
+    for name in ("fleet", "second"):
+        made = hubs.appset(repo, name)
+        made["spec"]["template"]["metadata"]["name"] = f"{name}-{{{{.path.basename}}}}-{{{{.name}}}}"
+        await hubs.add(hub, table.APPLICATION_SET, made)
+    await hubs.until(lambda: count_is(hub, 8), "all applications")
+    await hubs.settled(hub)
+    evaluated = hub.expander.evaluated
+    unlabelled = {"metadata": {"labels": {"env": None}}}
+    await hubs.patch(hub, table.CLUSTER, "one", unlabelled, "")
+    await hubs.until(lambda: hub.expander.evaluated >= evaluated + 2, "both sets miss the first cluster")
+    await hubs.patch(hub, table.CLUSTER, "two", unlabelled, "")
+    for name in ("fleet", "second"):
+        await hubs.until(lambda name=name: removal_held(hub, name), f"the removals of {name} are held")
+
+
+async def removal_held(hub: Hub, name: str = "fleet") -> str:
+    found = (await hubs.listed(hub, table.APPLICATION_SET))[name]
     return str(hubs.condition(found, "RemovalHeld").get("message", ""))
 
 
