@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ _AWAY_SECONDS = 600.0
 """How long a repository is left to Git after an answer that we do not understand."""
 _KEPT_SECONDS = 60.0
 _CHUNK = 64 * 1024
+_HEX = re.compile("[0-9a-fA-F]*")
 
 
 class Lister:
@@ -183,4 +185,4 @@ def _lines(body: bytes) -> list[str]:
 
 
 def _is_hex(text: str) -> bool:
-    return all(sign in "0123456789abcdefABCDEF" for sign in text)
+    return _HEX.fullmatch(text) is not None
