@@ -165,6 +165,8 @@ class GitTree:
         self._objects = objects
         self._commit = commit
         self._root = root
+        self._near: tuple[str, dict[str, Entry]] | None = None
+        """The folder that was asked about last: who asks goes on beside it."""
         self.author = author
         """Who made the commit, as "name <address>"; "" where that is not known."""
 
@@ -192,6 +194,18 @@ class GitTree:
         return None if entry is None else entry.id
 
     def _entry(self, path: str) -> Entry | None:
+        folder, _, name = path.rpartition("/")
+        if not name:
+            return self._walked(path)
+        near = self._near
+        if near is None or near[0] != folder:
+            above = self._walked(folder)
+            if above is None or above.mode != _FOLDER:
+                return None
+            near = self._near = folder, self._objects.folder(above.id)
+        return near[1].get(name)
+
+    def _walked(self, path: str) -> Entry | None:
         at = Entry(_FOLDER, self._root)
         for name in path.split("/") if path else ():
             if at.mode != _FOLDER:

@@ -9,8 +9,7 @@ is durable.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -18,8 +17,7 @@ Params = Sequence[Any]
 Listener = Callable[[Sequence["Change"]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One committed change of an API object (or of what is shown in its status), in resourceVersion order.
 
     `verb` is "ADDED", "MODIFIED" or "DELETED"; `body` is the object's JSON as the write left it, or last was, sealed where

@@ -7,8 +7,7 @@ Secrets are sealed before they come here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,8 +18,7 @@ Stamp = Callable[[bytes, int], bytes]
 """Puts a resourceVersion into an object's JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One stored object. `resource` is `group/plural`; `rv` is 0 until it is written."""
 
     resource: str

@@ -6,8 +6,6 @@ next evaluation, like every other name that changes.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import orjson
 
 from argosy.machinery import failure, names
@@ -49,7 +47,7 @@ def rename(tx: Tx, resources: Resources, old: str, new: str) -> tuple[Manifest, 
     objects.delete(tx, row, stamp=lambda body, rv: _stamped(before, rv))
     naming.reserve(tx, before)
     objects.put(
-        tx, replace(row, name=new, rv=0), expected_rv=None, stamp=lambda body, rv: _stamped(after, rv)
+        tx, row._replace(name=new, rv=0), expected_rv=None, stamp=lambda body, rv: _stamped(after, rv)
     )
     return before, resources.get(tx, served, "", new) or after
 
