@@ -139,12 +139,19 @@ def _mariadb_backup(live: Manifest) -> Found:
     return healthy(" ".join(f"{item.reason} {item.message}" for item in told(status(live))))
 
 
-_SAID = ("reason", "message")
-_mariadb_job = by_conditions(
-    When("", "True", HEALTHY, only("JobComplete"), _SAID),
-    When("", "True", DEGRADED, only("JobFailed"), _SAID),
-    When("", "", PROGRESSING, says=_SAID),
-)
+_JOB = {"JobComplete": healthy, "JobFailed": degraded}
+
+
+def _mariadb_job(live: Manifest) -> Found:
+    """The first condition that says that the job ended; each of those before it has a reason and a message."""
+    if status(live).get("conditions") is None:
+        return waiting(live)
+    for item in told(status(live)):
+        item.must_say("reason", "message")
+        if item.state == "True" and item.reason in _JOB:
+            return _JOB[item.reason](f"{item.reason} {item.message}")
+    return progressing("Waiting for the job to end")
+
 
 _XTRADB = {"ready": HEALTHY, "initializing": PROGRESSING, "stopping": DEGRADED, "error": DEGRADED}
 _xtradb = by_phase("state", _XTRADB, otherwise=UNKNOWN, absent=UNKNOWN, without=UNKNOWN)
@@ -181,18 +188,14 @@ def _percona_mongodb(live: Manifest) -> Found:
 
 
 def _cassandra(live: Manifest) -> Found:
-    """Rook: every rack has as many members that are ready as it has members, and as were asked for."""
+    """Rook: every rack that tells both has as many members that are ready as it has members."""
     racks = mapping(status(live), "racks")
-    wanted = {
-        text(rack, "name"): number(rack, "members")
-        for rack in items(mapping(spec(live), "datacenter"), "racks")
-    }
-    if status(live).get("racks") is None or any(
-        mapping(racks, name).get("members") != mapping(racks, name).get("readyMembers")
-        or wanted.get(name, mapping(racks, name).get("members")) != mapping(racks, name).get("members")
-        for name in racks
-    ):
+    if status(live).get("racks") is None:
         return progressing("Waiting for the Cassandra cluster")
+    for name in racks:
+        members, ready = (mapping(racks, name).get(count) for count in ("members", "readyMembers"))
+        if None not in (members, ready) and members != ready:
+            return progressing("Waiting for the Cassandra cluster")
     return healthy()
 
 

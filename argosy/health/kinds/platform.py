@@ -182,7 +182,7 @@ def _three_scale(*bad: str, good: str = "Ready") -> tuple[When, ...]:
 
 _three_scale_object = by_conditions(*_three_scale("Failed", "Invalid", "Orphan"))
 _three_scale_promotion = by_conditions(
-    *_three_scale("Failed", "Invalid", "Orphan"), before=(When("In-progress", "True", PROGRESSING),)
+    When("In-progress", "True", PROGRESSING), *_three_scale("Failed", "Invalid", "Orphan")
 )
 _three_scale_synced = by_conditions(*_three_scale("Failed", "Invalid", "Orphan", good="Synced"))
 _three_scale_tenant = by_conditions(When("Ready", "True", HEALTHY), When("Ready", "", DEGRADED))
@@ -211,8 +211,9 @@ def _tenant(live: Manifest) -> Found:
 
 def _api_manager(live: Manifest) -> Found:
     """Available; what it lacks is bad only where a reason is given."""
-    if status(live).get("conditions") is None:
-        return waiting(live)
+    parts = mapping(status(live), "deployments")
+    if parts.get("ready") is not None and not parts.get("starting") and not parts.get("stopped"):
+        return healthy("3scale APIManager is available")
     for item in told(status(live)):
         if item.type == "Available" and item.state == "True":
             return healthy("3scale APIManager is available")

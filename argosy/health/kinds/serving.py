@@ -32,7 +32,6 @@ from argosy.health.rules import (
     find,
     once_observed,
     rows,
-    state,
     waiting,
 )
 from argosy.objects import Manifest
@@ -89,9 +88,10 @@ def _inference_service(live: Manifest) -> Found:
     if now.get("modelStatus") is not None and transition is None:
         raise Malformed("modelStatus has no transitionStatus")
     for item in found:
-        item.must_say("type")
-    if state(live, "Stopped") == "True":
-        return suspended("InferenceService is Stopped")
+        if (item.type, item.state) == ("Stopped", "True"):
+            return suspended("InferenceService is Stopped")
+        if item.type != "Stopped" and item.state != "True":
+            item.must_say("type", "status")
     if transition not in (None, "UpToDate", "InProgress"):
         return degraded(f"transitionStatus: {transition}")
     bad = [item for item in found if item.state != ("False" if item.type == "Stopped" else "True")]
@@ -102,7 +102,8 @@ def _inference_service(live: Manifest) -> Found:
 
 def _llm_service(live: Manifest) -> Found:
     for item in told(status(live)):
-        item.must_say("type")
+        if item.type != "Ready" and item.state != "True":
+            item.must_say("type", "status")
     ready = find(live, "Ready")
     if ready is not None and both(ready.generation, generation(live)):
         return progressing(f"Waiting for generation {generation(live)} to be observed")
