@@ -64,10 +64,9 @@ def test_who_does_not_say_what_he_wants_is_not_waited_for(
     api: RunningApi, monkeypatch: pytest.MonkeyPatch, begin: bytes
 ) -> None:
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
-    with connected(api) as connection:
+    with connected(api) as connection, contextlib.suppress(ConnectionError, ssl.SSLError):
         connection.sendall(begin)
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
-            assert connection.recv(1) == b""
+        assert connection.recv(1) == b""
 
 
 def test_a_long_head_and_a_second_request_are_served(api: RunningApi) -> None:
