@@ -88,9 +88,23 @@ async def done(system: System, spec: dict[str, Any]) -> tuple[Plan, set[tuple[st
     plan = await hub.planner.plan(spec)
     assert not plan.failed, plan.document()
     await hub.executor.execute(plan.digest, spec, nothing)
+    await hubs.until(lambda: come_true(system, plan), "the applications that were planned, each its set's")
     await rest(system)
     after = uids(system)
     return plan, {at for at, uid in before.items() if after.get(at) != uid}
+
+
+async def come_true(system: System, plan: Plan) -> bool:
+    """Whether there are the Applications that were planned: before that, nothing may have begun."""
+    found = await hubs.listed(system.hub, table.APPLICATION)
+    owners = {name: app["metadata"].get("ownerReferences") or [{}] for name, app in found.items()}
+    for app in plan.apps:
+        if app.change == "removed":
+            if app.name in found:
+                return False
+        elif app.name not in found or app.appset != owners[app.name][0].get("name"):
+            return False
+    return True
 
 
 async def rest(system: System) -> None:
