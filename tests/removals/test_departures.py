@@ -30,8 +30,7 @@ NAMES = ("one", "two", "three")
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        spokes.commit(repo, FIRST)
+    with spokes.repository(tmp_path, FIRST) as repo:
         yield repo
 
 
@@ -41,13 +40,9 @@ async def system(tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch) ->
     async with spokes.system(tmp_path, monkeypatch) as system:
         await hubs.add(system.hub, table.APP_PROJECT, project())
         await hubs.add(system.hub, table.SECRET, secret(repo))
-        for name in NAMES:
-            await system.join(name)
         made = hubs.appset(repo)
         made["spec"]["template"]["spec"]["project"] = "team"
-        await hubs.add(system.hub, table.APPLICATION_SET, made)
-        await system.settles(dict.fromkeys(NAMES, merged(FIRST)))
-        await hubs.settled(system.hub)
+        await system.deploys(FIRST, NAMES, made)
         yield system
 
 

@@ -64,8 +64,7 @@ def test_a_plan_says_that_it_will_wait() -> None:
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        spokes.commit(repo, files(MANY))
+    with spokes.repository(tmp_path, files(MANY)) as repo:
         yield repo
 
 
@@ -73,11 +72,7 @@ def repo(tmp_path: Path) -> Iterator[Repo]:
 async def system(tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[System]:
     """One application of thirty objects on each of two clusters."""
     async with spokes.system(tmp_path, monkeypatch) as system:
-        for name in ("one", "two"):
-            await system.join(name)
-        await hubs.add(system.hub, table.APPLICATION_SET, hubs.appset(repo))
-        await runs(system, MANY)
-        await hubs.settled(system.hub)
+        await system.deploys(files(MANY), ("one", "two"), hubs.appset(repo))
         yield system
 
 

@@ -14,7 +14,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -371,6 +371,17 @@ class System:
         await hubs.until(lambda: spoke.connected, f"{name} connected")
         return spoke
 
+    async def deploys(
+        self, apps: Mapping[str, Mapping[str, str]], names: Sequence[str], *sets: Manifest
+    ) -> None:
+        """Clusters that join, and sets of which each brings these apps to all of them; until that is so and the hub rests."""
+        for name in names:
+            await self.join(name)
+        for manifest in sets:
+            await hubs.add(self.hub, table.APPLICATION_SET, manifest)
+        await self.settles(dict.fromkeys(names, merged(apps)))
+        await hubs.settled(self.hub)
+
     def pull(self) -> None:
         """Tells the hub to look at its repositories."""
         self.hub.poller.ask(lambda url: True)
@@ -461,6 +472,14 @@ def tree(apps: Mapping[str, Mapping[str, str]]) -> dict[str, str | bytes | None]
         for app, maps in apps.items()
         for name, value in maps.items()
     }
+
+
+@contextlib.contextmanager
+def repository(folder: Path, apps: Mapping[str, Mapping[str, str]]) -> Iterator[Repo]:
+    """One with these apps."""
+    with hubs.repository(folder) as repo:
+        commit(repo, apps)
+        yield repo
 
 
 def commit(repo: Repo, apps: Mapping[str, Mapping[str, str]]) -> str:

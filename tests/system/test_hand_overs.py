@@ -24,8 +24,7 @@ NAMES = ("one", "two", "three")
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        spokes.commit(repo, FIRST)
+    with spokes.repository(tmp_path, FIRST) as repo:
         yield repo
 
 
@@ -33,11 +32,7 @@ def repo(tmp_path: Path) -> Iterator[Repo]:
 async def system(tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[System]:
     """The set `old` on three clusters: twice the cap of one."""
     async with spokes.system(tmp_path, monkeypatch) as system:
-        for name in NAMES:
-            await system.join(name)
-        await hubs.add(system.hub, table.APPLICATION_SET, hubs.appset(repo, "old"))
-        await system.settles(dict.fromkeys(NAMES, merged(FIRST)))
-        await hubs.settled(system.hub)
+        await system.deploys(FIRST, NAMES, hubs.appset(repo, "old"))
         yield system
 
 

@@ -26,8 +26,7 @@ FREE = {"argosy.fleetRemovalCap": "100%", "argosy.pruneCap": "100%"}
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        spokes.commit(repo, FIRST)
+    with spokes.repository(tmp_path, FIRST) as repo:
         yield repo
 
 

@@ -21,8 +21,7 @@ FIRST = {"web": {"web-a": "1", "web-b": "1"}, "queue": {"queue-a": "1"}}
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Iterator[Repo]:
-    with hubs.repository(tmp_path) as repo:
-        spokes.commit(repo, FIRST)
+    with spokes.repository(tmp_path, FIRST) as repo:
         yield repo
 
 
@@ -30,11 +29,7 @@ def repo(tmp_path: Path) -> Iterator[Repo]:
 async def system(tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[System]:
     """One cluster with the set `fleet`, and one that keeps that from being empty."""
     async with spokes.system(tmp_path, monkeypatch) as system:
-        for name in ("one", "two"):
-            await system.join(name)
-        await hubs.add(system.hub, table.APPLICATION_SET, hubs.appset(repo))
-        await system.settles(dict.fromkeys(("one", "two"), merged(FIRST)))
-        await hubs.settled(system.hub)
+        await system.deploys(FIRST, ("one", "two"), hubs.appset(repo))
         yield system
 
 
