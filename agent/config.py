@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LEVELS = ("debug", "info", "warning", "error")
+from argosy import log
+
 DEFAULT_STATE = "/var/lib/argosy-agent"
 
 
@@ -96,7 +97,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     run.add_argument(
         "--child", action="store_true", help="end with standard input, as a child of whoever holds it open"
     )
-    run.add_argument("--log-level", choices=LEVELS, default="info")
+    run.add_argument("--log-level", choices=list(log.LEVELS), default="info")
     run.add_argument("--log-format", choices=("text", "json"), default="text")
     return parser, run
 
