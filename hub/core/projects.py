@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from argosy.objects import Manifest, split_api_version
-from hub.core import globs, gobwas, gourl, scopes
+from hub.core import expressions, globs, gobwas, gourl, scopes
 
 _SHOWN = 5
 
@@ -216,10 +216,8 @@ def _expression(pattern: str, text: str) -> bool:
     """A pattern between slashes is a regular expression of .NET's kind that may match anywhere; an empty one is none."""
     if len(pattern) < 3 or not (pattern.startswith("/") and pattern.endswith("/")):
         return False
-    try:
-        return re.search(_dialect(pattern[1:-1]), text) is not None
-    except (re.error, RecursionError):
-        return False
+    expression = pattern[1:-1]
+    return expressions.found(expression, text, python=_dialect(expression))
 
 
 def _dialect(expression: str) -> str:

@@ -8,14 +8,13 @@ each of his groups that the policy knows, each for itself.
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import gobwas
+from hub.core import expressions, gobwas
 
 CONFIG_MAP = "argocd-rbac-cm"
 _DEPTH = 10
@@ -104,10 +103,7 @@ class Policy:
 
     def _match(self, pattern: str, text: str) -> bool:
         if self.regex:
-            try:
-                return re.search(pattern, text) is not None
-            except (re.error, RecursionError):
-                return False
+            return expressions.found(pattern, text)
         return gobwas.match(pattern, text)
 
 
