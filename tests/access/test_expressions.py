@@ -16,6 +16,9 @@ HOSTILE = [
     "a*a*a*a*a*a*a*a*b",
     "(?:a{1,}){1,}$",
     "^(([a-z])+.)+[A-Z]([a-z])+$",
+    "^" + "a?" * 60 + "b",
+    "^" + "a{0,60}" * 8 + "b",
+    "^" + "(a|a)" * 60 + "b",
 ]
 
 
@@ -41,6 +44,9 @@ def test_one_that_is_hostile_and_needs_backtracking_matches_nothing(expression: 
         ("^(red|blue)-.*$", "blue-1", True),
         ("^(?!kube-).*$", "kube-system", False),
         ("^(?!kube-).*$", "shop", True),
+        ("^(?!(kube-system|kube-public|kube-node-lease|default|argocd)$).*$", "shop-" + "a" * 58, True),
+        ("^(?!(kube-system|kube-public|kube-node-lease|default|argocd)$).*$", "argocd", False),
+        (r"^a\*+$", "a**", True),
         ("^(team-)?[a-z]+(-[0-9]+)*$", "team-a-1-2", True),
         ("a.*b.*c.*d", "xaxbxcxdx", True),
         ("[", "x", False),
