@@ -82,10 +82,18 @@ def owner_reference(appset: Manifest) -> dict[str, Any]:
 
 def controller_of(manifest: Manifest) -> str:
     """The uid of the controlling owner, "" where there is none."""
-    for reference in manifest["metadata"].get("ownerReferences") or ():
-        if reference.get("controller"):
-            return str(reference.get("uid") or "")
-    return ""
+    return str(_controller(manifest).get("uid") or "")
+
+
+def set_of(app: Manifest) -> str:
+    """The name of the ApplicationSet that controls an Application, "" for none."""
+    owner = _controller(app)
+    return str(owner["name"]) if owner.get("kind") == "ApplicationSet" else ""
+
+
+def _controller(manifest: Manifest) -> Mapping[str, Any]:
+    references = manifest["metadata"].get("ownerReferences") or ()
+    return next((each for each in references if each.get("controller")), {})
 
 
 def disowned(manifest: Manifest, uid: str) -> Manifest:

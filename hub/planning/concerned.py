@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from argosy.objects import Manifest
+from hub.core import generated
 from hub.core.fleet import Move
 from hub.core.plans.compare import Pair
 from hub.loops.applications import Applications
@@ -47,21 +47,13 @@ class Concerned:
 
     def _pairs(self, found: Mapping[str, Entry], known: set[str]) -> list[Pair]:
         return [
-            Pair(set_of(entry.manifest), entry.manifest, entry.manifest)
+            Pair(generated.set_of(entry.manifest), entry.manifest, entry.manifest)
             for uid, entry in found.items()
             if uid not in known and not entry.manifest["metadata"].get("deletionTimestamp")
-            if not self.only or set_of(entry.manifest) == self.only
+            if not self.only or generated.set_of(entry.manifest) == self.only
         ]
 
 
 def uids(pairs: Iterable[Pair]) -> set[str]:
     """Of those that are there."""
     return {pair.live["metadata"]["uid"] for pair in pairs if pair.live is not None}
-
-
-def set_of(app: Manifest) -> str:
-    """The name of the set that an Application is of, "" for none."""
-    for owner in app["metadata"].get("ownerReferences") or ():
-        if owner.get("controller") and owner.get("kind") == "ApplicationSet":
-            return str(owner["name"])
-    return ""

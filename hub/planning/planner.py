@@ -17,7 +17,7 @@ from typing import Any
 from argosy import differences
 from argosy.errors import Forbidden, NotFound
 from argosy.objects import Manifest
-from hub.core import handover, increment
+from hub.core import generated, handover, increment
 from hub.core.expand import Evaluation
 from hub.core.fleet import Fleet, Move
 from hub.core.plans import change as changes
@@ -36,7 +36,7 @@ from hub.loops.renderer import Renderer
 from hub.loops.trees import Trees
 from hub.loops.world import World
 from hub.planning import governing, impact, scenes, waits, writing
-from hub.planning.concerned import Concerned, set_of, uids
+from hub.planning.concerned import Concerned, uids
 from hub.planning.dishes import Dishes
 from hub.planning.governing import Governed
 from hub.planning.impact import Ask
@@ -321,7 +321,7 @@ def _owned(lone: Iterable[Pair]) -> list[str]:
     return [
         f"application {pair.name}: ApplicationSet {owner} writes it and would set it right: edit the set"
         for pair in lone
-        if pair.live is not None and pair.changed and (owner := set_of(pair.live))
+        if pair.live is not None and pair.changed and (owner := generated.set_of(pair.live))
     ]
 
 
