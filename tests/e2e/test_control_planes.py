@@ -129,6 +129,20 @@ def test_controllers_end_namespaces_and_fill_roles(managed_control_plane: contro
     )
 
 
+@pytest.mark.soak  # it must wait longer than the 50 s after which a controller manager gives up a silent node
+async def test_a_node_without_heartbeats_is_never_taken_for_dead(
+    living_control_plane: controlplane.ControlPlane,
+) -> None:
+    await asyncio.sleep(70)
+    (ready,) = (
+        one
+        for one in living_control_plane.request("GET", "/api/v1/nodes/kwok").json()["status"]["conditions"]
+        if one["type"] == "Ready"
+    )
+    assert ready["status"] == "True"
+    assert ready["lastHeartbeatTime"] == ready["lastTransitionTime"], "it died and came back"
+
+
 ABANDONED = """
 import os, sys, time
 from testbed import controlplane

@@ -243,6 +243,8 @@ class ControlPlane:
             f"--service-account-private-key-file={self._bed.service_account_private}",
             f"--root-ca-file={self.ca_file}",
             f"--controllers={'*' if self._nodes else ','.join(CONTROLLERS)}",
+            # Our node sends no heartbeat. Taken for dead after 50 s, it comes back, but its Pods stay unready for ever.
+            "--node-monitor-grace-period=24h",
         ]
 
     def _answers_ready(self) -> bool:
