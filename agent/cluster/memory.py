@@ -202,8 +202,10 @@ class MemoryCluster:
                     async with asyncio.timeout(min(BOOKMARK_SECONDS, max(ends - time.monotonic(), 0.001))):
                         await waiting.wait()
                 except TimeoutError:
-                    version = self.inside.shelf.version
-                    yield Event("BOOKMARK", {}, str(version))
+                    # What was written since the time was up comes first: a bookmark says that all before it was told.
+                    if self.inside.shelf.since(sort, version) == ():
+                        version = self.inside.shelf.version
+                        yield Event("BOOKMARK", {}, str(version))
         finally:
             self.inside.shelf.stop_waiting(sort, waiting)
 

@@ -283,6 +283,22 @@ async def test_a_watch_ends_by_itself_when_its_time_is_over() -> None:
     await cluster.close()
 
 
+async def test_a_write_in_the_moment_a_watch_ends_is_told() -> None:
+    cluster = MemoryCluster(watch_seconds=0.05)
+    await cluster.apply(config("one"))
+    begun = asyncio.Event()
+    watch = asyncio.create_task(_watched(cluster, lambda seen: bool(begun.set())))
+    await begun.wait()
+    loop = asyncio.get_running_loop()
+    # A busy loop comes to both in one go: the watch is told that its time is over, and then there is the write.
+    loop.call_later(0.1, cluster.edit, CONFIG_MAP, "default", "one", {"data": {"k": "2"}})
+    loop.call_soon(time.sleep, 0.2)
+    seen = await watch
+    seen += await _watched(cluster, lambda seen: False, resource_version=seen[-1].resource_version)
+    assert [event.object["data"]["k"] for event in seen if event.type != "BOOKMARK"] == ["1", "2"]
+    await cluster.close()
+
+
 # --- toy controllers ----------------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import hubs
 import orjson
 import pytest
+import verdicts
 from hubs import Repo
 from proxy import Proxy
 
@@ -293,6 +294,13 @@ class Spoke:
         change = {"data": {"value": "drift"}}
         self.cluster.edit(CONFIG_MAP, "default", name, change, manager=f"hand-{self.drifts}")
 
+    def verdict(self, wanted: Mapping[str, str]) -> str:
+        """What the agent makes of the objects that are not as `wanted`."""
+        live = self.ours()
+        wrong = [name for name in live if live[name] != wanted.get(name)]
+        now = self.cluster.objects()
+        return verdicts.of_objects(self.program, [now["", "ConfigMap", "default", name] for name in wrong])
+
     def unharmed(self) -> None:
         """Fails where an object of somebody else was touched."""
         now = self.cluster.objects()
@@ -438,7 +446,8 @@ class System:
             if not wrong:
                 break
             if time.monotonic() > deadline:
-                raise AssertionError(f"not within {seconds:g} s: " + "\n".join(wrong))
+                why = [f"{name}'s agent:\n{self.spokes[name].verdict(each)}" for name, each in wanted.items()]
+                raise AssertionError(f"not within {seconds:g} s: " + "\n".join([*wrong, *why]))
             await asyncio.sleep(0.02)
         for name in wanted:
             self.spokes[name].unharmed()
