@@ -273,7 +273,7 @@ class Application:
             corrections=memory.corrections.get(key, {}),
             may_write=self.due.may_write_to(key),
             before=self.around.before(self.assignment.id, self.inventory, key),
-            ignored=drift.ignored(self._ignores, key, self.around.delete) if self._ignores else drift.NOTHING,
+            ignored=drift.ignored(self._ignores, key, self.around.delete, wanted.manifest),
             respect_ignored=self._respect,
             dry_run=self.due.pending and self.due.request.dry_run,
             takes=self.assignment.policy.mode == Adoption.MANAGE,

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 
 from agent.cluster import base
 from agent.cluster.base import ClusterApi
-from agent.core import handing, marks, merging
+from agent.core import handing, keeping, marks, merging
 from agent.core.contested import Claim
+from agent.core.drift import NOTHING, Ignored
 from agent.core.marks import Seen
 from agent.core.options import How, Mode
 from agent.core.steps import Applied, Apply, Check, Checked, Conflicted, Failed, Outcome, Recreate, Step
@@ -66,20 +67,28 @@ async def observe(api: ClusterApi, gvk: Gvk, key: ObjectKey) -> Seen | None:
 async def _apply(api: ClusterApi, todo: Apply) -> Outcome:
     how = todo.wanted.how
     if how.mode is Mode.APPLY:
-        force = bool(todo.taken)
-        applied = await api.apply(todo.manifest, force=force, validate=how.validate)
+        force, manifest = bool(todo.taken), await _kept(api, todo)
+        applied = await api.apply(manifest, force=force, validate=how.validate)
         migrated = handing.migrated(applied, how.migrate)
         if migrated is not None:
             await api.update(migrated, validate=False)
-            applied = await api.apply(todo.manifest, force=force, validate=how.validate)
+            applied = await api.apply(manifest, force=force, validate=how.validate)
         return Applied(marks.seen(applied))
     for _ in range(_TRIES):
         live = await api.get(todo.wanted.gvk, todo.wanted.key.namespace, todo.wanted.key.name)
         try:
-            return Applied(marks.seen(await _put(api, how, live, todo.manifest, yielding=todo.yielding)))
+            put = await _put(api, how, live, todo.manifest, yielding=todo.yielding, ignored=todo.keeping)
+            return Applied(marks.seen(put))
         except base.Changed as error:
             changed = error
     raise changed
+
+
+async def _kept(api: ClusterApi, todo: Apply) -> Manifest:
+    if not todo.keeping.fields:
+        return todo.manifest
+    live = await api.get(todo.wanted.gvk, todo.wanted.key.namespace, todo.wanted.key.name)
+    return todo.manifest if live is None else keeping.kept(todo.manifest, live, todo.keeping, owned=True)
 
 
 async def _put(
@@ -90,17 +99,19 @@ async def _put(
     *,
     dry_run: bool = False,
     yielding: frozenset[str] = frozenset(),
+    ignored: Ignored = NOTHING,
 ) -> Manifest:
     """Creates the object, or puts its merged or whole new form in the place of the live one.
 
     A dry run always merges: what others added to an object is no difference, though a replacement takes it away.
-    `yielding` managers keep what they own.
+    `yielding` managers keep what they own, and what is `ignored` stays as it is.
     """
     remember = how.mode is Mode.MERGE
     if live is None:
         return await api.create(
             merging.remembered(manifest) if remember else manifest, dry_run=dry_run, validate=how.validate
         )
+    manifest = keeping.kept(manifest, live, ignored)
     try:
         if remember or dry_run:
             new = merging.merged(live, manifest, remember=remember, record=not dry_run)
@@ -141,19 +152,20 @@ async def _check(api: ClusterApi, todo: Check) -> Outcome:
         live = await observe(api, todo.wanted.gvk, todo.wanted.key)
         if live is None:
             if todo.thorough:
-                await _dry_run(api, todo)
+                await _dry_run(api, todo, None)
             return Checked(None)
-    merged = await _dry_run(api, todo)
+    merged = await _dry_run(api, todo, live)
     if live is not None and merged.resource_version not in ("", live.resource_version):
         # What we hold is older than what the server compared with.
         live = await observe(api, todo.wanted.gvk, todo.wanted.key)
-        merged = await _dry_run(api, todo)
+        merged = await _dry_run(api, todo, live)
     return Checked(live, merged)
 
 
-async def _dry_run(api: ClusterApi, todo: Check) -> Seen:
+async def _dry_run(api: ClusterApi, todo: Check, live: Seen | None) -> Seen:
     force, validate = bool(todo.taken), todo.wanted.how.validate
-    return marks.seen(await api.apply(todo.manifest, dry_run=True, force=force, validate=validate))
+    manifest = todo.manifest if live is None else keeping.kept(todo.manifest, live.body, todo.keeping)
+    return marks.seen(await api.apply(manifest, dry_run=True, force=force, validate=validate))
 
 
 async def _check_put(api: ClusterApi, todo: Check) -> Outcome:
@@ -163,7 +175,8 @@ async def _check_put(api: ClusterApi, todo: Check) -> Outcome:
         if todo.thorough:
             await _put(api, todo.wanted.how, None, todo.manifest, dry_run=True)
         return Checked(None)
-    merged = await _put(api, todo.wanted.how, live, todo.manifest, dry_run=True, yielding=todo.yielding)
+    how, ignored = todo.wanted.how, todo.keeping
+    merged = await _put(api, how, live, todo.manifest, dry_run=True, yielding=todo.yielding, ignored=ignored)
     return Checked(marks.seen(live), marks.seen(merged))
 
 

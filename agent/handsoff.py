@@ -36,7 +36,8 @@ async def observe(run: Application, observer: Observer) -> None:
     ignores = drift.ignores(run.assignment.policy.ignore_differences)
 
     async def look(wanted: Wanted) -> None:
-        verdict = await observer.look(wanted, drift.ignored(ignores, wanted.key, run.around.delete))
+        ignored = drift.ignored(ignores, wanted.key, run.around.delete, wanted.manifest)
+        verdict = await observer.look(wanted, ignored)
         run.verdicts[wanted.key] = verdict
         if verdict.verified is not None:
             run.memory.verified[wanted.key] = verdict.verified
@@ -55,9 +56,8 @@ async def adopt(run: Application, own: ClusterApi) -> Inventory:
 
     async def look(wanted: Wanted) -> None:
         run.memory.failures.pop(wanted.key, None)
-        found = await adopting.look(
-            run.around.api, wanted, drift.ignored(ignores, wanted.key, run.around.delete)
-        )
+        ignored = drift.ignored(ignores, wanted.key, run.around.delete, wanted.manifest)
+        found = await adopting.look(run.around.api, wanted, ignored)
         if isinstance(found, Candidate):
             candidates.append(found)
         else:

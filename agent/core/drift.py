@@ -1,13 +1,14 @@
 """What differs between a live object and what applying our manifest would make of it.
 
 The comparison is of the API server's own dry run with the live object, so defaults, conversions and other
-managers' fields never show up as drift. `ignoreDifferences` (Argo CD's form) is taken out of both sides
-first.
+managers' fields never show up as drift. `ignoreDifferences` (Argo CD's form), of the Application and of an object's
+annotation, is taken out of both sides first.
 """
 
 from __future__ import annotations
 
-import fnmatch
+import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +17,14 @@ import orjson
 
 from agent.core import fieldpath
 from agent.core.marks import Seen
+from argosy import gobwas, stages, yamlio
+from argosy.errors import ArgosyError
 from argosy.objects import Manifest, ObjectKey
 
+NOTE = "argocd.argoproj.io/ignore-differences"
+"""Argo CD 3.6: on an object in the source, YAML with `jsonPointers`, which are ignored of this object."""
 _SHOWN = 5
+_NAMES = re.compile(r"(\.[A-Za-z_][A-Za-z0-9_]*)+\Z")
 _VOLATILE = ("managedFields", "resourceVersion", "generation", "selfLink", "uid", "creationTimestamp")
 
 
@@ -39,8 +45,8 @@ class Ignore:
 
     def concerns(self, key: ObjectKey) -> bool:
         return (
-            fnmatch.fnmatchcase(key.group, self.group)
-            and fnmatch.fnmatchcase(key.kind, self.kind)
+            gobwas.match(self.group, key.group)
+            and gobwas.match(self.kind, key.kind)
             and self.namespace in ("", key.namespace)
             and self.name in ("", key.name)
         )
@@ -76,11 +82,7 @@ def _ignore(entry: dict[str, Any]) -> Ignore:
 
 def _pointer_of(expression: str) -> str:
     """`.spec.replicas` -> `/spec/replicas`, "" for anything that is more than plain names."""
-    names = expression.removeprefix(".").split(".")
-    plain = expression.startswith(".") and all(
-        name.replace("_", "").replace("-", "").isalnum() for name in names
-    )
-    return "/" + "/".join(names) if plain else ""
+    return expression.replace(".", "/") if _NAMES.match(expression) else ""
 
 
 Delete = Callable[[str, Manifest], Manifest]
@@ -119,17 +121,38 @@ class Ignored:
 NOTHING = Ignored()
 
 
-def ignored(rules: Sequence[Ignore], key: ObjectKey, delete: Delete = untouched) -> Ignored:
-    """The parts of all rules that concern an object. `delete` evaluates what needs jq."""
+def ignored(
+    rules: Sequence[Ignore], key: ObjectKey, delete: Delete = untouched, manifest: Manifest | None = None
+) -> Ignored:
+    """The parts of all rules that concern an object, and what its manifest says. `delete` evaluates what needs jq."""
     fitting = [rule for rule in rules if rule.concerns(key)]
-    if not fitting:
+    own = noted(manifest) if manifest is not None else ()
+    if not fitting and not own:
         return NOTHING
     return Ignored(
-        tuple(path for rule in fitting for path in rule.pointers),
+        (*(path for rule in fitting for path in rule.pointers), *own),
         frozenset(name for rule in fitting for name in rule.managers),
         tuple(text for rule in fitting for text in rule.expressions),
         delete,
     )
+
+
+def noted(manifest: Manifest) -> tuple[str, ...]:
+    """The pointers of an object's own annotation; none where it has none, or one that cannot be read."""
+    if NOTE not in (manifest["metadata"].get("annotations") or ()):
+        return ()
+    return _pointers(stages.annotations_of(manifest).get(NOTE, ""))
+
+
+@functools.lru_cache(maxsize=1024)
+def _pointers(text: str) -> tuple[str, ...]:
+    try:
+        said = yamlio.load_first(text, source=NOTE)
+    except ArgosyError:
+        return ()
+    found = said.get("jsonPointers") if isinstance(said, dict) else None
+    good = isinstance(found, list) and all(isinstance(path, str) for path in found)
+    return tuple(found) if good and found else ()
 
 
 def differs(live: Seen, merged: Seen, ignore: Ignored = NOTHING) -> bool:
@@ -148,7 +171,8 @@ def paths(live: Seen, merged: Seen, ignore: Ignored = NOTHING) -> tuple[str, ...
 def content(manifest: Manifest, ignore: Ignored = NOTHING) -> Manifest:
     """What counts when two states of an object are compared: neither status nor what every write changes."""
     stripped = ignore.strip(manifest)
-    metadata = {name: value for name, value in stripped["metadata"].items() if name not in _VOLATILE}
+    said = stripped.get("metadata") or {}
+    metadata = {name: value for name, value in said.items() if name not in _VOLATILE}
     return {**{name: value for name, value in stripped.items() if name != "status"}, "metadata": metadata}
 
 

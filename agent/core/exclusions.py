@@ -6,7 +6,6 @@ of what happens and change without end.
 
 from __future__ import annotations
 
-import fnmatch
 import functools
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import orjson
 
 from agent.core import options
+from argosy import gobwas
 from argosy.bundle import EXCLUSIONS
 from argosy.objects import ObjectKey
 
@@ -41,5 +41,5 @@ def _matches(said: str, group: str, kind: str) -> bool:
 def _fits(each: Any, group: str, kind: str) -> bool:
     """Groups are globs, kinds are exact or `*`; an empty list is any."""
     groups, kinds = each
-    by_group = not groups or any(fnmatch.fnmatchcase(group, pattern) for pattern in groups)
+    by_group = not groups or any(gobwas.match(pattern, group) for pattern in groups)
     return by_group and (not kinds or "*" in kinds or kind in kinds)

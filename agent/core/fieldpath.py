@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 _BRACKET = re.compile(r'\[((?:"(?:[^"\\]|\\.)*"|[^\]"])*)\]')
+_INDEX = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _POSITION = re.compile(r"\.(\d+)(?=[.\[]|\Z)")
 _PAIR = re.compile(r'([A-Za-z0-9_.-]+)=("(?:[^"\\]|\\.)*"|[^,]+)')
 
@@ -154,7 +155,10 @@ def _literal(text: str) -> Any:
 
 
 def pointer(value: Any, path: str) -> Any:
-    """The value without what the JSON pointer (RFC 6901) names; the value itself where that is not there."""
+    """The value without what the JSON pointer (RFC 6901) names; the value itself where that is not there.
+
+    As in Argo CD a negative number counts from the end of a list.
+    """
     steps = [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
     return _without(value, steps) if steps else value
 
@@ -165,7 +169,7 @@ def _without(value: Any, steps: list[str]) -> Any:
         if not rest:
             return {name: item for name, item in value.items() if name != first}
         return {**value, first: _without(value[first], rest)}
-    if isinstance(value, list) and first.isdigit() and int(first) < len(value):
-        index = int(first)
+    if isinstance(value, list) and _INDEX.match(first) and -len(value) <= int(first) < len(value):
+        index = int(first) % len(value)
         return [*value[:index], *([_without(value[index], rest)] if rest else []), *value[index + 1 :]]
     return value

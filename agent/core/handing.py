@@ -42,7 +42,7 @@ def unmarked(manifest: Manifest) -> Manifest:
     own, or lose it, by what we write while we only look or adopt.
     """
     metadata = dict(manifest["metadata"])
-    _strip(metadata, "labels", _ours)
+    _strip(metadata, "labels", marks.own)
     _strip(metadata, "annotations", lambda name: name in marks.OWN or name in TRACKING_ANNOTATIONS)
     return {**manifest, "metadata": metadata}
 
@@ -102,8 +102,8 @@ def released(live: Manifest, assignment: str) -> Manifest | None:
     if marks.seen(live).owner != assignment:
         return None
     metadata = dict(live["metadata"])
-    _strip(metadata, "labels", _ours)
-    _strip(metadata, "annotations", _ours)
+    _strip(metadata, "labels", marks.own)
+    _strip(metadata, "annotations", marks.own)
     kept = [entry for entry in metadata.get("managedFields") or () if entry.get("manager") != marks.MANAGER]
     return _with_entries({**live, "metadata": metadata}, kept)
 
@@ -127,10 +127,6 @@ def without(fields: dict[str, Any], taken: dict[str, Any]) -> dict[str, Any]:
             if rest:
                 out[name] = rest
     return out
-
-
-def _ours(name: str) -> bool:
-    return name in marks.OWN or name == marks.PART_OF
 
 
 def _client_side(entry: dict[str, Any], manager: str) -> bool:

@@ -31,6 +31,12 @@ OWN_PREFIX = "argosy.dev/"
 OWN = frozenset({TRACKING, APPLIED, OPERATION})
 """Our annotations; labels where `in_labels`."""
 
+
+def own(name: str) -> bool:
+    """Whether a label or annotation is a mark of ours."""
+    return name in OWN or name == PART_OF
+
+
 _SHORT = 16
 
 

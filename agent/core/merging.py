@@ -49,16 +49,16 @@ def merged(live: Manifest, wanted: Manifest, *, remember: bool = True, record: b
 
     Raises `ValueError` where the two do not fit together (a list where the live object has a map).
     """
-    shape = _shape(gvk_of(wanted))
-    target = _content(wanted)
+    kind = shape(gvk_of(wanted))
+    target = content(wanted)
     before = last_applied(live) if remember else None
     if remember and record:
         target = remembered(target)
     out: Any = {name: item for name, item in live.items() if name != "status"}
     if before is not None:
-        gone = fields.difference(typed.field_set(_content(before), shape), typed.field_set(target, shape))
-        out = typed.remove(out, gone, shape) or {}
-    out = typed_merge.merge(out, target, shape)
+        gone = fields.difference(typed.field_set(content(before), kind), typed.field_set(target, kind))
+        out = typed.remove(out, gone, kind) or {}
+    out = typed_merge.merge(out, target, kind)
     metadata = {**out["metadata"], **_kept(live)}
     return {**out, "metadata": metadata}
 
@@ -80,7 +80,7 @@ def yielded(live: Manifest, new: Manifest, managers: Collection[str]) -> Manifes
             owned = fields.union(owned, fields.decode(entry["fieldsV1"]))
     if not owned:
         return new
-    _, modified, _ = typed_compare.compare(_content(live), _content(new), _shape(gvk_of(new)))
+    _, modified, _ = typed_compare.compare(content(live), content(new), shape(gvk_of(new)))
     for path in fields.paths(fields.intersection(modified, owned)):
         field = fields.path_text(path)
         if (value := fieldpath.get(live, field)) is not None:
@@ -93,7 +93,7 @@ def _kept(live: Manifest) -> Manifest:
     return {name: metadata[name] for name in _SERVERS if name in metadata and name != "managedFields"}
 
 
-def _content(manifest: Manifest) -> Manifest:
+def content(manifest: Manifest) -> Manifest:
     """Without what is the server's, and without the annotation that holds the manifest itself."""
     metadata = {name: item for name, item in manifest["metadata"].items() if name not in _SERVERS}
     notes = metadata.get("annotations")
@@ -102,7 +102,8 @@ def _content(manifest: Manifest) -> Manifest:
     return {name: item for name, item in manifest.items() if name != "status"} | {"metadata": metadata}
 
 
-def _shape(gvk: Gvk) -> Type:
+def shape(gvk: Gvk) -> Type:
+    """What is known of a kind's fields here: nothing of those that are not built in."""
     for kind in kinds.builtin():
         if (kind.group, kind.version, kind.kind) == (gvk.group, gvk.version, gvk.kind):
             return kind.type

@@ -87,10 +87,33 @@ def first(now: Situation, time: float) -> Step | Verdict:
     if found is not None and (found.sync is Sync.SYNCED or not now.may_write):
         return Verdict(_reason(found), found.sync, seen, found)
     if seen is not None and seen.applied == wanted.digest:
-        return Check(wanted, _compared(now), seen, yielding=now.ignored.managers)
+        return _check(now, seen)
     if now.may_write:
-        return Apply(wanted, _manifest(now, live=seen is not None), yielding=_respected(now))
-    return Check(wanted, _compared(now), seen, thorough=now.dry_run, yielding=now.ignored.managers)
+        return _apply(now)
+    return _check(now, seen, thorough=now.dry_run)
+
+
+def _check(
+    now: Situation,
+    seen: Seen | None,
+    taken: tuple[Claim, ...] = (),
+    left: tuple[Claim, ...] = (),
+    *,
+    thorough: bool = False,
+) -> Check:
+    """A dry run in which nothing that is ignored differs from the live object, whose owner may be anybody."""
+    manifest, ignored = _manifest(now, left), now.ignored
+    return Check(now.wanted, manifest, seen, taken, left, thorough, ignored.managers, ignored)
+
+
+def _apply(
+    now: Situation,
+    taken: tuple[Claim, ...] = (),
+    left: tuple[Claim, ...] = (),
+    found: tuple[Difference, ...] = (),
+) -> Apply:
+    manifest, keeping = _manifest(now, left), now.ignored if now.respect_ignored else drift.NOTHING
+    return Apply(now.wanted, manifest, taken, left, found, keeping.managers, keeping)
 
 
 def _tried(now: Situation) -> str:
@@ -119,34 +142,20 @@ def _reason(known: Verified) -> Reason:
     return Reason(Why.MISSING if not known.mark else Why.DRIFT, known.message)
 
 
-def _manifest(now: Situation, *, live: bool, left: tuple[Claim, ...] = ()) -> Manifest:
-    """The manifest to apply: without fields left to others, and without ignored ones where they keep
-    their live value.
-    """
+def _manifest(now: Situation, left: tuple[Claim, ...] = ()) -> Manifest:
+    """The manifest without the fields that are left to others."""
     out: Any = now.wanted.manifest
-    if live and now.respect_ignored:
-        out = now.ignored.strip(out)
     for claim in {*left, *(claim for claim, times in now.corrections.items() if contested.contested(times))}:
         out = fieldpath.drop(out, claim.field)
     manifest: Manifest = out
     return manifest
 
 
-def _respected(now: Situation) -> frozenset[str]:
-    """Managers whose values a write leaves alone."""
-    return now.ignored.managers if now.respect_ignored else frozenset()
-
-
-def _compared(now: Situation, left: tuple[Claim, ...] = ()) -> Manifest:
-    """The manifest for a dry run: without anything ignored, whose owner may be anybody."""
-    return now.ignored.strip(_manifest(now, live=True, left=left))
-
-
 def then(now: Situation, step: Step, outcome: Outcome, time: float) -> Step | Verdict:
     """What follows a step."""
     if isinstance(outcome, Failed):
         if outcome.invalid and not isinstance(step, Recreate) and (live := _replaceable(now)) is not None:
-            return Recreate(now.wanted, _manifest(now, live=False), live)
+            return Recreate(now.wanted, _manifest(now), live)
         return _failed(
             now, outcome.message, time, permanent=outcome.permanent, retry_after=outcome.retry_after
         )
@@ -187,8 +196,12 @@ def _conflicted(now: Situation, step: Step, outcome: Conflicted, time: float) ->
     if step.taken:
         # Forced, and refused all the same: somebody else took a field in between. The next pass looks anew.
         return _failed(now, outcome.message, time, permanent=False)
+    claims = _counting(step, outcome)
+    if not claims and outcome.claims:
+        # Somebody changed what is ignored after it was read: with what it is now there is no conflict.
+        return replace(step, live=outcome.live) if isinstance(step, Check) else step
     answer = contested.answer(
-        outcome.claims, now.corrections, ours=_ours(now, outcome.live), yielding=now.ignored.managers
+        claims, now.corrections, ours=_ours(now, outcome.live), yielding=now.ignored.managers
     )
     if answer.foreign:
         message = f"conflict: {contested.describe(answer.foreign)} ({_REMEDY})"
@@ -198,10 +211,21 @@ def _conflicted(now: Situation, step: Step, outcome: Conflicted, time: float) ->
     left = (*step.left, *answer.left)
     if now.may_write and answer.taken:
         found = _claimed(now, outcome, answer.taken)
-        return Apply(
-            now.wanted, _manifest(now, live=True, left=left), answer.taken, left, found, _respected(now)
-        )
-    return Check(now.wanted, _compared(now, left), None, answer.taken, left, yielding=now.ignored.managers)
+        return _apply(now, answer.taken, left, found)
+    return _check(now, None, answer.taken, left)
+
+
+def _counting(step: Step, outcome: Conflicted) -> tuple[Claim, ...]:
+    """The claims to fields that do not keep their live value."""
+    if isinstance(step, Recreate) or not step.keeping.fields or outcome.live is None:
+        return outcome.claims
+    live = outcome.live.body
+    rest = step.keeping.strip(live)
+    return tuple(
+        claim
+        for claim in outcome.claims
+        if fieldpath.has(rest, claim.field) or not fieldpath.has(live, claim.field)
+    )
 
 
 def _claimed(now: Situation, outcome: Conflicted, claims: tuple[Claim, ...]) -> tuple[Difference, ...]:
@@ -271,16 +295,8 @@ def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
     if live is not None and merged is not None:
         found = differences.compared(now.wanted, live, merged, now.ignored, step.taken)
     if now.may_write:
-        manifest = _manifest(now, live=live is not None, left=step.left)
         drifted = found if live is not None and live.applied == now.wanted.digest else ()
-        return Apply(
-            now.wanted,
-            manifest,
-            step.taken or _healed(now, live, merged),
-            step.left,
-            drifted,
-            _respected(now),
-        )
+        return _apply(now, step.taken or _healed(now, live, merged), step.left, drifted)
     state, why = ("", Why.MISSING) if live is None else (live.mark, Why.DRIFT)
     differing = drift.paths(live, merged, now.ignored) if live is not None and merged is not None else ()
     parts = [contested.describe(step.taken)] if step.taken else []

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from agent.core import contested
 from agent.core.contested import Claim
+from agent.core.drift import NOTHING, Ignored
 from agent.core.marks import Seen, Wanted
 from agent.core.retry import Failure
 from argosy.objects import Manifest
@@ -57,12 +58,15 @@ class Apply:
     found: tuple[Difference, ...] = ()
     yielding: frozenset[str] = frozenset()
     """Managers that keep their values where the object is written without server-side apply."""
+    keeping: Ignored = NOTHING
+    """Fields that keep their live value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """Ask for the live object (where `live` is None or slim) and for a dry run of the manifest; `thorough`: also where
-    there is no live object. What `yielding` managers own is no difference without server-side apply."""
+    there is no live object. What `yielding` managers own is no difference without server-side apply, and `keeping` never is.
+    """
 
     wanted: Wanted
     manifest: Manifest = field(repr=False)
@@ -71,6 +75,7 @@ class Check:
     left: tuple[Claim, ...] = ()
     thorough: bool = False
     yielding: frozenset[str] = frozenset()
+    keeping: Ignored = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

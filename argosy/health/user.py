@@ -6,12 +6,11 @@ form of Flux's `healthCheckExprs`. Knows no Lua and no CEL: what runs them is ha
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from argosy import yamlio
+from argosy import gobwas, yamlio
 from argosy.errors import Invalid
 from argosy.health import waiting
 from argosy.health.base import NONE, Found, degraded, healthy, progressing, unknown
@@ -76,9 +75,7 @@ class UserChecks:
         expressions = self.expressions.get((group, kind)) or self.expressions.get((group, ""))
         if expressions is not None:
             return expressions
-        matching = (
-            key for key in sorted(self.scripts) if self.scripts[key].text and fnmatch.fnmatchcase(name, key)
-        )
+        matching = (key for key in sorted(self.scripts) if self.scripts[key].text and gobwas.match(key, name))
         first = next(matching, None)
         return None if first is None else self.scripts[first]
 

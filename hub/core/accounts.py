@@ -7,8 +7,8 @@ decides, and an Application that none fits is refused. A project without entries
 
 from __future__ import annotations
 
+from argosy import gobwas
 from argosy.objects import Manifest
-from hub.core import gobwas
 
 _NOT_IN_A_NAME = frozenset("!*[]{}\\/")
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from argosy import objects, yamlio
+from argosy import gobwas, objects, yamlio
 from argosy.bundle import EXCLUSIONS, Policy, plain
 from argosy.errors import ArgosyError
-from hub.core import gobwas, releases
+from hub.core import releases
 
 _IGNORE = "resource.customizations.ignoreDifferences."
 _INLINE = "resource.customizations"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from argosy import gobwas
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import gobwas
 
 CONFIG_MAP = "argocd-gpg-keys-cm"
 """Its entries are the armored public keys that may sign at all, each under its key's id of 16 hexadecimal digits."""

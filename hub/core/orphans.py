@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from argosy import objects
+from argosy import gobwas, objects
 from argosy.bundle import ORPHANS, plain
 from argosy.objects import Manifest
-from hub.core import globs, gobwas, releases
+from hub.core import globs, releases
 
 
 def told(policy: str, project: Manifest | None) -> str:

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from argosy import gobwas
 from argosy.objects import Manifest, split_api_version
-from hub.core import expressions, globs, gobwas, gourl, scopes
+from hub.core import expressions, globs, gourl, scopes
 
 _SHOWN = 5
 

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from argosy import gobwas
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import expressions, gobwas
+from hub.core import expressions
 
 CONFIG_MAP = "argocd-rbac-cm"
 _DEPTH = 10

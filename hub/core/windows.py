@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from argosy import gobwas
 from argosy import windows as clock
-from hub.core import gobwas
 
 CLUSTER_ZONE = "cluster"
 """The time zone of a policy's window that runs on each cluster's own clock."""

@@ -50,3 +50,25 @@ def test_json_pointers_drop_and_forgive() -> None:
     assert fieldpath.pointer({"a": {"b/c": 1, "d": 2}}, "/a/b~1c") == {"a": {"d": 2}}
     assert fieldpath.pointer({"a": [1, 2, 3]}, "/a/1") == {"a": [1, 3]}
     assert fieldpath.pointer({"a": 1}, "/x/y") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "left"),
+    [
+        ("/a/-1", [1, 2]),
+        ("/a/-3", [2, 3]),
+        ("/a/-4", [1, 2, 3]),
+        ("/a/+0", [2, 3]),
+        ("/a/01", [1, 3]),
+        ("/a/3", [1, 2, 3]),
+        ("/a/-", [1, 2, 3]),
+        ("/a/1.0", [1, 2, 3]),
+        ("/a/1_0", [1, 2, 3]),
+        ("/a/\u00b2", [1, 2, 3]),
+        ("/a/\u0661", [1, 2, 3]),
+        ("a/1", [1, 2, 3]),
+        ("/a/1/", [1, 2, 3]),
+    ],
+)
+def test_places_in_lists_are_numbers_as_argo_cd_reads_them(path: str, left: list[int]) -> None:
+    assert fieldpath.pointer({"a": [1, 2, 3]}, path) == {"a": left}

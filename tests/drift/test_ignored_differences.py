@@ -156,6 +156,43 @@ def test_programs_see_nothing_of_the_agent(monkeypatch: pytest.MonkeyPatch) -> N
         made.close()
 
 
+@pytest.mark.parametrize(
+    ("group", "kind", "fits"),
+    [
+        ("apps", "Deployment", True),
+        ("*", "*", True),
+        ("**", "Deploy*", True),
+        ("{apps,batch}", "{Deployment,StatefulSet}", True),
+        ("{batch,extensions}", "*", False),
+        ("", "Deployment", False),
+        ("app[r-t]", "[!A-C]eployment", True),
+        ("app[rst]", "[!D]eployment", False),
+        ("app[^r]", "*", False),
+        ("a\\pps", "*", True),
+        ("apps", "[D-]eployment", False),
+        ("apps", "deployment", False),
+        ("ap?s", "*", True),
+        ("{apps", "*", False),
+    ],
+)
+def test_groups_and_kinds_are_argo_cds_globs(group: str, kind: str, fits: bool) -> None:
+    rules = drift.ignores(json.dumps([{"group": group, "kind": kind, "jsonPointers": ["/spec"]}]))
+    assert bool(drift.ignored(rules, KEY).pointers) is fits
+
+
+@pytest.mark.parametrize(
+    "expression", [".spec.a-b", ".spec.0", ".spec.\u00e9", ".spec.a.", ".spec..a", "spec.a"]
+)
+def test_only_names_are_read_without_jq(expression: str) -> None:
+    rules = drift.ignores(json.dumps([{"group": "*", "kind": "*", "jqPathExpressions": [expression]}]))
+    found = drift.ignored(rules, KEY)
+    assert (found.pointers, found.expressions) == ((), (expression,))
+
+
+def test_keys_of_a_map_are_visited_in_their_order(jq: Jq) -> None:
+    assert jq.without("first(.data[])", {"data": {"b": 1, "a": 2}}) == {"data": {"b": 1}}
+
+
 async def test_what_jq_names_is_no_drift(world: World) -> None:
     policy = ignoring({"kind": "ConfigMap", "jqPathExpressions": ['.data | select(.k != null) | .["k"]']})
     wanted = world.assignment(config_map("a", k="1", m="1"), policy=policy)

@@ -128,6 +128,7 @@ def test_what_is_being_deleted_is_progressing_unless_its_check_fails_or_insists(
 
 INLINE = """
 '*.wild.test/*': {health.lua: "return {status = 'Suspended'}"}
+"{one,two}.choice.test/*": {health.lua: "return {status = 'Suspended'}"}
 api.wild.test/Exact: {health.lua: "return {status = 'Degraded'}"}
 both.test/Split: {health.lua: "return {status = 'Degraded'}"}
 libs.test/Loud: {health.lua: "return {status = string.upper('x') and 'Healthy'}", health.lua.useOpenLibs: true}
@@ -138,6 +139,8 @@ libs.test/Loud: {health.lua: "return {status = string.upper('x') and 'Healthy'}"
     ("version", "kind", "expected"),
     [
         ("x.wild.test/v1", "Any", S),
+        ("two.choice.test/v1", "Any", S),
+        ("three.choice.test/v1", "Any", None),
         ("wild.test/v1", "Any", None),
         ("api.wild.test/v1", "Exact", D),
         ("both.test/v1", "Split", H),

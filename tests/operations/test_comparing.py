@@ -53,6 +53,14 @@ def test_exclusions_reach_the_agent_of_their_clusters() -> None:
     assert list(excluded.values()) == [True, True, True, False, False]
 
 
+def test_groups_of_exclusions_are_argo_cds_globs() -> None:
+    found, _ = comparing.of({"resource.exclusions": "- {apiGroups: ['{a,b}.test'], kinds: ['*']}"})
+    told = found.applied(Policy(), (SERVER,)).sync_options
+    assert [exclusions.excluded(told, key(group, "Any")) for group in ("a.test", "b.test", "c.test")] == [
+        *(True, True, False)
+    ]
+
+
 def test_inclusions_exclude_everything_else() -> None:
     found, _ = comparing.of({"resource.inclusions": "- {apiGroups: [apps], kinds: [Deployment]}"})
     told = found.applied(Policy(), (SERVER,)).sync_options

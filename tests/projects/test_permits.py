@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hub.core import gobwas, gourl, projects
+from argosy import gobwas
+from hub.core import gourl, projects
 from hub.core.projects import Cluster, Resource
 
 

@@ -1,7 +1,7 @@
-"""The globs of AppProjects and sync windows, as the library of Argo CD reads them (gobwas/glob 1.0.0).
+"""Globs of users' settings (projects, windows, kinds), as the library of Argo CD reads them (gobwas/glob 1.0.0).
 
 `*` and `?` stop at a separator, `**` does not; `{a,b}` chooses and nests; `[a-z]` is a range, `[abc]` a set, and
-`!` in front negates either; `\\` quotes. Without separators `*` spans everything. Knows nothing of projects.
+`!` in front negates either; `\\` quotes. Without separators `*` spans everything.
 """
 
 from __future__ import annotations
