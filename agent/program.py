@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import structlog
 
 from agent.answering import Answerer
-from agent.cache import Cache, State
 from agent.cluster import kubeconfig
 from agent.cluster.base import ClusterApi, Identity
 from agent.cluster.guarded import ObservedCluster
@@ -26,21 +25,23 @@ from agent.core.adoption import Adoption
 from agent.core.epoch import Held
 from agent.core.facts import Facts
 from agent.core.localpolicy import LocalPolicy
-from agent.link import fetch, identity, join
+from agent.link import fetch, join
 from agent.link.join import Self
 from agent.link.ledger import Ledger, open_ledger
 from agent.link.link import Link
 from agent.link.outbox import Outbox
-from agent.link.standing import Standing
 from agent.loops import prober, renewer, sweeper, watcher
 from agent.loops.applier import Applier
 from agent.loops.observer import Observer
 from agent.loops.surveyor import Surveyor
-from agent.notes import Notes
 from agent.policyfile import PolicyFile
 from agent.sops.keys import KeyRing
-from agent.statesecret import StateSecret, carry, parse
-from agent.sync import Syncer
+from agent.state import identity
+from agent.state.cache import Cache, State
+from agent.state.notes import Notes
+from agent.state.secret import StateSecret, carry, parse
+from agent.state.standing import Standing
+from agent.sync.sync import Syncer
 from argosy import backoff, loop, questions
 from argosy.bundle import Desired
 from argosy.errors import ArgosyError, Conflict, Invalid, Unavailable

@@ -47,25 +47,25 @@ from hub.git.command import Settings as GitSettings
 from hub.git.mirror import Mirrors
 from hub.git.signatures import Signatures
 from hub.link.server import LinkServer
-from hub.loops.bounds import Bounds
+from hub.loops.apps.bounds import Bounds
+from hub.loops.apps.kitchen import Kitchen
+from hub.loops.appsets.provided import Provided
+from hub.loops.appsets.world import World
 from hub.loops.configurer import Concerned, Configurer
 from hub.loops.expander import Expander
-from hub.loops.gatekeeping import Asker, Doorman
 from hub.loops.holder import Holder
-from hub.loops.holding import Holding
-from hub.loops.integrity import Integrity
-from hub.loops.kitchen import Kitchen
 from hub.loops.mover import Mover
 from hub.loops.poller import Poller
-from hub.loops.provided import Provided
 from hub.loops.recorder import Recorder
+from hub.loops.releases.holding import Holding
+from hub.loops.releases.restoring import Restorer
 from hub.loops.remover import Remover
 from hub.loops.renderer import Renderer
-from hub.loops.restoring import Restorer
+from hub.loops.repos.integrity import Integrity
+from hub.loops.repos.trees import Trees
 from hub.loops.roller import Roller
+from hub.loops.rollouts.gatekeeping import Asker, Doorman
 from hub.loops.sweeper import Sweeper
-from hub.loops.trees import Trees
-from hub.loops.world import World
 from hub.oidc import Identity
 from hub.planning.dishes import Dishes
 from hub.planning.execution import Executor

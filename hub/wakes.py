@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from argosy.loop import Wake
 from hub.core.served import table
+from hub.loops.appsets.world import World
 from hub.loops.expander import Expander
 from hub.loops.holder import Holder
 from hub.loops.mover import Mover
@@ -14,7 +15,6 @@ from hub.loops.recorder import Recorder
 from hub.loops.remover import Remover
 from hub.loops.renderer import Renderer
 from hub.loops.roller import Roller
-from hub.loops.world import World
 from hub.store.base import Change
 
 _QUIET = {

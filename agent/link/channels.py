@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import grpc
 
-from agent.link.identity import Identity
+from agent.state.identity import Identity
 from argosy import convert
 from argosy.errors import ArgosyError, Conflict, Forbidden, Internal, Invalid, NotFound, Unavailable
 

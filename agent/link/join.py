@@ -9,8 +9,9 @@ from pathlib import Path
 import grpc
 import structlog
 
-from agent.link import channels, identity
-from agent.link.identity import Identity
+from agent.link import channels
+from agent.state import identity
+from agent.state.identity import Identity
 from argosy import convert, tls, token
 from argosy.errors import Unavailable
 from argosy.token import JoinToken

@@ -17,13 +17,14 @@ import grpc
 import structlog
 
 from agent.core.facts import Facts
-from agent.link import channels, identity, join
-from agent.link.identity import Identity
+from agent.link import channels, join
 from agent.link.join import Self
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
-from agent.link.standing import Standing
 from agent.link.stream import ACK_SECONDS, Desk, Reply, SentAway, Stream, silent
+from agent.state import identity
+from agent.state.identity import Identity
+from agent.state.standing import Standing
 from argosy import backoff, token
 from argosy.errors import ArgosyError, Conflict, Forbidden, Internal, Invalid, Unavailable
 from argosy.latest import Latest

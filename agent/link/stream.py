@@ -21,7 +21,7 @@ from agent.link import channels
 from agent.link.join import Self
 from agent.link.ledger import Ledger, Taken
 from agent.link.outbox import Outbox
-from agent.link.standing import Standing
+from agent.state.standing import Standing
 from argosy import apis, convert
 from argosy.errors import ArgosyError, Conflict, Unavailable
 from argosy.latest import Latest

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from agent.cache import Cache
 from agent.link.fetch import Base
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
-from agent.sync import Pass, Syncer
+from agent.state.cache import Cache
+from agent.sync.sync import Pass, Syncer
 from argosy import backoff
 from argosy.bundle import Assignment, Desired, Removal, Restraint
 from argosy.errors import ArgosyError

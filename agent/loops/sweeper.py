@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from agent.cache import Cache
 from agent.link.ledger import Ledger
+from agent.state.cache import Cache
 from argosy.loop import Loop
 
 EVERY = 600.0

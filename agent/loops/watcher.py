@@ -5,8 +5,8 @@ skipped. And whether this agent is the one to act: when that changes, every app 
 from __future__ import annotations
 
 from agent.link.ledger import Ledger
-from agent.link.standing import Standing
 from agent.loops.applier import Applier
+from agent.state.standing import Standing
 
 VERDICT_SECONDS = 5.0
 """How long a start waits for the hub's word whether this agent is the one for its cluster: what a copied state holds may be

@@ -20,7 +20,7 @@ from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.tree import Tree
 from hub.core.types import Answer, Complete, Failed
 from hub.git.mirror import Mirrors
-from hub.loops.kitchen import Kitchen
+from hub.loops.apps.kitchen import Kitchen
 from hub.render.rendering import Rendering
 from hub.render.sandbox import Sandbox
 

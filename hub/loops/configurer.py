@@ -19,8 +19,8 @@ from hub.git import credentials
 from hub.git.mirror import Mirrors
 from hub.git.signatures import Signatures
 from hub.loops import checking
-from hub.loops.kitchen import Kitchen
-from hub.loops.world import World
+from hub.loops.apps.kitchen import Kitchen
+from hub.loops.appsets.world import World
 from hub.oidc import Identity
 from hub.store.base import Store
 

@@ -21,15 +21,15 @@ from hub.core.expand import Evaluation
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.served import table
 from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
-from hub.loops import sets
-from hub.loops.asking import Provide
-from hub.loops.causing import Trigger
-from hub.loops.evaluating import Evaluating
-from hub.loops.integrity import Integrity
-from hub.loops.members import ClaimsOf, Members, Writer, refresh_asked
-from hub.loops.sets import Known, Sets
-from hub.loops.trees import Trees
-from hub.loops.world import World
+from hub.loops.appsets import sets
+from hub.loops.appsets.asking import Provide
+from hub.loops.appsets.evaluating import Evaluating
+from hub.loops.appsets.members import ClaimsOf, Members, Writer, refresh_asked
+from hub.loops.appsets.sets import Known, Sets
+from hub.loops.appsets.world import World
+from hub.loops.releases.causing import Trigger
+from hub.loops.repos.integrity import Integrity
+from hub.loops.repos.trees import Trees
 from hub.store import evaluations, objects
 from hub.store.base import Change, Store, Tx
 from hub.store.evaluations import Looked

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from argosy.loop import Wake
 from hub.core.served import table
-from hub.loops import holding
-from hub.loops.holding import Holding
+from hub.loops.releases import holding
+from hub.loops.releases.holding import Holding
 from hub.store import holds, objects
 from hub.store.base import Change, Store, Tx
 

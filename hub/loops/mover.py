@@ -19,9 +19,9 @@ from hub.core.rollout import acting, deciding
 from hub.core.rollout.acting import Act
 from hub.core.rollout.model import FINAL, Decision, Gate, GateAnswer, Member, Phase, Rollout, Seen, State
 from hub.gates.base import Answer
-from hub.loops import moving, sightings
-from hub.loops.gatekeeping import Asking
-from hub.loops.holding import HoldsOf, no_holds
+from hub.loops.releases.holding import HoldsOf, no_holds
+from hub.loops.rollouts import moving, sightings
+from hub.loops.rollouts.gatekeeping import Asking
 from hub.store import apps, rollouts
 from hub.store.base import Change, Store, Tx
 from hub.store.resources import Resources

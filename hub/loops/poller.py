@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 
 from argosy.loop import Wake
-from hub.loops.trees import Trees
+from hub.loops.repos.trees import Trees
 
 AT_ONCE = 8
 """Listings under way at one time."""

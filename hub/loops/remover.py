@@ -17,8 +17,8 @@ from argosy.bundle import Removal
 from argosy.objects import Manifest
 from hub.core import generated, hooks, policy, releases, rollingsync
 from hub.core.served import cells, table
-from hub.loops import inheriting
-from hub.loops.holding import Holding
+from hub.loops.releases import inheriting
+from hub.loops.releases.holding import Holding
 from hub.store import agents, apps, audit, departures, desired, holds, plans, reports
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources

@@ -16,19 +16,19 @@ from hub.core import releases
 from hub.core.destinations import Directory
 from hub.core.served import table
 from hub.core.types import Failed
-from hub.loops import entries
-from hub.loops.applications import Applications
-from hub.loops.bounds import Bounds, project_of
-from hub.loops.claims import Claims, Wanted
-from hub.loops.entries import Outcome
-from hub.loops.integrity import Integrity
-from hub.loops.kitchen import Kitchen
-from hub.loops.kubes import Kubes
-from hub.loops.looking import Looking
-from hub.loops.outcomes import Writing
-from hub.loops.reads import SourceKey
-from hub.loops.trees import Trees
-from hub.loops.world import World
+from hub.loops.apps import entries
+from hub.loops.apps.applications import Applications
+from hub.loops.apps.bounds import Bounds, project_of
+from hub.loops.apps.claims import Claims, Wanted
+from hub.loops.apps.entries import Outcome
+from hub.loops.apps.kitchen import Kitchen
+from hub.loops.apps.kubes import Kubes
+from hub.loops.apps.looking import Looking
+from hub.loops.apps.outcomes import Writing
+from hub.loops.apps.reads import SourceKey
+from hub.loops.appsets.world import World
+from hub.loops.repos.integrity import Integrity
+from hub.loops.repos.trees import Trees
 from hub.store import apps, reports
 from hub.store.apps import AppState
 from hub.store.base import Change, Store, Tx

@@ -22,11 +22,13 @@ from hub.core.releases import Changed
 from hub.core.rollout import acting, naming
 from hub.core.rollout.model import FINAL, OUTSIDE, Decision, Member, OnNewRelease, State, Version
 from hub.core.rollout.naming import Source
-from hub.loops import announcer, detours, launching, moving, pruning
-from hub.loops.announcer import News
-from hub.loops.assigning import Assigning
-from hub.loops.holding import HoldsOf, no_holds
-from hub.loops.launching import Launch, PolicyMissing
+from hub.loops.apps import detours
+from hub.loops.releases import announcer, pruning
+from hub.loops.releases.announcer import News
+from hub.loops.releases.assigning import Assigning
+from hub.loops.releases.holding import HoldsOf, no_holds
+from hub.loops.rollouts import launching, moving
+from hub.loops.rollouts.launching import Launch, PolicyMissing
 from hub.store import apps, desired, events, history, rollouts
 from hub.store.apps import AppState
 from hub.store.base import Change, Store, Tx

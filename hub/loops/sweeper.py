@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from hub.core import freezes
 from hub.core.served import table
-from hub.loops.trees import Trees
+from hub.loops.repos.trees import Trees
 from hub.store import deliveries, history, objects, provenance, rollouts
 from hub.store import served as lists
 from hub.store.base import Store, Tx

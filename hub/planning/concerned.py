@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hub.core import generated
 from hub.core.fleet import Move
 from hub.core.plans.compare import Pair
-from hub.loops.applications import Applications
-from hub.loops.entries import Entry
+from hub.loops.apps.applications import Applications
+from hub.loops.apps.entries import Entry
 from hub.planning.governing import Governed
 from hub.planning.trees import PlannedTrees
 

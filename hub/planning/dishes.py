@@ -21,13 +21,13 @@ from hub.core.plans.model import AppPlan, Hold
 from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.core.types import ClusterFacts, Failed
-from hub.loops import kitchen
-from hub.loops.bounds import Bounds, project_of
-from hub.loops.entries import Entry
-from hub.loops.integrity import Integrity
-from hub.loops.kitchen import Dish, Kitchen
-from hub.loops.reads import SourceKey
+from hub.loops.apps import kitchen
+from hub.loops.apps.bounds import Bounds, project_of
+from hub.loops.apps.entries import Entry
+from hub.loops.apps.kitchen import Dish, Kitchen
+from hub.loops.apps.reads import SourceKey
 from hub.loops.renderer import Renderer
+from hub.loops.repos.integrity import Integrity
 from hub.planning.governing import NOTHING, Governed
 from hub.planning.heirs import Had, Heirs, Made
 from hub.planning.trees import PlannedTrees

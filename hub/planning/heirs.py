@@ -1,7 +1,7 @@
 """Which objects of a plan change hands: what one application of a cluster loses and another one has stays where it is.
 
 As on the clusters: an agent deletes nothing that another application assigned there has, and what goes waits for one that
-is to come with it (`hub.loops.inheriting`).
+is to come with it (`hub.loops.releases.inheriting`).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from argosy.questions import Kind, Question
 from hub.core import answers, policy
 from hub.core.plans.model import AppPlan, Impact
 from hub.core.policy import Asked
-from hub.loops import kitchen
+from hub.loops.apps import kitchen
 from hub.planning.heirs import Made
 from hub.store import bundles
 from hub.store.base import Store

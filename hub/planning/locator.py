@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from argosy.errors import ArgosyError, Invalid, NotFound
 from hub.core import charts, repos, where
 from hub.core.where import History
-from hub.loops.trees import Trees
+from hub.loops.repos.trees import Trees
 from hub.planning.trees import followed
 from hub.store import deliveries, places
 from hub.store.apps import confirmed

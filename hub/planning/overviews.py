@@ -8,7 +8,7 @@ from argosy.objects import Manifest
 from hub.core import freezes, overview
 from hub.core.overview import MOST, Overview
 from hub.core.served import table
-from hub.loops.world import World
+from hub.loops.appsets.world import World
 from hub.store import agents, apps, shown
 from hub.store import overview as store
 from hub.store.base import Store, Tx

@@ -28,13 +28,13 @@ from hub.core.plans.model import AppPlan, Plan, RemovalPlan, Written
 from hub.core.served import table
 from hub.core.settings import Settings
 from hub.core.types import NAMESPACE, ClusterFacts
-from hub.loops.asking import Fetcher, Provide, TreeOf, as_asked
-from hub.loops.evaluating import evaluator_of, project_of
+from hub.loops.appsets.asking import Fetcher, Provide, as_asked
+from hub.loops.appsets.evaluating import evaluator_of, project_of
+from hub.loops.appsets.world import World
 from hub.loops.expander import Expander
-from hub.loops.integrity import ALL_MADE, Integrity
 from hub.loops.renderer import Renderer
-from hub.loops.trees import Trees
-from hub.loops.world import World
+from hub.loops.repos.integrity import ALL_MADE, Integrity
+from hub.loops.repos.trees import TreeOf, Trees
 from hub.planning import governing, impact, scenes, waits, writing
 from hub.planning.concerned import Concerned, uids
 from hub.planning.dishes import Dishes

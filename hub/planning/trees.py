@@ -12,7 +12,7 @@ from hub.core import charts, repos
 from hub.core.plans.change import Change, Folder, Revision
 from hub.core.tree import Tree
 from hub.core.types import Answer, Complete, Failed
-from hub.loops.trees import Trees
+from hub.loops.repos.trees import Trees
 
 _PULLS = ("refs/pull/{}/head", "refs/merge-requests/{}/head", "refs/pull-requests/{}/from")
 """Where GitHub, Gitea and others, GitLab, and Bitbucket Server keep the newest commit of a pull request."""

@@ -17,8 +17,8 @@ from hub.core.plans.model import AppPlan
 from hub.core.rollout.model import Strategy
 from hub.core.served import table
 from hub.core.types import NAMESPACE, ClusterFacts
-from hub.loops import launching
-from hub.loops.launching import PolicyMissing
+from hub.loops.rollouts import launching
+from hub.loops.rollouts.launching import PolicyMissing
 from hub.store.base import Tx
 from hub.store.plans import limits
 from hub.store.resources import Resources

@@ -37,7 +37,7 @@ class AppState(NamedTuple):
     origin: str = ""
     """What the last good render was of: `kinds` and `source` or `sources`, as JSON."""
     detour: str = ""
-    """What was synced by hand in its place: `hub.loops.detours.Detour` as JSON."""
+    """What was synced by hand in its place: `hub.loops.apps.detours.Detour` as JSON."""
 
 
 _NAMES = AppState._fields

@@ -11,9 +11,9 @@ from typing import Any
 from agent.cluster.memory import MemoryCluster
 from agent.core import localpolicy
 from agent.core.epoch import Held
-from agent.notes import Notes
 from agent.sops.keys import KeyRing
-from agent.sync import Pass, Syncer
+from agent.state.notes import Notes
+from agent.sync.sync import Pass, Syncer
 from argosy import bundle
 from argosy.bundle import Assignment, Desired, Policy, Removal, Restraint
 from argosy.kinds import Gvk

@@ -17,7 +17,7 @@ from testbed import controlplane
 from agent.cluster import kube
 from agent.cluster.base import ApplyConflict, ClusterApi
 from agent.core import marks
-from agent.sync import Pass
+from agent.sync.sync import Pass
 from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey
 

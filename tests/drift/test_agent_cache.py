@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from agent import cache
-from agent.cache import Cache, State
 from agent.core.epoch import Held
+from agent.state import cache
+from agent.state.cache import Cache, State
 from argosy import bundle, objects
 from argosy.bundle import Assignment, Desired, Policy, Removal
 from argosy.errors import Invalid, Unavailable

@@ -12,7 +12,7 @@ import pytest
 from passes import AUTO, CONFIG_MAP, World, annotated, config_map
 
 from agent.core import drift, merging
-from agent.jq import Jq
+from agent.sandbox.jq import Jq
 from argosy.bundle import Policy
 from argosy.objects import ObjectKey
 from argosy.status import Sync

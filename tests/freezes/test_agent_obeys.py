@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from passes import AUTO, CONFIG_MAP, World, config_map
 
-from agent.cache import Cache, State
 from agent.core.epoch import Held
+from agent.state.cache import Cache, State
 from argosy import bundle, convert
 from argosy.bundle import Assignment, Desired, Restraint
 from argosy.convert import Delta

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.scripts import Scripts
+from agent.sandbox.scripts import Scripts
 from argosy import cel, lua
 from argosy.health import table, user
 from argosy.objects import Manifest

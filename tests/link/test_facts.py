@@ -20,7 +20,7 @@ from hub.core import facts
 from hub.core.facts import Named
 from hub.link.limits import Quota
 from hub.link.server import LinkConfig
-from hub.loops.kubes import Kubes
+from hub.loops.apps.kubes import Kubes
 from hub.store import served
 
 SERVED = ("apps/v1", "apps/v1/Deployment", "v1", "v1/Pod")

@@ -22,7 +22,8 @@ from linkbed import Hub, Spoke, until
 from proxy import Proxy, Shuffler
 
 from agent.core.epoch import OLDER, UNKNOWN
-from agent.link import channels, fetch, identity
+from agent.link import channels, fetch
+from agent.state import identity
 from argosy import bundle, token
 from argosy.errors import Unavailable
 from argosy.v1 import link_pb2 as pb

@@ -13,8 +13,9 @@ import linkbed
 import pytest
 from linkbed import Hub, Spoke, until
 
-from agent.link import channels, fetch, identity, join
-from agent.link.identity import Identity
+from agent.link import channels, fetch, join
+from agent.state import identity
+from agent.state.identity import Identity
 from argosy import convert, tls, token
 from argosy.errors import Forbidden, Invalid, NotFound, Unavailable
 from argosy.v1 import link_pb2 as pb

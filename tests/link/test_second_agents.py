@@ -14,8 +14,8 @@ from linkbed import Hub, until
 
 from agent.cluster.memory import MemoryCluster
 from agent.config import Config
-from agent.link.standing import Standing
 from agent.program import Program
+from agent.state.standing import Standing
 from argosy.kinds import CONFIG_MAP
 from argosy.v1 import link_pb2 as pb
 from argosy.v1 import link_pb2_grpc as rpc

@@ -16,7 +16,7 @@ from hubs import Repo
 
 from hub.assembly import Hub
 from hub.core.served import table
-from hub.loops import provided
+from hub.loops.appsets import provided
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from hub.loops.patience import Patience
+from hub.loops.repos.patience import Patience
 
 AT_ONCE = 0.0
 LONG = 60.0

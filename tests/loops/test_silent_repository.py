@@ -14,8 +14,8 @@ import pytest
 from argosy.errors import Unavailable
 from hub.core.tree import Tree
 from hub.core.types import Complete, Failed, Partial
-from hub.loops import trees
-from hub.loops.trees import Trees
+from hub.loops.repos import trees
+from hub.loops.repos.trees import Trees
 from hub.store.sqlite import SqliteStore, open_store
 
 URL = "https://git.test/fleet"

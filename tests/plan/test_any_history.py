@@ -15,7 +15,7 @@ from passes import AUTO, Counting, World, annotated, config_map
 
 from agent.cluster.faults import Effect, Fault
 from agent.cluster.memory import MemoryCluster
-from agent.sync import Pass
+from agent.sync.sync import Pass
 from argosy.bundle import Policy, Removal
 from argosy.kinds import Gvk
 from argosy.objects import Manifest, ObjectKey

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from passes import CONFIG_MAP, NoKeeper, World, config_map
 
-from agent.cache import Cache
 from agent.core.epoch import Held
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
 from agent.loops.applier import Applier
+from agent.state.cache import Cache
 from argosy.bundle import Assignment, Desired
 from argosy.errors import Unavailable
 

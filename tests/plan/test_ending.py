@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from passes import AUTO, Crash, NoKeeper, World, annotated, config_map
 
-from agent.cache import Cache
 from agent.core.epoch import Held
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
 from agent.loops.applier import Applier
-from agent.sync import Pass
+from agent.state.cache import Cache
+from agent.sync.sync import Pass
 from argosy import bundle, stages
 from argosy.bundle import Desired, Removal
 from argosy.kinds import Gvk

@@ -12,8 +12,8 @@ from passes import AUTO, CONFIG_MAP, World, config_map
 from agent.cluster.faults import Fault
 from agent.core import orphans
 from agent.core.orphans import Loose
-from agent.orphaning import FRESH
-from agent.sync import Pass
+from agent.sync.orphaning import FRESH
+from agent.sync.sync import Pass
 from argosy import bundle
 from argosy.bundle import Assignment, Policy
 from argosy.objects import ObjectKey

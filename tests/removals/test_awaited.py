@@ -12,7 +12,7 @@ from hubs import config_map
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.core.served import table
-from hub.loops import inheriting
+from hub.loops.releases import inheriting
 from hub.store.base import Tx
 
 AWAY = ("one", "two", "three")

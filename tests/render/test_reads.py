@@ -6,8 +6,8 @@ import pytest
 from render_case import application, config_map, tree
 
 from hub.core import sources
-from hub.loops import reads
-from hub.loops.kitchen import Kitchen
+from hub.loops.apps import reads
+from hub.loops.apps.kitchen import Kitchen
 from hub.render.rendering import Rendering
 
 FILES = {"web/cm.yaml": config_map(), "other/cm.yaml": config_map("two")}

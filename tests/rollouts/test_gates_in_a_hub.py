@@ -18,7 +18,7 @@ from hub.assembly import Hub
 from hub.core.rollout.model import Gate
 from hub.core.served import table
 from hub.gates.base import Answer
-from hub.loops.gatekeeping import Asking
+from hub.loops.rollouts.gatekeeping import Asking
 
 
 async def test_a_stage_waits_for_an_answer_that_is_good_often_enough(

@@ -16,16 +16,16 @@ import pytest
 from linkbed import Hub, until
 
 from agent import config
-from agent import statesecret as secrets
-from agent.cache import Cache, State
 from agent.cluster import base
 from agent.cluster.memory import MemoryCluster
 from agent.config import Config
 from agent.core.epoch import Held
-from agent.link import identity, standing
-from agent.notes import Notes
 from agent.program import Program
-from agent.statesecret import SECRET, StateSecret
+from agent.state import identity, standing
+from agent.state import secret as secrets
+from agent.state.cache import Cache, State
+from agent.state.notes import Notes
+from agent.state.secret import SECRET, StateSecret
 from argosy.bundle import Desired
 from argosy.errors import Invalid
 from argosy.kinds import CONFIG_MAP

@@ -17,8 +17,8 @@ from linkbed import Hub, until
 from testbed import controlplane, credentials
 
 from agent.config import Config
-from agent.link import identity
 from agent.program import Program
+from agent.state import identity
 from argosy.errors import Invalid
 
 ROOT = Path(__file__).parents[2]

@@ -15,11 +15,12 @@ import grpc
 
 from agent.core.epoch import Held
 from agent.core.facts import Facts
-from agent.link import channels, identity, join
+from agent.link import channels, join
 from agent.link.join import Self
 from agent.link.ledger import Ledger
 from agent.link.link import Link
 from agent.link.outbox import Outbox
+from agent.state import identity
 from argosy import bundle, tls, token
 from argosy.bundle import Assignment, Desired, Policy
 from argosy.status import AppStatus, Health, Sync

@@ -124,7 +124,7 @@ class Mortal:
 
 
 class Disks:
-    """What `agent.cache` writes goes through here: counted as steps of a life, or refused for want of space."""
+    """What `agent.state.cache` writes goes through here: counted as steps of a life, or refused for want of space."""
 
     O_RDONLY = os.O_RDONLY
 
@@ -459,7 +459,7 @@ async def system(
 ) -> AsyncIterator[System]:
     """A system whose hub runs; agents' disks are `disks`."""
     disks = Disks()
-    monkeypatch.setattr("agent.cache.os", disks)
+    monkeypatch.setattr("agent.state.cache.os", disks)
     made = System(folder, disks, clock, **settings)
     try:
         await made.start_hub()

@@ -20,7 +20,8 @@ import yaml
 from fleet import application
 from hubs import Repo, config_map
 
-from agent.link import channels, identity
+from agent.link import channels
+from agent.state import identity
 from hub.assembly import Hub
 from hub.core.served import table
 

@@ -82,7 +82,7 @@ async def _killed(
 ) -> None:
     print(f"seed {seed}, {kills} kills")
     story, roll, disks = Story(seed, "web", "queue"), Random(seed), Disks()
-    monkeypatch.setattr("agent.cache.os", disks)
+    monkeypatch.setattr("agent.state.cache.os", disks)
     with hubs.repository(tmp_path) as repo:
         spokes.commit(repo, story.apps)
         system = Killable(tmp_path, disks, fleet)

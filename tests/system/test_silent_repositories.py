@@ -13,7 +13,7 @@ from hubs import Repo
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.core.served import table
-from hub.loops import trees
+from hub.loops.repos import trees
 from hub.store.base import Tx
 
 FOREVER = 3600.0
