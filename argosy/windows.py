@@ -1,5 +1,5 @@
 """Whether sync windows let something sync at a time (Argo CD 3.6, `SyncWindows.CanSync`): the rule that hub and agent
-share. Which windows are an Application's own is the hub's to say (`hub.core.windows`).
+share. Which windows are an Application's own is the hub's to say (`hub.core.holds.windows`).
 
 `now` is an argument everywhere. A window is open strictly between its start and its end; its schedule runs on the
 wall clock that its time zone has *at present*, so around a change of the clocks a past start is reckoned with the

@@ -40,8 +40,11 @@ from hub.ca import authority
 from hub.charts.charts import Charts
 from hub.charts.depots import Depots
 from hub.config import HubConfig
-from hub.core import charts, integrity, pulls, semver, webhook
+from hub.core import pulls, webhook
+from hub.core.apps import charts
 from hub.core.generators.base import ProviderRequest
+from hub.core.matching import semver
+from hub.core.projects import integrity
 from hub.core.types import LOCAL_CLUSTER, Answer
 from hub.git.command import Settings as GitSettings
 from hub.git.mirror import Mirrors

@@ -10,7 +10,8 @@ from argosy import tls
 from hub.api import server
 from hub.ca.authority import Authority
 from hub.config import HubConfig
-from hub.core import access, kubeconfig
+from hub.core import kubeconfig
+from hub.core.access import access
 from hub.link.server import LinkConfig
 
 EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104  # compared with, not bound

@@ -19,9 +19,9 @@ import orjson
 import structlog
 
 from argosy.errors import Forbidden, Unavailable
-from hub.core import oidc
-from hub.core.access import User
-from hub.core.oidc import Provider
+from hub.core.access import oidc
+from hub.core.access.access import User
+from hub.core.access.oidc import Provider
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet

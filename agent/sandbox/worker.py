@@ -82,7 +82,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env={
-                    "PYTHONPATH": str(Path(__file__).parents[1]),
+                    "PYTHONPATH": str(Path(__file__).parents[2]),
                     "PYTHONDONTWRITEBYTECODE": "1",
                     "HOME": "/nonexistent",
                 },

@@ -36,8 +36,8 @@ from hub.api.rings import Rings
 from hub.api.show import Viewer
 from hub.api.watching import Watcher, WatchResponse
 from hub.api.webhook import OnPush, Webhook
-from hub.core.access import Attributes, User
-from hub.core.rbac import NOTHING, Policy
+from hub.core.access.access import Attributes, User
+from hub.core.access.rbac import NOTHING, Policy
 from hub.core.served import table
 from hub.oidc import Identity
 from hub.store.base import Store

@@ -16,8 +16,9 @@ from hub.api import bodies, wire
 from hub.api.app import Action
 from hub.api.calls import Call
 from hub.api.discovery import Subresource
-from hub.core import operations, views
+from hub.core.apps import operations
 from hub.core.served import table
+from hub.core.views import views
 from hub.store import audit, objects, shown
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources

@@ -19,8 +19,8 @@ from argosy import token
 from argosy.errors import Forbidden, Unavailable
 from argosy.machinery import failure
 from hub import oidc
-from hub.core import access
-from hub.core.access import User
+from hub.core.access import access
+from hub.core.access.access import User
 from hub.oidc import Identity
 from hub.store import accounts, issuing
 from hub.store.base import Store, Tx

@@ -13,8 +13,8 @@ from hub.api import negotiate
 from hub.api.guard import Guard, Permits
 from hub.api.negotiate import Form
 from hub.api.paths import Target
-from hub.core import trail
-from hub.core.access import Attributes, User
+from hub.core.access import trail
+from hub.core.access.access import Attributes, User
 from hub.core.served.base import Served
 from hub.store import audit
 

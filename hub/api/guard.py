@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hub.core import access, permits
-from hub.core.access import Attributes, User
-from hub.core.rbac import NOTHING, Policy
+from hub.core.access import access, permits
+from hub.core.access.access import Attributes, User
+from hub.core.access.rbac import NOTHING, Policy
 
 Permits = Callable[[Mapping[str, Any]], bool]
 

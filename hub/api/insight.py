@@ -17,7 +17,7 @@ from argosy.errors import Invalid
 from hub.api import wire
 from hub.api.app import Page, Visit
 from hub.core.types import NAMESPACE
-from hub.core.where import Place
+from hub.core.views.where import Place
 from hub.store import audit
 from hub.store.base import Store
 

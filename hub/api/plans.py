@@ -18,8 +18,8 @@ from hub.api import bodies, wire
 from hub.api.app import Action, Page, Visit
 from hub.api.calls import Call, address_of
 from hub.api.discovery import Subresource
-from hub.core import access, trail
-from hub.core.access import Attributes
+from hub.core.access import access, trail
+from hub.core.access.access import Attributes
 from hub.core.plans import change as changes
 from hub.core.plans import model
 from hub.core.plans.change import Change

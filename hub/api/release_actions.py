@@ -18,8 +18,8 @@ from hub.api import bodies, wire
 from hub.api.app import Action
 from hub.api.calls import Call
 from hub.api.discovery import Subresource
-from hub.core import releases
-from hub.core.releases import Changed
+from hub.core.releases import releases
+from hub.core.releases.releases import Changed
 from hub.core.served import cells, table
 from hub.core.served.base import Served
 from hub.store import agents, apps, audit, bundles, desired, history, objects, rollouts

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from argosy.machinery import failure
-from hub.core import access
-from hub.core.access import Attributes, User
+from hub.core.access import access
+from hub.core.access.access import Attributes, User
 
 Json = dict[str, Any]
 Might = Callable[[User, Attributes], bool]

@@ -12,10 +12,10 @@ from argosy.objects import Manifest
 from hub.api import negotiate
 from hub.api.negotiate import Form
 from hub.api.wire import json_bytes
-from hub.core import views
 from hub.core.rollout import argo_status, naming
 from hub.core.served import table
 from hub.core.served.base import Served
+from hub.core.views import views
 from hub.store import shown
 from hub.store.base import Tx
 from hub.store.objects import Row

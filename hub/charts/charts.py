@@ -25,8 +25,9 @@ from hub.charts import archive, keyring
 from hub.charts.client import Client
 from hub.charts.keyring import Keyring
 from hub.charts.registry import CHART_LAYER, DIGEST, Registry
-from hub.core import charts, semver
-from hub.core.charts import Place, Release
+from hub.core.apps import charts
+from hub.core.apps.charts import Place, Release
+from hub.core.matching import semver
 from hub.core.tree import Tree
 
 MAX_INDEX = 128 * 1024 * 1024
@@ -50,7 +51,7 @@ class _Index:
 
 
 class Charts:
-    """Answers `refs`, `resolve` and `tree` for addresses of `hub.core.charts`, from `folder` where it can.
+    """Answers `refs`, `resolve` and `tree` for addresses of `hub.core.apps.charts`, from `folder` where it can.
 
     `keys` may be replaced at any time. `plain` (for tests and `insecureOCIForceHttp`) speaks HTTP to registries
     on this machine's loopback.

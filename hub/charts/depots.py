@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from hub.core import charts, sources
+from hub.core.apps import charts, sources
 from hub.core.tree import Tree
 
 
@@ -28,7 +28,7 @@ class Git(Depot, Protocol):
 
 
 class Depots:
-    """Sends each question to `git` or to `archives`, by its address. Targets are `hub.core.sources.Source.target`."""
+    """Sends each question to `git` or to `archives`, by its address. Targets are `hub.core.apps.sources.Source.target`."""
 
     def __init__(self, git: Git, archives: Depot) -> None:
         self._git = git

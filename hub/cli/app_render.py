@@ -20,7 +20,7 @@ from argosy.objects import Manifest
 
 if TYPE_CHECKING:
     from hub.charts.charts import Charts
-    from hub.core.sources import Source
+    from hub.core.apps.sources import Source
     from hub.core.tree import Tree
 
 OK, UNUSABLE, PROBLEMS = 0, 1, 2
@@ -44,7 +44,7 @@ def render(
         application = _application(file)
         folders = dict(_repo(text) for text in repos)
         held = _held(objects)
-        from hub.core import sources
+        from hub.core.apps import sources
 
         found = sources.of(application)
     except ArgosyError as error:
@@ -83,7 +83,8 @@ class _Kitchen:
 
     async def render(self, found: Sequence[Source]) -> tuple[list[Manifest], list[str]]:
         """(finished objects, problems and warnings). Raises our errors."""
-        from hub.core import finish, settings, sources
+        from hub.core import settings
+        from hub.core.apps import finish, sources
         from hub.render.rendering import Rendering
         from hub.render.sandbox import Sandbox
 
@@ -124,7 +125,7 @@ class _Kitchen:
 
     async def _tree(self, source: Source) -> Tree:
         """A repository at the source's revision; a plain folder stands for every revision."""
-        from hub.core import charts
+        from hub.core.apps import charts
 
         if charts.is_address(source.address):
             return await self._fetch(source.address, source.revision)
@@ -149,7 +150,8 @@ class _Kitchen:
 
     async def _fetch(self, address: str, revision: str) -> Tree:
         """A chart: of the folder that `--repo` gives for its repository, else from where it is."""
-        from hub.core import charts, repos
+        from hub.core import repos
+        from hub.core.apps import charts
         from hub.sources import offline
 
         place = charts.place(address)

@@ -10,7 +10,7 @@ from argosy.objects import Manifest
 from hub.cli import waiting, where
 from hub.cli.client import Client
 from hub.cli.errors import Late
-from hub.core.where import Place
+from hub.core.views.where import Place
 
 AGAIN_SECONDS = 2.0
 SHOWN = 5

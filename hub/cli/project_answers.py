@@ -21,7 +21,7 @@ def windows(file: str) -> int:
 
 
 def _permits(case: Mapping[str, Any]) -> bool:
-    from hub.core import projects
+    from hub.core.projects import projects
 
     project, question = questions.mapping(case, "project"), questions.mapping(case, "question")
 
@@ -53,7 +53,7 @@ def _permits(case: Mapping[str, Any]) -> bool:
 
 
 def _can_sync(case: Mapping[str, Any]) -> bool:
-    from hub.core import windows as sync_windows
+    from hub.core.holds import windows as sync_windows
 
     found = sync_windows.parse(questions.listed(case, "windows"))
     app, now = questions.mapping(case, "app"), questions.now(case)

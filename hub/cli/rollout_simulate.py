@@ -9,7 +9,7 @@ from argosy.errors import Invalid
 from hub.cli import questions
 
 if TYPE_CHECKING:
-    from hub.core.rollingsync import Observed
+    from hub.core.rollout.rollingsync import Observed
 
 
 def simulate(file: str) -> int:
@@ -27,7 +27,7 @@ def _scenario(scenario: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _ticks(scenario: Mapping[str, Any]) -> list[dict[str, Any]]:
-    from hub.core import rollingsync
+    from hub.core.rollout import rollingsync
 
     steps = rollingsync.steps_of(questions.mapping(scenario, "strategy"))
     apps = _apps(scenario)
@@ -59,7 +59,7 @@ def _apps(holder: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
 
 
 def _observed(one: Mapping[str, Any], generated: set[str]) -> Observed:
-    from hub.core.rollingsync import Observed
+    from hub.core.rollout.rollingsync import Observed
 
     name = str(one.get("app") or "")
     if not name:

@@ -17,7 +17,7 @@ from hub.cli.follow import Selection
 from hub.cli.kubeconfig import Access
 from hub.cli.resources import APPS, APPSETS, CLUSTERS, Resource
 from hub.cli.waiting import Verdict
-from hub.core.where import is_commit, is_version
+from hub.core.views.where import is_commit, is_version
 
 DONE, FAILED = 0, 1
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")

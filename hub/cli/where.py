@@ -16,7 +16,7 @@ from hub.cli.client import Client
 from hub.cli.errors import Usage
 from hub.cli.output import Output
 from hub.core.served.cells import duration
-from hub.core.where import SHORTEST, Place, is_commit, is_version
+from hub.core.views.where import SHORTEST, Place, is_commit, is_version
 
 SHOWN = 50
 """Clusters of one state in a table; `-o wide` has all."""

@@ -16,7 +16,7 @@ import orjson
 from argosy import gobwas, objects, yamlio
 from argosy.bundle import EXCLUSIONS, Policy, plain
 from argosy.errors import ArgosyError
-from hub.core import releases
+from hub.core.releases import releases
 
 _IGNORE = "resource.customizations.ignoreDifferences."
 _INLINE = "resource.customizations"

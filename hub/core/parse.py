@@ -1,7 +1,7 @@
 """Admission: is this an ApplicationSet or an Application that the API server would take, and what is in it.
 
 Raises `errors.Invalid` that names every field that is wrong. Advice on what is merely suspicious is elsewhere
-(`hub/core/advice.py`).
+(`hub/core/apps/advice.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 from argosy.errors import Invalid, Problem
 from argosy.objects import Manifest
-from hub.core import app_fields, appset_fields
+from hub.core.apps import app_fields
+from hub.core.appsets import appset_fields
 from hub.core.schema import Struct, check, decode, described
 from hub.core.types import NAMESPACE
 

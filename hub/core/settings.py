@@ -9,7 +9,8 @@ from typing import Any
 from argosy import bundle
 from argosy.annotations import INSTANCE_LABEL
 from argosy.health import user
-from hub.core import comparing, finish
+from hub.core import comparing
+from hub.core.apps import finish
 from hub.core.comparing import Comparing
 
 CONFIG_MAP = "argocd-cm"

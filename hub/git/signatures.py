@@ -18,8 +18,8 @@ from pathlib import Path
 
 from argosy.errors import Invalid, Unavailable
 from hub import process
-from hub.core import integrity
-from hub.core.integrity import Signature, Verdict
+from hub.core.projects import integrity
+from hub.core.projects.integrity import Signature, Verdict
 from hub.git import command, revision
 from hub.git.mirror import Mirrors
 from hub.git.revision import HighestTag

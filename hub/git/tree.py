@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from argosy.errors import Invalid, NotFound, Unavailable
-from hub.core.cause import author
+from hub.core.releases.cause import author
 from hub.git.batch import Batch, Object
 
 T = TypeVar("T")

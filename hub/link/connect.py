@@ -19,9 +19,9 @@ from argosy import apis, convert
 from argosy.convert import Offer
 from argosy.errors import ArgosyError, Conflict, Forbidden, Invalid, Unavailable
 from argosy.v1 import link_pb2 as pb
-from hub.core import facts
-from hub.core.clusters import Agent
-from hub.core.seats import Seat
+from hub.core.clusters import facts
+from hub.core.clusters.clusters import Agent
+from hub.core.clusters.seats import Seat
 from hub.link import calls, limits, peers
 from hub.link.calls import Context
 from hub.link.limits import Meter, Quota

@@ -16,7 +16,7 @@ from argosy.errors import ArgosyError, Forbidden, Invalid
 from argosy.tls import Certificate
 from argosy.v1 import link_pb2 as pb
 from hub.ca.authority import Authority
-from hub.core import clusters
+from hub.core.clusters import clusters
 from hub.link import calls, peers
 from hub.link.calls import Context
 from hub.store import agents, audit, grants

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from argosy import tls
 from argosy.errors import Forbidden, Invalid
-from hub.core.clusters import Agent
+from hub.core.clusters.clusters import Agent
 from hub.link.calls import Context
 from hub.store import agents
 from hub.store.base import Tx

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import structlog
 
-from hub.core import seats
-from hub.core.seats import Seat
+from hub.core.clusters import seats
+from hub.core.clusters.seats import Seat
 from hub.link.session import Session
 from hub.store import agents
 from hub.store.base import Store

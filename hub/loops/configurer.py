@@ -11,8 +11,10 @@ from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.charts import keyring as chart_keys
 from hub.charts.charts import Charts
-from hub.core import integrity, oidc, rbac, repos, secret, settings
-from hub.core.rbac import Policy
+from hub.core import repos, secret, settings
+from hub.core.access import oidc, rbac
+from hub.core.access.rbac import Policy
+from hub.core.projects import integrity
 from hub.core.served import table
 from hub.core.types import NAMESPACE
 from hub.git import credentials

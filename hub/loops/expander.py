@@ -16,9 +16,11 @@ import structlog
 from argosy.errors import Internal, Invalid
 from argosy.loop import Wake
 from argosy.objects import Manifest
-from hub.core import grace, increment, settings
-from hub.core.expand import Evaluation
+from hub.core import settings
+from hub.core.appsets import increment
+from hub.core.appsets.expand import Evaluation
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
+from hub.core.removals import grace
 from hub.core.served import table
 from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
 from hub.loops.appsets import sets

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from argosy.loop import Wake
-from hub.core.clusters import RESOURCE as CLUSTERS
-from hub.core.holds import Holds
+from hub.core.clusters.clusters import RESOURCE as CLUSTERS
+from hub.core.holds.holds import Holds
 from hub.core.rollout import acting, deciding
 from hub.core.rollout.acting import Act
 from hub.core.rollout.model import FINAL, Decision, Gate, GateAnswer, Member, Phase, Rollout, Seen, State

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from argosy.loop import Wake
-from hub.core import delivery
-from hub.core.delivery import Delivery, Seen
+from hub.core.views import delivery
+from hub.core.views.delivery import Delivery, Seen
 from hub.store import deliveries, events, objects
 from hub.store.base import Store, Tx
 from hub.store.deliveries import Open

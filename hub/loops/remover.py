@@ -15,7 +15,10 @@ from dataclasses import dataclass, replace
 
 from argosy.bundle import Removal
 from argosy.objects import Manifest
-from hub.core import generated, hooks, policy, releases, rollingsync
+from hub.core.apps import hooks, policy
+from hub.core.appsets import generated
+from hub.core.releases import releases
+from hub.core.rollout import rollingsync
 from hub.core.served import cells, table
 from hub.loops.releases import inheriting
 from hub.loops.releases.holding import Holding

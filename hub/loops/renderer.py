@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from argosy.objects import Manifest, ObjectKey
-from hub.core import releases
-from hub.core.destinations import Directory
+from hub.core.apps.destinations import Directory
+from hub.core.releases import releases
 from hub.core.served import table
 from hub.core.types import Failed
 from hub.loops.apps import entries

@@ -17,8 +17,8 @@ from argosy.bundle import Assignment
 from argosy.errors import Internal
 from argosy.loop import Wake
 from argosy.objects import Manifest
-from hub.core import releases
-from hub.core.releases import Changed
+from hub.core.releases import releases
+from hub.core.releases.releases import Changed
 from hub.core.rollout import acting, naming
 from hub.core.rollout.model import FINAL, OUTSIDE, Decision, Member, OnNewRelease, State, Version
 from hub.core.rollout.naming import Source

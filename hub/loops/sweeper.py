@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Awaitable, Callable, Iterable
 
-from hub.core import freezes
+from hub.core.holds import freezes
 from hub.core.served import table
 from hub.loops.repos.trees import Trees
 from hub.store import deliveries, history, objects, provenance, rollouts

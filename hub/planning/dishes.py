@@ -12,13 +12,14 @@ from argosy import bundle, differences
 from argosy.differences import ObjectChange
 from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.objects import Manifest
-from hub.core import destinations, hooks, repos, sources
-from hub.core.destinations import Directory
-from hub.core.fleet import Fleet
+from hub.core import repos
+from hub.core.apps import destinations, hooks, sources
+from hub.core.apps.destinations import Directory
+from hub.core.apps.sources import Source
+from hub.core.appsets.fleet import Fleet
 from hub.core.plans import compare
 from hub.core.plans.compare import Pair
 from hub.core.plans.model import AppPlan, Hold
-from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.core.types import ClusterFacts, Failed
 from hub.loops.apps import kitchen

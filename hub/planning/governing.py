@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import rbac, settings
+from hub.core import settings
+from hub.core.access import rbac
 from hub.core.settings import Settings
 
 PROJECT, CONFIG_MAP = "AppProject", "ConfigMap"

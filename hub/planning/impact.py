@@ -9,9 +9,10 @@ from typing import Any
 
 from argosy.errors import ArgosyError, Unavailable
 from argosy.questions import Kind, Question
-from hub.core import answers, policy
+from hub.core.apps import policy
+from hub.core.apps.policy import Asked
+from hub.core.clusters import answers
 from hub.core.plans.model import AppPlan, Impact
-from hub.core.policy import Asked
 from hub.loops.apps import kitchen
 from hub.planning.heirs import Made
 from hub.store import bundles

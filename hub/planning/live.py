@@ -6,7 +6,7 @@ from typing import Any
 
 from argosy.errors import NotFound, Unavailable
 from argosy.questions import Kind, Question
-from hub.core import answers
+from hub.core.clusters import answers
 from hub.core.served import table
 from hub.planning.impact import Ask
 from hub.store import apps, objects

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from argosy.errors import ArgosyError, Invalid, NotFound
-from hub.core import charts, repos, where
-from hub.core.where import History
+from hub.core import repos
+from hub.core.apps import charts
+from hub.core.views import where
+from hub.core.views.where import History
 from hub.loops.repos.trees import Trees
 from hub.planning.trees import followed
 from hub.store import deliveries, places

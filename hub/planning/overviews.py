@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from argosy.objects import Manifest
-from hub.core import freezes, overview
-from hub.core.overview import MOST, Overview
+from hub.core.holds import freezes
 from hub.core.served import table
+from hub.core.views import overview
+from hub.core.views.overview import MOST, Overview
 from hub.loops.appsets.world import World
 from hub.store import agents, apps, shown
 from hub.store import overview as store

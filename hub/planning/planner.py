@@ -17,14 +17,15 @@ from typing import Any
 from argosy import differences
 from argosy.errors import Forbidden, NotFound
 from argosy.objects import Manifest
-from hub.core import generated, handover, increment
-from hub.core.expand import Evaluation
-from hub.core.fleet import Fleet, Move
+from hub.core.appsets import generated, increment
+from hub.core.appsets.expand import Evaluation
+from hub.core.appsets.fleet import Fleet, Move
 from hub.core.plans import change as changes
 from hub.core.plans import compare, model
 from hub.core.plans.change import Change
 from hub.core.plans.compare import Pair, SetOutcome
 from hub.core.plans.model import AppPlan, Plan, RemovalPlan, Written
+from hub.core.removals import handover
 from hub.core.served import table
 from hub.core.settings import Settings
 from hub.core.types import NAMESPACE, ClusterFacts

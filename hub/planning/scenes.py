@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from argosy.objects import Manifest
-from hub.core import generated, handover
-from hub.core.expand import Evaluation
-from hub.core.handover import Hands, Planned
-from hub.core.removals import Caps
+from hub.core.appsets import generated
+from hub.core.appsets.expand import Evaluation
+from hub.core.removals import handover
+from hub.core.removals.handover import Hands, Planned
+from hub.core.removals.removals import Caps
 from hub.core.served import table
 from hub.core.types import NAMESPACE
 from hub.store import plans, returning

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 from prometheus_client.core import GaugeMetricFamily
 
 from argosy.errors import Invalid
-from hub.core import delivery
-from hub.core.delivery import DAY, Delivery, Figures
 from hub.core.served import table
+from hub.core.views import delivery
+from hub.core.views.delivery import DAY, Delivery, Figures
 from hub.store import deliveries
 from hub.store.base import Store, Tx
 from hub.store.resources import Resources

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from argosy.errors import ArgosyError, Invalid, Unavailable
-from hub.core import charts, repos
+from hub.core import repos
+from hub.core.apps import charts
 from hub.core.plans.change import Change, Folder, Revision
 from hub.core.tree import Tree
 from hub.core.types import Answer, Complete, Failed

@@ -8,8 +8,8 @@ from dataclasses import replace
 from argosy import differences
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import freezes, windows
-from hub.core.freezes import Subject
+from hub.core.holds import freezes, windows
+from hub.core.holds.freezes import Subject
 from hub.core.plans import holds
 from hub.core.plans.compare import Pair
 from hub.core.plans.holds import Rules

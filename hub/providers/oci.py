@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 from argosy.errors import ArgosyError, Invalid, NotFound, Unavailable
-from hub.core import semver
+from hub.core.matching import semver
 from hub.core.tree import MemoryTree, Tree
 from hub.core.types import Answer, Complete, Failed
 from hub.providers.base import whole

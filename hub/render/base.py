@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from argosy.objects import Manifest
-from hub.core.sources import Source
+from hub.core.apps.sources import Source
 from hub.core.tree import Tree
 from hub.render.sandbox import Sandbox
 

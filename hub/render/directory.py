@@ -16,7 +16,7 @@ from typing import Any
 from argosy import yamlio
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core.sources import Source
+from hub.core.apps.sources import Source
 from hub.core.tree import Tree
 from hub.render import files, jsonnet
 from hub.render.base import Renderer

@@ -20,7 +20,7 @@ from typing import Any
 from argosy import objects, yamlio
 from argosy.errors import Invalid, Unavailable
 from argosy.objects import Manifest
-from hub.core.sources import Source
+from hub.core.apps.sources import Source
 from hub.core.tree import Tree
 from hub.render import directory, export, files, values
 from hub.render.base import Asks, Kube, Renderer

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from argosy.errors import Invalid, Unavailable
-from hub.core.sources import Source
+from hub.core.apps.sources import Source
 from hub.core.tree import Tree
 from hub.render import export, files
 from hub.render.sandbox import Sandbox, private_folder

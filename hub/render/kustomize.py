@@ -19,7 +19,7 @@ from typing import Any
 from argosy import objects, yamlio
 from argosy.errors import Unavailable
 from argosy.objects import Manifest
-from hub.core.sources import Source
+from hub.core.apps.sources import Source
 from hub.core.tree import Tree
 from hub.render import directory, edit, files, prescan
 from hub.render import export as export_files

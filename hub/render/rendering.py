@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from argosy import objects, sealed
 from argosy.objects import Manifest
-from hub.core import mounted, recipe, sources
-from hub.core.mounted import Mounted
-from hub.core.recipe import Ingredient
-from hub.core.sources import Source
+from hub.core.apps import mounted, recipe, sources
+from hub.core.apps.mounted import Mounted
+from hub.core.apps.recipe import Ingredient
+from hub.core.apps.sources import Source
 from hub.core.tree import Tree
 from hub.render import edit, files, helm, seals, table
 from hub.render.base import Asks, Kube, Renderer

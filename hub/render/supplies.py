@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from argosy.errors import Invalid
-from hub.core import charts, sources
-from hub.core.mounted import Mounted
-from hub.core.sources import Source
+from hub.core.apps import charts, sources
+from hub.core.apps.mounted import Mounted
+from hub.core.apps.sources import Source
 from hub.core.tree import Tree
 from hub.render import files
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import posixpath
 
 from argosy.errors import Invalid
-from hub.core import sources
-from hub.core.sources import Source
+from hub.core.apps import sources
+from hub.core.apps.sources import Source
 from hub.core.tree import Tree
 from hub.render import files, prescan
 from hub.render.base import Renderer

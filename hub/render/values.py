@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from argosy.errors import Invalid
-from hub.core import globs
-from hub.core.mounted import Mounted
-from hub.core.sources import Source
+from hub.core.apps.mounted import Mounted
+from hub.core.apps.sources import Source
+from hub.core.matching import globs
 from hub.core.tree import Tree
 from hub.render import files
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 
 from argosy.errors import Invalid
-from hub.core import semver
+from hub.core.matching import semver
 from hub.core.tree import Tree
 from hub.git import revision, tree
 from hub.git.batch import Batch

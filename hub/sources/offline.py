@@ -12,7 +12,7 @@ from typing import Any
 from argosy.errors import ArgosyError, Invalid
 from argosy.objects import Manifest, split_api_version
 from hub.core import schema
-from hub.core.fleet import Fleet
+from hub.core.appsets.fleet import Fleet
 from hub.core.generators.base import GeneratorFailed, ProviderRequest, Request, TreeRequest, secret_texts
 from hub.core.secret import SECRET_TYPE
 from hub.core.tree import MemoryTree, Tree
@@ -135,7 +135,7 @@ def chart_tree(folder: str, chart: str, revision: str) -> Tree:
     stands for every version. Raises `NotFound`, `Invalid`.
     """
     from hub.charts import archive
-    from hub.core import charts
+    from hub.core.apps import charts
 
     name = chart or Path(folder).name
     start, end = f"{name}-", ".tgz"

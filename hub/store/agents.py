@@ -10,9 +10,9 @@ from dataclasses import fields
 
 import orjson
 
-from hub.core import clusters
-from hub.core.clusters import Agent
-from hub.core.seats import Seat
+from hub.core.clusters import clusters
+from hub.core.clusters.clusters import Agent
+from hub.core.clusters.seats import Seat
 from hub.store.base import Change, Tx
 
 _COLUMNS = ", ".join(field.name for field in fields(Agent))
@@ -80,7 +80,7 @@ def connected(tx: Tx, cluster: str, version: str, facts: str, now: float) -> Non
 
 
 def tell_facts(tx: Tx, cluster: str, facts: str) -> None:
-    """Writes down what is known of a cluster (`hub.core.facts.text`); who depends on it is told where it differs."""
+    """Writes down what is known of a cluster (`hub.core.clusters.facts.text`); who depends on it is told where it differs."""
     if tx.run("UPDATE agents SET facts = ? WHERE cluster = ? AND facts <> ?", (facts, cluster, facts)):
         tx.touch(f"facts:{cluster}")
         tell(tx, cluster)

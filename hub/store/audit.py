@@ -13,7 +13,7 @@ from hub.store.base import Tx
 @dataclass(frozen=True, slots=True)
 class Record:
     """One mutation. `time` is Unix seconds, `code` the HTTP status answered, `agent` the client and its
-    command, `address` where it came from, `change` the fields before and after as a JSON array (`hub.core.trail`).
+    command, `address` where it came from, `change` the fields before and after as a JSON array (`hub.core.access.trail`).
     """
 
     time: float

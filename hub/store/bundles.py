@@ -11,8 +11,8 @@ from hub.store.base import Tx
 
 
 def put(tx: Tx, digest: str, blob: bytes, now: float, summary: str = "", *, shape: str = "") -> None:
-    """Keeps a bundle (`argosy.bundle.pack`), what is to be told of it (`hub.core.summary` as JSON, "" for nothing) and its
-    `hub.core.images.shape`; one that is there already stays as it is."""
+    """Keeps a bundle (`argosy.bundle.pack`), what is to be told of it (`hub.core.views.summary` as JSON, "" for nothing) and its
+    `hub.core.releases.images.shape`; one that is there already stays as it is."""
     tx.run(
         "INSERT INTO bundles (digest, blob, created, shape) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (digest, blob, now, shape),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from hub.core.delivery import Delivery
+from hub.core.views.delivery import Delivery
 from hub.store.apps import AppState
 from hub.store.base import Tx
 

@@ -15,8 +15,12 @@ from argosy.errors import Invalid
 from argosy.machinery import write
 from argosy.machinery.kinds import Place
 from argosy.objects import Manifest
-from hub.core import cause, clusters, grace, hooks, releases, removals, repos
-from hub.core.removals import Plan
+from hub.core import repos
+from hub.core.apps import hooks
+from hub.core.clusters import clusters
+from hub.core.releases import cause, releases
+from hub.core.removals import grace, removals
+from hub.core.removals.removals import Plan
 from hub.core.secret import SECRET_TYPE, texts
 from hub.core.served import cells, table
 from hub.core.served.base import Served

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from operator import attrgetter
 
-from hub.core.releases import Changed
+from hub.core.releases.releases import Changed
 from hub.store.base import Tx
 
 

@@ -10,7 +10,8 @@ import orjson
 from argosy import token
 from argosy.machinery import failure
 from argosy.objects import Manifest
-from hub.core import holders, settings
+from hub.core import settings
+from hub.core.access import holders
 from hub.core.served import cells, table
 from hub.core.served.base import Served
 from hub.core.types import NAMESPACE

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hub.core import cause
-from hub.core.where import App, Cluster
+from hub.core.releases import cause
+from hub.core.views.where import App, Cluster
 from hub.store import apps, provenance, rollouts
 from hub.store.base import Tx
 

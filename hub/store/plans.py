@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 from argosy import bundle as bundles_format
 from argosy.objects import Manifest, split_api_version
-from hub.core import clusters, generated, grace, hooks, removals, settings
-from hub.core.removals import Caps, Loss, Plan
+from hub.core import settings
+from hub.core.apps import hooks
+from hub.core.appsets import generated
+from hub.core.clusters import clusters
+from hub.core.removals import grace, removals
+from hub.core.removals.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
 from hub.core.types import NAMESPACE
 from hub.store import apps, bundles, desired, naming, objects

@@ -16,8 +16,8 @@ import orjson
 from argosy import convert
 from argosy.convert import State
 from argosy.errors import Invalid
-from hub.core import synced
-from hub.core.synced import Sync
+from hub.core.views import synced
+from hub.core.views.synced import Sync
 from hub.store import synced as histories
 from hub.store.base import Change, Tx
 

@@ -20,7 +20,7 @@ from argosy.machinery.kinds import Place
 from argosy.machinery.siblings import Siblings
 from argosy.machinery.write import Options, Outcome
 from argosy.objects import Manifest
-from hub.core import generated
+from hub.core.appsets import generated
 from hub.core.served import cells, table
 from hub.core.served.base import Served
 from hub.core.types import NAMESPACE

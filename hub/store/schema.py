@@ -233,7 +233,7 @@ CHECK_TABLES = [
 STATUS_TABLES = [
     # What the last good render of an app was of: the kinds of its sources and the sources themselves, as JSON.
     "ALTER TABLE app_states ADD COLUMN origin TEXT NOT NULL DEFAULT ''",
-    # The last whole syncs of each app: see hub.core.synced. `token` names the newest.
+    # The last whole syncs of each app: see hub.core.views.synced. `token` names the newest.
     "CREATE TABLE synced (app TEXT PRIMARY KEY, token TEXT NOT NULL, entries TEXT NOT NULL) WITHOUT ROWID",
     # What `status.summary` tells of a bundle, as JSON; bundles of which there is nothing to tell have no row.
     "CREATE TABLE summaries (bundle TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID",

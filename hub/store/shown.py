@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 
 from argosy.objects import Manifest
-from hub.core import synced
-from hub.core.clusters import Agent
+from hub.core.clusters.clusters import Agent
 from hub.core.rollout import naming
 from hub.core.rollout.argo_status import Shown
 from hub.core.served import table
-from hub.core.views import AppView, Member, Move, Progress
+from hub.core.views import synced
+from hub.core.views.views import AppView, Member, Move, Progress
 from hub.store import agents, apps
 from hub.store import rollouts as kept
 from hub.store.base import Tx

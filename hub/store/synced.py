@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from hub.core import synced
 from hub.core.served.cells import stamp
-from hub.core.synced import Sync
+from hub.core.views import synced
+from hub.core.views.synced import Sync
 from hub.store.base import Tx
 
 MOST = 500

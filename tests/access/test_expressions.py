@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from hub.core import expressions, rbac
-from hub.core.projects import permits_namespace
+from hub.core.access import rbac
+from hub.core.matching import expressions
+from hub.core.projects.projects import permits_namespace
 
 HOSTILE = [
     "(a+)+$",

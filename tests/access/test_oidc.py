@@ -21,8 +21,8 @@ from argosy.objects import Manifest
 from hub.cli import kubeconfig
 from hub.cli.client import Client
 from hub.cli.resources import APPS
-from hub.core import access, oidc
-from hub.core.oidc import Provider
+from hub.core.access import access, oidc
+from hub.core.access.oidc import Provider
 from hub.core.served import table
 from hub.oidc import Identity
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from argosy.errors import Invalid
-from hub.core import rbac
-from hub.core.access import Attributes
-from hub.core.permits import things, words
+from hub.core.access import rbac
+from hub.core.access.access import Attributes
+from hub.core.access.permits import things, words
 
 POLICY = """
 # Who runs the shop.

@@ -23,7 +23,7 @@ from hub.assembly import Hub
 from hub.cli import kubeconfig
 from hub.cli.client import Client
 from hub.cli.resources import API_TOKENS, APPS
-from hub.core import holders
+from hub.core.access import holders
 from hub.core.served import table
 from hub.store import audit
 

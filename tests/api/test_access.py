@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hub.core import access
-from hub.core.access import Attributes
+from hub.core.access import access
+from hub.core.access.access import Attributes
 
 ADMIN = access.user("ada", (access.ADMINS,))
 READER = access.user("ruth", (access.READERS,))

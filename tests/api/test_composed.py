@@ -11,10 +11,10 @@ import pytest
 from hubapi import Client, RunningApi
 
 from argosy import convert
-from hub.core import views
-from hub.core.clusters import Agent
+from hub.core.clusters.clusters import Agent
 from hub.core.served import table
-from hub.core.views import AppView
+from hub.core.views import views
+from hub.core.views.views import AppView
 from hub.store import agents, reports
 
 APPS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"

@@ -17,7 +17,7 @@ from argosy.errors import ArgosyError, Invalid, NotFound, Unavailable
 from hub.charts import archive as archives
 from hub.charts import keyring
 from hub.charts.charts import Charts
-from hub.core import charts as addresses
+from hub.core.apps import charts as addresses
 from hub.core.secret import SECRET_TYPE
 from hub.core.tree import Tree
 

@@ -21,7 +21,7 @@ from chartserver import CHART_LAYER, MANIFEST
 
 from hub.charts import keyring
 from hub.charts.charts import Charts
-from hub.core import charts as addresses
+from hub.core.apps import charts as addresses
 from hub.core.secret import SECRET_TYPE
 
 

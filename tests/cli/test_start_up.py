@@ -79,4 +79,4 @@ def test_commands_that_ask_the_hub_import_few_of_its_decisions() -> None:
         "import sys, hub.cli.commands; print(*(name for name in sys.modules if name.startswith('hub.core')))"
     )
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert not {"hub.core.plans.change", "hub.core.served.argo", "hub.core.rbac"} & set(said.split())
+    assert not {"hub.core.plans.change", "hub.core.served.argo", "hub.core.access.rbac"} & set(said.split())

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argosy.errors import Invalid
-from hub.core import grace, removals
-from hub.core.removals import Member, Pending, Verdict
+from hub.core.removals import grace, removals
+from hub.core.removals.removals import Member, Pending, Verdict
 
 FLEET = [Member(f"app-{n}", f"c{n}") for n in range(10)]
 NAMES = {member.name for member in FLEET}

@@ -14,7 +14,7 @@ from argosy import yamlio
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.cli import commands
-from hub.core import rbac
+from hub.core.access import rbac
 from hub.core.served import table
 
 PAGES = [Path(__file__).parents[2] / "docs" / name for name in ("removals.md", "day-two.md")]

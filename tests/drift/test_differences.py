@@ -20,8 +20,8 @@ from argosy.differences import MASK
 from argosy.kinds import Gvk, gvk_of
 from argosy.objects import Manifest, key_of
 from argosy.status import AppStatus, Difference
-from hub.core import views
-from hub.core.views import AppView
+from hub.core.views import views
+from hub.core.views.views import AppView
 
 CANARY = "correct horse battery"
 WATCHING = Policy(automated=True)

@@ -9,7 +9,7 @@ import pytest
 
 from argosy.errors import Invalid
 from hub.core import parse
-from hub.core.expand import Evaluation, Settings, expand, limit_of
+from hub.core.appsets.expand import Evaluation, Settings, expand, limit_of
 from hub.core.types import ClusterFacts, Failed
 from tests.support.worlds import World
 

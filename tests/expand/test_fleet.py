@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argosy.errors import Invalid
-from hub.core import destinations, labels
-from hub.core.destinations import Directory
-from hub.core.fleet import Fleet
+from hub.core.apps import destinations
+from hub.core.apps.destinations import Directory
+from hub.core.appsets.fleet import Fleet
+from hub.core.matching import labels
 from hub.core.types import LOCAL_CLUSTER, LOCAL_SERVER, ClusterFacts
 
 KEYS, VALUES = ["env", "tier", "a/b"], ["", "x", "y"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from argosy.errors import Invalid
-from hub.core import globs
 from hub.core.generators.git import Files
+from hub.core.matching import globs
 
 FILES = (
     "config.json", "Config.JSON", "a.yaml", "!odd.yaml", "x[1].yaml", "apps/a/config.json", "apps/a/x/config.json",

@@ -16,7 +16,7 @@ from hubs import Clock, Repo
 from spokes import Spoke, System, merged
 
 from argosy.objects import Manifest
-from hub.core import removals
+from hub.core.removals import removals
 from hub.core.served import table
 from hub.store import agents, desired, reports
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argosy import windows as clock
-from hub.core import freezes, holds, windows
-from hub.core.freezes import Orders, Subject
+from hub.core.holds import freezes, holds, windows
+from hub.core.holds.freezes import Orders, Subject
 from hub.core.types import ClusterFacts
 
 

@@ -16,8 +16,8 @@ from argosy import apis
 from argosy.errors import Invalid
 from argosy.kinds import ApiKind, Gvk
 from argosy.v1 import link_pb2 as pb
-from hub.core import facts
-from hub.core.facts import Named
+from hub.core.clusters import facts
+from hub.core.clusters.facts import Named
 from hub.link.limits import Quota
 from hub.link.server import LinkConfig
 from hub.loops.apps.kubes import Kubes

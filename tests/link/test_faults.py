@@ -27,7 +27,7 @@ from agent.state import identity
 from argosy import bundle, token
 from argosy.errors import Unavailable
 from argosy.v1 import link_pb2 as pb
-from hub.core import clusters
+from hub.core.clusters import clusters
 from hub.link.limits import Quota
 from hub.link.server import LinkConfig
 from hub.store import agents, bundles, desired, reports

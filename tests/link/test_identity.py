@@ -21,7 +21,7 @@ from argosy.errors import Forbidden, Invalid, NotFound, Unavailable
 from argosy.v1 import link_pb2 as pb
 from argosy.v1 import link_pb2_grpc as rpc
 from hub.ca.authority import Authority
-from hub.core import clusters
+from hub.core.clusters import clusters
 from hub.link.server import LinkConfig
 from hub.store import agents
 

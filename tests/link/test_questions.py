@@ -22,7 +22,7 @@ from argosy.errors import Invalid, NotFound, Unavailable
 from argosy.kinds import CONFIG_MAP
 from argosy.objects import Manifest
 from argosy.questions import Kind, Question
-from hub.core import answers
+from hub.core.clusters import answers
 from hub.core.served import table
 
 APPS = {"web": {"web-a": "1", "web-b": "1"}}

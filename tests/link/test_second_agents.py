@@ -19,7 +19,7 @@ from agent.state.standing import Standing
 from argosy.kinds import CONFIG_MAP
 from argosy.v1 import link_pb2 as pb
 from argosy.v1 import link_pb2_grpc as rpc
-from hub.core import clusters
+from hub.core.clusters import clusters
 from hub.link import seating
 from hub.link.server import LinkConfig, LinkServer
 from hub.store import agents, reports

@@ -10,7 +10,7 @@ from linkbed import Hub, until
 from agent.link import fetch
 from argosy import bundle
 from argosy.status import Health
-from hub.core import clusters
+from hub.core.clusters import clusters
 from hub.store import agents, desired, reports
 from hub.store.base import Change
 

@@ -15,7 +15,7 @@ from hubs import Repo, config_map
 from argosy import bundle
 from argosy.objects import Manifest
 from hub.assembly import Hub
-from hub.core import policy
+from hub.core.apps import policy
 from hub.core.served import table
 from hub.store import apps, bundles
 

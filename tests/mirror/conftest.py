@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from githttp import FaultyGitServer, create
 
-from hub.core import semver
+from hub.core.matching import semver
 from hub.git.command import Settings
 from hub.git.mirror import Mirrors
 

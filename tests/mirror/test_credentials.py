@@ -16,7 +16,7 @@ import pytest
 from githttp import FaultyGitServer, commit, create
 
 from argosy.errors import Invalid, Unavailable
-from hub.core import semver
+from hub.core.matching import semver
 from hub.core.secret import texts
 from hub.git.command import Settings, environment
 from hub.git.credentials import Access, Credentials, Keyring, keyring

@@ -13,7 +13,7 @@ import pytest
 from githttp import Fault, FaultyGitServer, commit, create
 
 from argosy.errors import Invalid, NotFound, Unavailable
-from hub.core import semver
+from hub.core.matching import semver
 from hub.git.command import Settings
 from hub.git.mirror import Mirrors
 

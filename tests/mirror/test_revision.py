@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from argosy.errors import Invalid, NotFound
-from hub.core import repos, semver
+from hub.core import repos
+from hub.core.matching import semver
 from hub.git import revision
 
 REFS = {

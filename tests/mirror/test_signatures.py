@@ -12,8 +12,8 @@ from hubs import Repo, repository
 from signers import Key, Signers
 
 from argosy.errors import Invalid, Unavailable
-from hub.core import semver
-from hub.core.integrity import Signature, Verdict
+from hub.core.matching import semver
+from hub.core.projects.integrity import Signature, Verdict
 from hub.git.mirror import Mirrors
 from hub.git.signatures import Signatures
 

@@ -10,9 +10,10 @@ import pytest
 from argosy.errors import Invalid
 from hub.cli import app_sync
 from hub.cli.errors import Usage
-from hub.core import operations, policy, views
-from hub.core.policy import Asked
-from hub.core.views import AppView
+from hub.core.apps import operations, policy
+from hub.core.apps.policy import Asked
+from hub.core.views import views
+from hub.core.views.views import AppView
 
 APP: dict[str, Any] = {
     "metadata": {"name": "web", "namespace": "argocd"},

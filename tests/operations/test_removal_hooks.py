@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hub.core import finish, generated, hooks
+from hub.core.apps import finish, hooks
+from hub.core.appsets import generated
 
 PRE, POST = hooks.FINALIZERS["PreDelete"], hooks.FINALIZERS["PostDelete"]
 

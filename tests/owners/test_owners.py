@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from argosy.objects import ObjectKey
-from hub.core import owners
-from hub.core.owners import Owners
+from hub.core.apps import owners
+from hub.core.apps.owners import Owners
 
 
 def keys(*names: str) -> tuple[ObjectKey, ...]:

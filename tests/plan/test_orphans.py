@@ -17,8 +17,8 @@ from agent.sync.sync import Pass
 from argosy import bundle
 from argosy.bundle import Assignment, Policy
 from argosy.objects import ObjectKey
-from hub.core import orphans as asking
-from hub.core import releases
+from hub.core.projects import orphans as asking
+from hub.core.releases import releases
 
 
 def asked(policy: Policy = AUTO, *, project: dict[str, Any] | None = None, **wanted: Any) -> Policy:

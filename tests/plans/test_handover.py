@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argosy.objects import Manifest
-from hub.core import generated, handover
-from hub.core.handover import Planned
+from hub.core.appsets import generated
+from hub.core.removals import handover
+from hub.core.removals.handover import Planned
 
 
 def appset(name: str, *, going: bool = False) -> Manifest:

@@ -19,7 +19,7 @@ from argosy.errors import Forbidden, Invalid, NotFound
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.cli.client import Client
-from hub.core import access
+from hub.core.access import access
 from hub.core.served import table
 from hub.store import accounts
 

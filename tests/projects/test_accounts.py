@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from hub.core import accounts, policy
+from hub.core.apps import policy
+from hub.core.projects import accounts
 
 SERVER = "https://eu-1.example"
 

@@ -9,7 +9,8 @@ import pytest
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import charts, repos
+from hub.core import repos
+from hub.core.apps import charts
 from hub.core.served import table
 from hub.store import apps
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from argosy.errors import Invalid
-from hub.core import integrity
-from hub.core.integrity import Policy, Signature, Verdict
+from hub.core.projects import integrity
+from hub.core.projects.integrity import Policy, Signature, Verdict
 
 ANN, BOB = "AAAAAAAAAAAAAAAA", "BBBBBBBBBBBBBBBB"
 REPO = "https://git.test/shop/web"

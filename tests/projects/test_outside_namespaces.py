@@ -14,8 +14,10 @@ from agent.core import outside as agents
 from argosy import objects
 from argosy.bundle import OUTSIDE, Policy, plain
 from argosy.objects import Manifest, ObjectKey
-from hub.core import outside, policy, projects, releases
-from hub.core.policy import Asked
+from hub.core.apps import policy
+from hub.core.apps.policy import Asked
+from hub.core.projects import outside, projects
+from hub.core.releases import releases
 
 ANY = {"group": "*", "kind": "*"}
 NOTHING = f'{OUTSIDE}={{"black":[],"white":[]}}'

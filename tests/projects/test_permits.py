@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from argosy import gobwas
-from hub.core import gourl, projects
-from hub.core.projects import Cluster, Resource
+from hub.core.matching import gourl
+from hub.core.projects import projects
+from hub.core.projects.projects import Cluster, Resource
 
 
 def project(**spec: Any) -> dict[str, Any]:

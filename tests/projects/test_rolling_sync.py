@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hub.core import rollingsync
-from hub.core.rollingsync import NO_STEP, Observed, Outcome, Status, Step
+from hub.core.rollout import rollingsync
+from hub.core.rollout.rollingsync import NO_STEP, Observed, Outcome, Status, Step
 
 START = datetime.datetime(2026, 6, 1, 8, tzinfo=datetime.UTC)
 WAITING, PENDING, PROGRESSING, HEALTHY = Status.WAITING, Status.PENDING, Status.PROGRESSING, Status.HEALTHY

@@ -9,7 +9,7 @@ import pytest
 
 from argosy import windows as clock
 from argosy.errors import Invalid
-from hub.core import windows
+from hub.core.holds import windows
 
 APP = {
     "metadata": {"name": "web", "namespace": "argocd"},

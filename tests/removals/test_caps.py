@@ -12,8 +12,8 @@ from hubs import Repo
 
 from argosy.objects import Manifest
 from hub.assembly import Hub
-from hub.core import removals
-from hub.core.removals import Cap, Caps, Member
+from hub.core.removals import removals
+from hub.core.removals.removals import Cap, Caps, Member
 from hub.core.served import table
 
 CLUSTERS = ("one", "two", "three")

@@ -18,7 +18,7 @@ from spokes import Spoke, System, merged
 
 from argosy.machinery import write
 from argosy.objects import Manifest
-from hub.core import removals
+from hub.core.removals import removals
 from hub.core.served import table
 from hub.core.served.base import Served
 from hub.store import apps, desired, plans

@@ -15,12 +15,12 @@ from spokes import System
 
 from argosy import differences
 from argosy.objects import Manifest
-from hub.core import removals
-from hub.core.freezes import Orders
+from hub.core.holds.freezes import Orders
 from hub.core.plans import holds as plan_holds
 from hub.core.plans.holds import Rules
 from hub.core.plans.model import AppPlan
-from hub.core.removals import Cap
+from hub.core.removals import removals
+from hub.core.removals.removals import Cap
 from hub.core.served import table
 from hub.store import holds, plans
 

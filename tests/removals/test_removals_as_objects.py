@@ -18,7 +18,7 @@ from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.cli.resources import APPS, APPSETS, REMOVALS
 from hub.cli.resources import CLUSTERS as CLUSTER_PATHS
-from hub.core import removals
+from hub.core.removals import removals
 from hub.core.served import table
 from hub.store import desired, evaluations, objects, plans
 from hub.store.base import Tx

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from argosy import bundle
-from hub.core import finish
-from hub.core.finish import Limits, Target
+from hub.core.apps import finish
+from hub.core.apps.finish import Limits, Target
 
 TARGET = Target("there", "app")
 

@@ -12,8 +12,8 @@ from render_case import application, tree
 
 from argosy.errors import Invalid, Unavailable
 from argosy.objects import Manifest
-from hub.core import sources
-from hub.core.mounted import Mounted
+from hub.core.apps import sources
+from hub.core.apps.mounted import Mounted
 from hub.core.tree import MemoryTree, Tree
 from hub.render import helm, supplies, values
 from hub.render.base import Asks, Kube

@@ -9,7 +9,7 @@ import pytest
 from render_case import application, config_map, digest, names, rendered, tree
 
 from argosy.errors import Invalid
-from hub.core import sources
+from hub.core.apps import sources
 from hub.render.rendering import Rendering
 from hub.render.sandbox import Limits, Sandbox
 

@@ -14,7 +14,7 @@ import pytest
 from render_case import application, config_map, names, needs_kustomize, rendered, tree
 
 from argosy.errors import ArgosyError, Invalid, Unavailable
-from hub.core import sources
+from hub.core.apps import sources
 from hub.render import edit, prescan
 from hub.render.rendering import Rendering, Setting
 from hub.render.sandbox import Limits, Sandbox

@@ -13,7 +13,7 @@ from render_case import application, config_map, names, needs_kustomize, rendere
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import app_fields, sources
+from hub.core.apps import app_fields, sources
 from hub.render.rendering import Rendering
 
 Objects = list[Manifest]

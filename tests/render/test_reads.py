@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from render_case import application, config_map, tree
 
-from hub.core import sources
+from hub.core.apps import sources
 from hub.loops.apps import reads
 from hub.loops.apps.kitchen import Kitchen
 from hub.render.rendering import Rendering

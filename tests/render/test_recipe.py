@@ -10,7 +10,7 @@ from githttp import commit, create
 from render_case import application, config_map, digest, tree
 
 from argosy.errors import Invalid
-from hub.core import sources
+from hub.core.apps import sources
 from hub.git.batch import Batch
 from hub.git.tree import Objects, at_commit
 from hub.render.rendering import Rendering

@@ -17,7 +17,7 @@ from agent.sops.opening import Opener
 from argosy import objects, sealed
 from argosy.errors import Invalid
 from argosy.kinds import gvk_of
-from hub.core import finish
+from hub.core.apps import finish
 from hub.render.rendering import Rendering
 
 CANARY = "correct horse battery"

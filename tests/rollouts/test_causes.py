@@ -14,8 +14,8 @@ from obedient import Obedient
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.cli.resources import APPSETS, CLUSTERS
-from hub.core import cause, images
-from hub.core.cause import Cause, Since, Step
+from hub.core.releases import cause, images
+from hub.core.releases.cause import Cause, Since, Step
 from hub.core.served import table
 
 SAME, MOVED, PICTURE = Step(True), Step(True, commits=("c2",)), Step(True, images=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core import seats
-from hub.core.seats import Seat
+from hub.core.clusters import seats
+from hub.core.clusters.seats import Seat
 
 GRACE = 20.0
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hub.core import synced
-from hub.core.synced import Origin, Sync
-from hub.core.views import stamp
+from hub.core.views import synced
+from hub.core.views.synced import Origin, Sync
+from hub.core.views.views import stamp
 
 REPORT: dict[str, Any] = {
     "phase": "Succeeded",

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from hub.core import conditions, views
 from hub.core.types import Complete, Failed, SetProblem
+from hub.core.views import conditions, views
 
 
 def condition(kind: str, status: str = "True") -> dict[str, Any]:

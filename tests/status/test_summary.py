@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub.core import summary
+from hub.core.views import summary
 
 POD = {
     "initContainers": [{"name": "i", "image": "init:1"}],

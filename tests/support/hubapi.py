@@ -24,7 +24,7 @@ from argosy import token
 from hub.api import server
 from hub.api.app import Action, Api, Hub
 from hub.ca import authority
-from hub.core import access
+from hub.core.access import access
 from hub.store import accounts, bootstrap, departures, resources, seal, sqlite
 from hub.store.base import Tx
 

@@ -26,7 +26,7 @@ from argosy.bundle import Assignment, Desired, Policy
 from argosy.status import AppStatus, Health, Sync
 from argosy.token import JoinToken
 from hub.ca.authority import Authority, open_authority
-from hub.core.clusters import Agent
+from hub.core.clusters.clusters import Agent
 from hub.link.server import LinkConfig, LinkServer
 from hub.store import agents, bundles, desired, grants, objects
 from hub.store.objects import Row

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from argosy.errors import Unavailable
-from hub.core import finish, recipe, sources
+from hub.core.apps import finish, recipe, sources
 from hub.core.tree import MemoryTree
 from hub.render import kustomize
 from hub.render.rendering import Rendering

@@ -11,8 +11,8 @@ import spokes
 from hubs import Repo, config_map
 from spokes import System
 
-from hub.core import views
 from hub.core.served import table
+from hub.core.views import views
 from hub.store import shown
 
 DEPLOYMENT = """

@@ -13,7 +13,8 @@ from hubs import Repo
 from spokes import System, merged
 
 from argosy.objects import Manifest
-from hub.core import generated, removals
+from hub.core.appsets import generated
+from hub.core.removals import removals
 from hub.core.served import table
 from hub.store import holds
 

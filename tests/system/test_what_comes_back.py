@@ -12,7 +12,7 @@ from hubs import Repo
 from spokes import System, merged
 
 from argosy.objects import Manifest
-from hub.core import removals
+from hub.core.removals import removals
 from hub.core.served import table
 from hub.store import holds
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from hub.core import params
-from hub.core.params import StringList, StringMap
+from hub.core.appsets import params
+from hub.core.appsets.params import StringList, StringMap
 from hub.core.template.base import Scope, TemplateFailed
 from hub.core.template.engine import GoEngine
 

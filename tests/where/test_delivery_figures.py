@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hub.core import delivery
-from hub.core.delivery import DAY, PROBATION, Delivery, Seen
+from hub.core.views import delivery
+from hub.core.views.delivery import DAY, PROBATION, Delivery, Seen
 
 
 def made(release: str, app: str = "web-one", *, at: float, **times: float) -> Delivery:

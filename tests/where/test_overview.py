@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.largefleet import APPS, CLUSTERS, fill
-from hub.core import overview
-from hub.core.clusters import Agent
+from hub.core.clusters.clusters import Agent
+from hub.core.views import overview
 from hub.store import overview as store
 from hub.store import sqlite
 

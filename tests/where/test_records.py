@@ -18,9 +18,10 @@ from spokes import System, merged
 from hub.assembly import Hub
 from hub.cli import kubeconfig
 from hub.cli.client import Client
-from hub.core import delivery, trail
-from hub.core.delivery import Delivery
+from hub.core.access import trail
 from hub.core.served import table
+from hub.core.views import delivery
+from hub.core.views.delivery import Delivery
 
 APPS = {"web": {"web-a": "1"}}
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core import where
-from hub.core.where import App, Cluster, History, Place
+from hub.core.views import where
+from hub.core.views.where import App, Cluster, History, Place
 
 LINE = ["c1", "c2", "c3", "c4", "c5"]
 """A history in a line, oldest first."""

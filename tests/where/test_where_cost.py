@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from bench.largefleet import APPS, CLUSTERS, fill
-from hub.core import where
-from hub.core.where import History, Place
+from hub.core.views import where
+from hub.core.views.where import History, Place
 from hub.store import places, sqlite
 from hub.store.base import Tx
 

@@ -11,9 +11,9 @@ from hubs import Repo, config_map
 from spokes import System, merged
 
 from argosy.errors import Invalid, NotFound
-from hub.core import delivery
 from hub.core.served import table
-from hub.core.where import Place
+from hub.core.views import delivery
+from hub.core.views.where import Place
 from hub.store import deliveries
 
 FIRST = {"web": {"web-a": "1"}, "db": {"db-a": "1"}}

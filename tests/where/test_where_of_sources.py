@@ -18,7 +18,7 @@ from argosy.errors import ArgosyError, Invalid
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.core.served import table
-from hub.core.where import App, Cluster, History, Place, account, newer
+from hub.core.views.where import App, Cluster, History, Place, account, newer
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 

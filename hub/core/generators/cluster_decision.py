@@ -7,9 +7,10 @@ from typing import Any
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import fleet, labels, params
+from hub.core.appsets import fleet, params
+from hub.core.appsets.params import Params, StringMap
 from hub.core.generators.base import Context, GeneratorFailed
-from hub.core.params import Params, StringMap
+from hub.core.matching import labels
 from hub.core.schema import described
 
 DEFAULT_REQUEUE = 180

@@ -6,9 +6,10 @@ from typing import Any
 
 from argosy.errors import Invalid
 from argosy.objects import canonical
-from hub.core import fleet, labels
+from hub.core.appsets import fleet
+from hub.core.appsets.params import Params
 from hub.core.generators.base import Context, GeneratorFailed
-from hub.core.params import Params
+from hub.core.matching import labels
 from hub.core.secret import SECRET_TYPE
 from hub.core.template import render
 from hub.core.types import ClusterFacts

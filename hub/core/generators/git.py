@@ -13,10 +13,11 @@ from weakref import WeakKeyDictionary
 from argosy import yamlio
 from argosy.errors import Invalid, NotFound
 from argosy.objects import canonical
-from hub.core import globs, params
+from hub.core.appsets import params
+from hub.core.appsets.memo import Table
+from hub.core.appsets.params import Params, StringList
 from hub.core.generators.base import Context, GeneratorFailed, TreeRequest
-from hub.core.memo import Table
-from hub.core.params import Params, StringList
+from hub.core.matching import globs
 from hub.core.schema import described
 from hub.core.template import names, render
 from hub.core.tree import Tree

@@ -7,9 +7,9 @@ from typing import Any
 from argosy import yamlio
 from argosy.errors import Invalid
 from argosy.objects import canonical
-from hub.core import params
+from hub.core.appsets import params
+from hub.core.appsets.params import Params
 from hub.core.generators.base import Context, GeneratorFailed
-from hub.core.params import Params
 from hub.core.schema import described
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from hub.core import appset_fields
+from hub.core.appsets import appset_fields
+from hub.core.appsets.params import Params
 from hub.core.generators.base import Context, GeneratorFailed
 from hub.core.generators.select import PostSelector
-from hub.core.params import Params
 from hub.core.schema import MapOf, Scalar
 from hub.core.template import render
 from hub.core.template.base import Scope, TemplateFailed

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from argosy.objects import canonical
-from hub.core import params
+from hub.core.appsets import params
+from hub.core.appsets.params import Params, RawJson
 from hub.core.generators.base import Context, GeneratorFailed, ProviderRequest
-from hub.core.params import Params, RawJson
 from hub.core.template import gojson, render
 
 DEFAULT_REQUEUE = 1800

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hub.core.appsets.params import Params
 from hub.core.generators import provider
 from hub.core.generators.base import Context
-from hub.core.params import Params
 from hub.core.template import names, render
 
 KNOWN = ("github", "gitlab", "gitea", "bitbucketServer", "azureDevOps", "bitbucket", "awsCodeCommit")

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from argosy.errors import Invalid
-from hub.core import labels, params
+from hub.core.appsets import params
+from hub.core.appsets.params import Params
 from hub.core.generators.base import GeneratorFailed
-from hub.core.params import Params
+from hub.core.matching import labels
 
 
 class PostSelector:

@@ -16,9 +16,10 @@ from argosy import objects
 from argosy.errors import Invalid
 from argosy.machinery import structural
 from argosy.objects import Manifest
-from hub.core import rbac, repos, settings
-from hub.core.app_fields import GROUP_VERSION
-from hub.core.fleet import Move
+from hub.core import repos, settings
+from hub.core.access import rbac
+from hub.core.apps.app_fields import GROUP_VERSION
+from hub.core.appsets.fleet import Move
 from hub.core.plans.limits import (
     DEFAULT_PATIENCE,
     DEFAULT_RENDERS,

@@ -1,6 +1,6 @@
 """What an evaluation would make of a set's applications: those that come, change and go, nothing written.
 
-The same rules as when the expander writes (`hub.core.generated`, `hub.core.removals`), so that a plan shows what
+The same rules as when the expander writes (`hub.core.appsets.generated`, `hub.core.removals.removals`), so that a plan shows what
 happens and not something like it.
 """
 
@@ -13,8 +13,9 @@ from typing import Any
 from argosy import differences
 from argosy.differences import Difference
 from argosy.objects import Manifest
-from hub.core import generated, removals
-from hub.core.expand import Evaluation
+from hub.core.appsets import generated
+from hub.core.appsets.expand import Evaluation
+from hub.core.removals import removals
 from hub.core.types import NAMESPACE, Failed, Partial
 
 

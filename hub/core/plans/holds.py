@@ -1,6 +1,6 @@
 """What a change would wait for: freezes, windows, the stages and gates of its set's rollout, a sync by hand.
 
-Asked of `hub.core.holds` and the rollout's own rules, so that a plan waits for what the change will wait for.
+Asked of `hub.core.holds.holds` and the rollout's own rules, so that a plan waits for what the change will wait for.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from argosy import differences
 from argosy.objects import Manifest
-from hub.core import holds, removals, windows
-from hub.core.freezes import Orders, Subject
+from hub.core.holds import holds, windows
+from hub.core.holds.freezes import Orders, Subject
+from hub.core.holds.windows import Window
 from hub.core.plans.model import AppPlan, Hold
-from hub.core.removals import NO_CAPS, Caps
+from hub.core.removals import removals
+from hub.core.removals.removals import NO_CAPS, Caps
 from hub.core.rollout import placing, showing
 from hub.core.rollout.model import OUTSIDE, Gate, Strategy
-from hub.core.windows import Window
 
 
 @dataclass(frozen=True, slots=True)

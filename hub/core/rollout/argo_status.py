@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hub.core import rollingsync
-from hub.core.rollingsync import HEALTHY, SYNCED, Status
+from hub.core.rollout import rollingsync
 from hub.core.rollout.model import State
 from hub.core.rollout.naming import Source
+from hub.core.rollout.rollingsync import HEALTHY, SYNCED, Status
 from hub.core.served.cells import stamp
 
 

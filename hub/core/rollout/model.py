@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from hub.core.labels import Selector
+from hub.core.matching.labels import Selector
 
 OUTSIDE = -1
 """The stage of a member that no stage selects: it moves only when somebody syncs it by hand (RollingSync)."""

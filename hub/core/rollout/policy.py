@@ -11,7 +11,9 @@ from typing import Any
 
 from argosy import cron, windows
 from argosy.errors import Invalid
-from hub.core import labels, schema
+from hub.core import schema
+from hub.core.holds.windows import CLUSTER_ZONE
+from hub.core.matching import labels
 from hub.core.rollout.model import (
     NONE_ALLOWED,
     Gate,
@@ -26,7 +28,6 @@ from hub.core.rollout.model import (
     Strategy,
 )
 from hub.core.schema import FLAG, TEXT, TEXTS, WHOLE, WHOLE_OR_TEXT, ListOf, Scalar, choice, struct
-from hub.core.windows import CLUSTER_ZONE
 
 """The time zone of a window that runs on each cluster's own clock."""
 

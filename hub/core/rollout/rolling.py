@@ -3,7 +3,7 @@
 Steps select Applications by their labels, `maxUpdate` bounds how many are on their way, an Application of no step
 moves only by hand, a failure holds its step up for ever. What differs from Argo CD 3.6 is what it does wrong there: a
 step is not through on a health that was seen before the change was applied, and a limit of one is one. An offline
-cluster is deferred instead of holding everybody up. `hub.core.rollingsync` is Argo CD to the letter.
+cluster is deferred instead of holding everybody up. `hub.core.rollout.rollingsync` is Argo CD to the letter.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub.core import rollingsync
-from hub.core.labels import Selector
+from hub.core.matching.labels import Selector
+from hub.core.rollout import rollingsync
 from hub.core.rollout.model import Limit, Stage, Strategy
 
 _EVERY = rollingsync.Step()

@@ -9,7 +9,7 @@ from argosy.errors import Invalid
 from argosy.machinery import failure, kinds
 from argosy.machinery.failure import FieldError
 from argosy.objects import Manifest
-from hub.core import freezes
+from hub.core.holds import freezes
 from hub.core.served import cells, shapes
 from hub.core.served.base import Column, Served
 from hub.core.served.shapes import FLAG, TEXT, TEXT_MAP, TEXTS, TIME, many, root, struct

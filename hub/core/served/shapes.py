@@ -1,7 +1,7 @@
 """OpenAPI v3 schemas from the field tables of Argo CD's kinds, and small helpers to write others.
 
-The tables (`hub.core.app_fields`, `appset_fields`) say which fields there are and of which type; descriptions are kept apart, by
-the field's path, since most fields occur in several places.
+The tables (`app_fields` of `hub.core.apps`, `appset_fields` of `hub.core.appsets`) say which fields there are and of which
+type; descriptions are kept apart, by the field's path, since most fields occur in several places.
 """
 
 from __future__ import annotations

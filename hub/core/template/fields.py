@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn, TypeAlias
 
-from hub.core import params
-from hub.core.params import Params, StringMap
+from hub.core.appsets import params
+from hub.core.appsets.params import Params, StringMap
 from hub.core.template.base import Quick, Scope, TemplateFailed
 
 Mode: TypeAlias = Literal["default", "zero", "error"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import destinations
-from hub.core.destinations import Directory
+from hub.core.apps import destinations
+from hub.core.apps.destinations import Directory
 from hub.loops.apps import entries
 from hub.loops.apps.bounds import project_of
 from hub.loops.apps.entries import Entry

@@ -1,4 +1,4 @@
-"""Whether an Application's project permits it and what it renders. Decided in `hub.core.projects`; here is what that
+"""Whether an Application's project permits it and what it renders. Decided in `hub.core.projects.projects`; here is what that
 needs to know, read once for many Applications.
 """
 
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from argosy import bundle as bundle_format
 from argosy.objects import Manifest
-from hub.core import accounts, projects
-from hub.core.projects import Cluster, Resource
+from hub.core.apps.sources import Source
+from hub.core.projects import accounts, projects
+from hub.core.projects.projects import Cluster, Resource
 from hub.core.served import table
-from hub.core.sources import Source
 from hub.core.types import NAMESPACE, ClusterFacts
 from hub.loops.apps.kitchen import Packed
 from hub.loops.appsets.world import World
@@ -74,7 +74,7 @@ class Bounds:
         return projects.check_objects(project, found, Cluster(cluster.server, cluster.name), own)
 
     async def account(self, app: Manifest, cluster: ClusterFacts, enabled: bool | None) -> tuple[str, str]:
-        """(the ServiceAccount that the Application's objects are written as, why there is none); see `core.accounts`."""
+        """(the ServiceAccount that the Application's objects are written as, why there is none); see `core.projects.accounts`."""
         project = await self.project(app)
         return accounts.of(project, app, cluster.server, enabled) if project is not None else ("", "")
 

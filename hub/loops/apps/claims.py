@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from argosy import bundle as bundle_format
 from argosy.errors import Invalid
 from argosy.objects import ObjectKey, key_of
-from hub.core import hooks, owners
-from hub.core.owners import Owners
+from hub.core.apps import hooks, owners
+from hub.core.apps.owners import Owners
 from hub.store import bundles
 from hub.store.base import Store
 

@@ -14,7 +14,8 @@ import orjson
 
 from argosy.bundle import Assignment
 from argosy.objects import Manifest
-from hub.core import operations, releases
+from hub.core.apps import operations
+from hub.core.releases import releases
 from hub.core.rollout.model import Version
 from hub.loops.releases import announcer
 from hub.loops.releases.announcer import News

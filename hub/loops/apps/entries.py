@@ -14,8 +14,10 @@ from argosy import bundle as bundle_format
 from argosy import objects as manifests
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import generated, hooks, operations, policy, releases, sources
-from hub.core.sources import Source
+from hub.core.apps import hooks, operations, policy, sources
+from hub.core.apps.sources import Source
+from hub.core.appsets import generated
+from hub.core.releases import releases
 from hub.core.tree import Tree
 from hub.loops.apps import detours
 from hub.loops.apps.kitchen import Packed

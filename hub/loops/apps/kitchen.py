@@ -12,12 +12,14 @@ import orjson
 from argosy import bundle
 from argosy.errors import Invalid, Problem, Unavailable
 from argosy.objects import Manifest, ObjectKey, key_of
-from hub.core import finish, hooks, images, recipe, sources, summary
-from hub.core.finish import Finished, Target
+from hub.core.apps import finish, hooks, recipe, sources
+from hub.core.apps.finish import Finished, Target
+from hub.core.apps.sources import Source
+from hub.core.releases import images
 from hub.core.settings import Settings
-from hub.core.sources import Source
 from hub.core.tree import Tree
 from hub.core.types import Answer, Failed
+from hub.core.views import summary
 from hub.render.base import Kube
 from hub.render.rendering import Prepared, Rendering, Setting
 from hub.render.supplies import Supplies
@@ -51,9 +53,9 @@ class Packed:
     keys: tuple[ObjectKey, ...]
     endings: frozenset[str] = frozenset()
     summary: str = ""
-    """What is told of it (`hub.core.summary`), as JSON; "" where there is nothing to tell."""
+    """What is told of it (`hub.core.views.summary`), as JSON; "" where there is nothing to tell."""
     shape: str = ""
-    """`hub.core.images.shape` of it."""
+    """`hub.core.releases.images.shape` of it."""
 
 
 async def pack(found: list[Manifest]) -> Packed:

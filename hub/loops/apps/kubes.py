@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from argosy import apis
-from hub.core import facts
+from hub.core.clusters import facts
 from hub.render.base import Kube
 from hub.store import agents, served
 from hub.store.base import Store, Tx

@@ -13,8 +13,10 @@ import structlog
 
 from argosy.errors import ArgosyError, Invalid, Unavailable
 from argosy.objects import Manifest
-from hub.core import destinations, operations, orphans, outside, policy, releases
-from hub.core.destinations import Directory
+from hub.core.apps import destinations, operations, policy
+from hub.core.apps.destinations import Directory
+from hub.core.projects import orphans, outside
+from hub.core.releases import releases
 from hub.core.tree import Tree
 from hub.core.types import Answer, Complete, Failed
 from hub.loops.apps import detours, entries, reads

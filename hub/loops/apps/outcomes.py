@@ -10,8 +10,10 @@ import structlog
 
 from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
-from hub.core import conditions, generated, hooks, owners
+from hub.core.apps import hooks, owners
+from hub.core.appsets import generated
 from hub.core.served import table
+from hub.core.views import conditions
 from hub.loops.apps.claims import Claims
 from hub.loops.apps.entries import REFRESH, Outcome, operation_state, refreshes, rolls
 from hub.loops.apps.kitchen import Kitchen

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from argosy.objects import Manifest
-from hub.core import sources
+from hub.core.apps import sources
 from hub.core.tree import Tree
 from hub.loops.apps.kitchen import Dish
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from argosy.errors import Invalid
 from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
-from hub.core import conditions, generated, grace, handover, removals
-from hub.core.expand import Evaluation
+from hub.core.appsets import generated
+from hub.core.appsets.expand import Evaluation
+from hub.core.removals import grace, handover, removals
 from hub.core.served import table
 from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, SetProblem
+from hub.core.views import conditions
 from hub.loops.releases import causing
 from hub.loops.releases.causing import NO_TRIGGER, Trigger
 from hub.store import evaluations, plans, returning

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from argosy.objects import Manifest
-from hub.core import cause, releases
-from hub.core.releases import Changed
+from hub.core.releases import cause, releases
+from hub.core.releases.releases import Changed
 from hub.core.rollout.model import Version
 from hub.core.served import table
 from hub.loops.releases.causing import Causing

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from argosy import bundle as bundles_format
 from argosy import objects as manifests
 from argosy.bundle import Assignment, Removal
-from hub.core import releases
-from hub.core.releases import Wanted
+from hub.core.releases import releases
+from hub.core.releases.releases import Wanted
 from hub.core.rollout.model import Version
 from hub.store import apps, bundles, desired, handing
 from hub.store.apps import AppState

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from argosy.objects import Manifest
-from hub.core import cause as causes
-from hub.core.cause import Cause, Commits, Since, Step
-from hub.core.removals import Loss, Plan
+from hub.core.releases import cause as causes
+from hub.core.releases.cause import Cause, Commits, Since, Step
+from hub.core.removals.removals import Loss, Plan
 from hub.core.rollout.model import Version
 from hub.core.served import cells, table
 from hub.store import apps, audit, desired, objects, provenance

@@ -1,6 +1,6 @@
 """What freezes, overrides and sync windows hold now, asked within a transaction by whoever is about to move something.
 
-Decided in `hub.core.holds`; here is what that needs to know. Where nothing is frozen and no project has windows, the
+Decided in `hub.core.holds.holds`; here is what that needs to know. Where nothing is frozen and no project has windows, the
 answer costs one look at the versions of these objects.
 """
 
@@ -11,13 +11,15 @@ from typing import Any
 
 from argosy.bundle import Restraint
 from argosy.objects import Manifest
-from hub.core import clusters, freezes, holds, releases, restraints, windows
-from hub.core.freezes import Orders, Subject
-from hub.core.holds import Holds
+from hub.core.clusters import clusters
+from hub.core.holds import freezes, holds, restraints, windows
+from hub.core.holds.freezes import Orders, Subject
+from hub.core.holds.holds import Holds
+from hub.core.holds.windows import Window
+from hub.core.releases import releases
 from hub.core.rollout.model import Rollout
 from hub.core.served import table
 from hub.core.types import NAMESPACE, ClusterFacts
-from hub.core.windows import Window
 from hub.loops.releases import pruning
 from hub.store import apps, desired, rollouts
 from hub.store import holds as store

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from argosy.bundle import Assignment
 from argosy.objects import parse_key
-from hub.core import releases, removals
-from hub.core.removals import Loss, Plan
+from hub.core.releases import releases
+from hub.core.removals import removals
+from hub.core.removals.removals import Loss, Plan
 from hub.core.rollout.model import Hold
 from hub.core.served import table
 from hub.loops.releases.assigning import keys_of

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from argosy.errors import Conflict, Invalid, NotFound
 from argosy.objects import Manifest
-from hub.core import releases
-from hub.core.cause import Cause
-from hub.core.releases import Changed
+from hub.core.releases import releases
+from hub.core.releases.cause import Cause
+from hub.core.releases.releases import Changed
 from hub.core.rollout.model import FINAL, State, Version
 from hub.core.served import table
 from hub.loops.releases import announcer

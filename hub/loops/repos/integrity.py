@@ -1,4 +1,4 @@
-"""Asks who signed the sources of projects that want them signed. What is enough is decided in `hub.core.integrity`."""
+"""Asks who signed the sources of projects that want them signed. What is enough is decided in `hub.core.projects.integrity`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Protocol
 
 from argosy.errors import Invalid, NotFound, Unavailable
 from argosy.objects import Manifest
-from hub.core import charts, integrity, sources
-from hub.core.integrity import Signature
-from hub.core.sources import Source
+from hub.core.apps import charts, sources
+from hub.core.apps.sources import Source
+from hub.core.projects import integrity
+from hub.core.projects.integrity import Signature
 from hub.core.tree import Tree
 from hub.core.types import Answer, Failed
 from hub.loops.repos.trees import TreeOf

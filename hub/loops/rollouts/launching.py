@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from argosy.bundle import Assignment
 from argosy.objects import Manifest
-from hub.core import releases
+from hub.core.releases import releases
 from hub.core.rollout import acting, naming, placing
 from hub.core.rollout.model import OUTSIDE, Member, Order, Rollout, State, Strategy, Version
 from hub.core.rollout.naming import Source

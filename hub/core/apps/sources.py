@@ -1,0 +1,314 @@
+"""Where an Application's manifests come from: `spec.source` and `spec.sources` as records.
+
+Names and precedence are Argo CD's (3.6, `application/v1alpha1/types.go`, `reposerver/repository`). What is
+not supported is refused here with the field's name.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from argosy import yamlio
+from argosy.errors import Invalid
+from argosy.objects import Manifest
+from hub.core.apps import charts
+from hub.core.tree import Tree
+from hub.core.types import NAMESPACE
+
+DIRECTORY, KUSTOMIZE, HELM, PLUGIN = "directory", "kustomize", "helm", "plugin"
+BLOCKS = (DIRECTORY, KUSTOMIZE, HELM, PLUGIN)
+PREFIXED = "\t"
+"""Between a prefix of tags and a revision; Git has it in neither."""
+_OVERRIDES = ".argocd-source"
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_REF = re.compile(r"[a-zA-Z0-9_-]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source. `path` is normal and relative, "" for the root of the repository; `revision` "" means HEAD.
+
+    `tool` is "" where the folder's content decides; `options` is the block of that name. `where` is the
+    field's name for messages. A source with a `ref` and without a path or a chart renders nothing. `address`
+    is what its tree is looked up by: the repository, or a chart of one.
+    """
+
+    repo: str
+    address: str = ""
+    path: str = ""
+    chart: str = ""
+    revision: str = ""
+    tag_prefix: str = ""
+    ref: str = ""
+    name: str = ""
+    tool: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    where: str = "spec.source"
+
+    references: bool = False
+    """It has a `ref` and neither path nor chart."""
+
+    @property
+    def target(self) -> str:
+        """What the tree is looked up by beside `address`: the revision, with the prefix of its tags before it."""
+        wanted = self.revision or "HEAD"
+        return f"{self.tag_prefix}{PREFIXED}{wanted}" if self.tag_prefix else wanted
+
+    @property
+    def renders(self) -> bool:
+        return not self.references
+
+
+def of(application: Manifest) -> tuple[Source, ...]:
+    """The sources of an Application, in order. Raises `Invalid` naming the field."""
+    spec = application.get("spec") or {}
+    several = spec.get("sources")
+    if several:
+        if not isinstance(several, Sequence) or isinstance(several, str):
+            raise Invalid("spec.sources: a list is expected")
+        found = tuple(_source(one, f"spec.sources[{at}]") for at, one in enumerate(several))
+        _check_refs(found)
+        return found
+    one = spec.get("source")
+    if spec.get("sourceHydrator"):
+        raise Invalid(
+            "spec.sourceHydrator is not supported: let the job that writes the hydrated branch run on, and give "
+            "that branch as spec.source"
+        )
+    if not one:
+        raise Invalid("spec.source and spec.sources are both missing")
+    return (_source(one, "spec.source"),)
+
+
+def _check_refs(found: Sequence[Source]) -> None:
+    names = [source.ref for source in found if source.ref]
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            raise Invalid(f"spec.sources: the ref {name!r} is given twice")
+
+
+def folder(path: str, where: str) -> str:
+    """A path inside the repository in its normal form. Raises `Invalid` for one that leads out of it."""
+    if path.startswith("/"):
+        raise Invalid(f"{where}: {path!r} is absolute, a path inside the repository is expected")
+    normal = posixpath.normpath(path) if path else "."
+    if normal == ".." or normal.startswith("../"):
+        raise Invalid(f"{where}: {path!r} leads out of the repository")
+    return "" if normal == "." else normal
+
+
+def overridden(source: Source, tree: Tree, app: str) -> Source:
+    """The source after the `.argocd-source.yaml` and `.argocd-source-<app>.yaml` of its folder.
+
+    They are JSON merge patches; repoURL, path, targetRevision and chart in them have no effect. `app` is the
+    name as `instance_name` gives it. Raises `Invalid` where such a file is no mapping or what it makes is no
+    source.
+    """
+    for path in override_paths(source, app):
+        if tree.tree_id(path) is None:
+            continue
+        patch = yamlio.load_first(tree.read(path), source=path)
+        if patch is None:
+            continue
+        if not isinstance(patch, dict):
+            raise Invalid(f"{path}: a mapping is expected")
+        blocks: dict[str, Any] = {source.tool: source.options} if source.tool else {}
+        for block in BLOCKS:
+            if block in patch:
+                blocks[block] = _merged(blocks.get(block), patch[block])
+        tool, options = _block(blocks, path)
+        source = replace(source, tool=tool, options=options)
+    return source
+
+
+def override_start(source: Source) -> str:
+    """How the paths of all files begin that may override a source."""
+    return posixpath.join(source.path, _OVERRIDES)
+
+
+def override_paths(source: Source, app: str) -> tuple[str, str]:
+    """The files that override a source, for all Applications and for one alone, in the order of their
+    effect.
+    """
+    start = override_start(source)
+    return f"{start}.yaml", f"{start}-{app}.yaml"
+
+
+def with_tool(source: Source, tool: str) -> Source:
+    """The source with the tool that its folder's content decided."""
+    return source if source.tool == tool else replace(source, tool=tool)
+
+
+def instance_name(name: str, namespace: str) -> str:
+    """The name by which Argo CD tracks an Application: with its namespace when that is not the control
+    plane's.
+    """
+    return name if namespace in ("", NAMESPACE) else f"{namespace}_{name}"
+
+
+def environment(application: Manifest, source: Source, commit: str) -> dict[str, str]:
+    """Argo CD's build environment of one source."""
+    metadata = application.get("metadata") or {}
+    spec = application.get("spec") or {}
+    return {
+        "ARGOCD_APP_NAME": instance_name(metadata.get("name") or "", metadata.get("namespace") or ""),
+        "ARGOCD_APP_NAMESPACE": (spec.get("destination") or {}).get("namespace") or "",
+        "ARGOCD_APP_PROJECT_NAME": spec.get("project") or "default",
+        "ARGOCD_APP_REVISION": commit,
+        "ARGOCD_APP_REVISION_SHORT": commit[:7],
+        "ARGOCD_APP_REVISION_SHORT_8": commit[:8],
+        # A chart from a repository has no path there.
+        "ARGOCD_APP_SOURCE_PATH": "" if source.chart else source.path or ".",
+        "ARGOCD_APP_SOURCE_REPO_URL": source.repo,
+        "ARGOCD_APP_SOURCE_TARGET_REVISION": source.revision,
+    }
+
+
+def substituted(source: Source, variables: Mapping[str, str], refs: Collection[str] = ()) -> Source:
+    """The source with the build environment put in where Argo CD does: kustomize's images and common labels,
+    its common annotations where `commonAnnotationsEnvsubst` says so, Helm's parameters and names of files, variables of
+    Jsonnet.
+    Done before the recipe, so that a recipe depends only on what is used. `refs` are the names that `$name/…`
+    may begin with.
+    """
+    options = dict(source.options)
+    if source.tool == KUSTOMIZE:
+        fields = ["commonLabels"] + (
+            ["commonAnnotations"] if options.get("commonAnnotationsEnvsubst") else []
+        )
+        for name in fields:
+            if isinstance(options.get(name), dict):
+                options[name] = {key: expand(str(value), variables) for key, value in options[name].items()}
+        if isinstance(options.get("images"), list):
+            options["images"] = [expand(str(image), variables) for image in options["images"]]
+    elif source.tool == HELM:
+        _substitute_helm(options, variables, refs)
+    elif isinstance(options.get("jsonnet"), dict):
+        options["jsonnet"] = _substituted_jsonnet(options["jsonnet"], variables)
+    else:
+        return source
+    return replace(source, options=options)
+
+
+def _substitute_helm(options: dict[str, Any], variables: Mapping[str, str], refs: Collection[str]) -> None:
+    if isinstance(options.get("valueFiles"), list):
+        options["valueFiles"] = [_expanded_path(str(path), variables, refs) for path in options["valueFiles"]]
+    for name, key in (("parameters", "value"), ("fileParameters", "path")):
+        if not isinstance(options.get(name), list):
+            continue
+        entries = [dict(entry) for entry in options[name] if isinstance(entry, dict)]
+        for entry in entries:
+            text = str(entry.get(key) or "")
+            entry[key] = _expanded_path(text, variables, refs) if key == "path" else expand(text, variables)
+        options[name] = entries
+
+
+def _substituted_jsonnet(given: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Values of external variables and top-level arguments."""
+    out = dict(given)
+    for name in ("extVars", "tlas"):
+        if isinstance(out.get(name), list):
+            entries = [dict(entry) for entry in out[name] if isinstance(entry, dict)]
+            out[name] = [{**one, "value": expand(str(one.get("value") or ""), variables)} for one in entries]
+    return out
+
+
+def _expanded_path(path: str, variables: Mapping[str, str], refs: Collection[str]) -> str:
+    """The name of a reference stays at the beginning; what follows it is expanded."""
+    name, slash, rest = path.partition("/")
+    if name.startswith("$") and name[1:] in refs:
+        return f"{name}{slash}{expand(rest, variables)}"
+    return expand(path, variables)
+
+
+def expand(text: str, variables: Mapping[str, str]) -> str:
+    """`$NAME` and `${NAME}` replaced, `$$` for a dollar; unknown names become empty."""
+    return "$".join(
+        _VARIABLE.sub(lambda found: variables.get(found[1] or found[2], ""), part)
+        for part in text.split("$$")
+    )
+
+
+def _source(given: Any, where: str) -> Source:
+    if not isinstance(given, dict):
+        raise Invalid(f"{where}: a mapping is expected")
+    texts = dict(_texts(given, where))
+    if not texts["repoURL"]:
+        raise Invalid(f"{where}.repoURL is missing")
+    if texts["ref"] and not _REF.match(texts["ref"]):
+        raise Invalid(f"{where}.ref: {texts['ref']!r} may only have letters, digits, _ and -")
+    blocks = {block: given.get(block) for block in BLOCKS if given.get(block)}
+    tool, options = _block(blocks, where)
+    if tool == PLUGIN:
+        raise Invalid(
+            f"{where}.plugin: config management plugins are not supported: let CI write the plugin's output to "
+            "Git and give that folder as the source"
+        )
+    address = texts["repoURL"]
+    if texts["chart"]:
+        if texts["ref"]:
+            raise Invalid(
+                f"{where}.ref: a chart cannot be a reference; give its repository as a source of its own"
+            )
+        if not texts["targetRevision"]:
+            raise Invalid(f"{where}.targetRevision is missing: a chart needs a version or a range")
+        if tool not in ("", HELM):
+            raise Invalid(f"{where}.{tool}: a chart is rendered by Helm alone")
+        passing = bool(options.get("passCredentials"))
+        address = charts.address(address, texts["chart"], where, passing=passing)
+        tool = HELM
+    elif not texts["path"] and not texts["ref"]:
+        raise Invalid(f"{where}.path is missing")
+    return Source(
+        repo=texts["repoURL"],
+        address=address,
+        chart=texts["chart"],
+        references=bool(texts["ref"]) and not texts["path"],
+        # A reference without a path stays without one; `path: .` renders the root.
+        path="" if texts["chart"] else folder(texts["path"], f"{where}.path"),
+        revision=texts["targetRevision"],
+        tag_prefix=texts["tagPrefix"],
+        ref=texts["ref"],
+        name=texts["name"],
+        tool=tool,
+        options=options,
+        where=where,
+    )
+
+
+def _texts(given: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
+    for name in ("repoURL", "path", "targetRevision", "chart", "ref", "name", "tagPrefix"):
+        value = given.get(name) or ""
+        if not isinstance(value, str):
+            raise Invalid(f"{where}.{name}: a text is expected, found {value!r}")
+        yield name, value
+
+
+def _block(blocks: Mapping[str, Any], where: str) -> tuple[str, Mapping[str, Any]]:
+    found = [(name, options) for name, options in blocks.items() if options]
+    if len(found) > 1:
+        names = " and ".join(name for name, _ in found)
+        raise Invalid(f"{where}: {names} exclude each other: only one kind of source may be given")
+    if not found:
+        return "", {}
+    name, options = found[0]
+    if not isinstance(options, dict):
+        raise Invalid(f"{where}.{name}: a mapping is expected")
+    return name, options
+
+
+def _merged(target: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merged(result.get(key), value)
+    return result

@@ -1,0 +1,1 @@
+"""Clusters as their agents tell of them."""

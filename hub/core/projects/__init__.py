@@ -1,0 +1,1 @@
+"""What an AppProject permits and asks for: sources, destinations, kinds, signatures, orphans (Argo CD 3.6)."""

@@ -1,0 +1,1 @@
+"""What may go and what changes hands. Absence is not a command."""
