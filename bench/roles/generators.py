@@ -14,11 +14,11 @@ from bench.roles import talk
 from hub import main as program
 from hub.core.appsets import increment
 from hub.core.appsets.expand import Evaluation, Evaluator
-from hub.core.appsets.fleet import Fleet, Move
+from hub.core.fleet import Fleet, Move
 from hub.core.generators.base import ProviderRequest, TreeRequest
 from hub.core.matching import labels
 from hub.core.matching.labels import Selector
-from hub.core.parse import AppSet, application_set
+from hub.core.schema.parse import AppSet, application_set
 from hub.core.tree import Tree
 from hub.core.types import Answer, ClusterFacts
 

@@ -13,13 +13,13 @@ import yaml
 from argosy import bundle
 from argosy.objects import Manifest
 from bench.roles import talk
-from hub.core import parse
 from hub.core.apps import sources
 from hub.core.appsets import increment
 from hub.core.appsets.expand import Evaluator
-from hub.core.appsets.fleet import Fleet
+from hub.core.fleet import Fleet
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.matching import semver
+from hub.core.schema import parse
 from hub.core.tree import Tree
 from hub.core.types import Answer, Complete, Failed
 from hub.git.mirror import Mirrors

@@ -14,9 +14,9 @@ from typing import Any
 from argosy import yamlio
 from argosy.errors import ArgosyError, Invalid
 from argosy.objects import Manifest
-from hub.core import parse
 from hub.core.apps import advice
 from hub.core.appsets.expand import Evaluation, Settings, expand, limit_of
+from hub.core.schema import parse
 from hub.core.types import Failed
 
 OK, UNUSABLE, PROBLEMS = 0, 1, 2

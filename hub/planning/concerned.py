@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.core.appsets import generated
-from hub.core.appsets.fleet import Move
+from hub.core.fleet import Move
 from hub.core.plans.compare import Pair
 from hub.loops.apps.applications import Applications
 from hub.loops.apps.entries import Entry

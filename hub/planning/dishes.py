@@ -16,7 +16,7 @@ from hub.core import repos
 from hub.core.apps import destinations, hooks, sources
 from hub.core.apps.destinations import Directory
 from hub.core.apps.sources import Source
-from hub.core.appsets.fleet import Fleet
+from hub.core.fleet import Fleet
 from hub.core.plans import compare
 from hub.core.plans.compare import Pair
 from hub.core.plans.model import AppPlan, Hold

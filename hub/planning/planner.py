@@ -19,7 +19,7 @@ from argosy.errors import Forbidden, NotFound
 from argosy.objects import Manifest
 from hub.core.appsets import generated, increment
 from hub.core.appsets.expand import Evaluation
-from hub.core.appsets.fleet import Fleet, Move
+from hub.core.fleet import Fleet, Move
 from hub.core.plans import change as changes
 from hub.core.plans import compare, model
 from hub.core.plans.change import Change

@@ -11,9 +11,9 @@ from typing import Any
 
 from argosy.errors import ArgosyError, Invalid
 from argosy.objects import Manifest, split_api_version
-from hub.core import schema
-from hub.core.appsets.fleet import Fleet
+from hub.core.fleet import Fleet
 from hub.core.generators.base import GeneratorFailed, ProviderRequest, Request, TreeRequest, secret_texts
+from hub.core.schema import schema
 from hub.core.secret import SECRET_TYPE
 from hub.core.tree import MemoryTree, Tree
 from hub.core.types import NAMESPACE, Answer, ClusterFacts, Complete, Failed

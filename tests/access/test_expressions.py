@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from hub.core import expressions
 from hub.core.access import rbac
-from hub.core.matching import expressions
 from hub.core.projects.projects import permits_namespace
 
 HOSTILE = [

@@ -11,9 +11,9 @@ import pytest
 from argosy import yamlio
 from argosy.machinery import write
 from argosy.machinery.kinds import Place
-from hub.core import parse
 from hub.core.rollout import naming, policy
 from hub.core.rollout.model import Phase
+from hub.core.schema import parse
 from hub.core.served import table
 from hub.store import resources
 

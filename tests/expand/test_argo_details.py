@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from argosy.errors import Invalid
-from hub.core import parse
 from hub.core.appsets.expand import Evaluation, Settings, expand, limit_of
+from hub.core.schema import parse
 from hub.core.types import ClusterFacts, Failed
 from tests.support.worlds import World
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from argosy.errors import Invalid
-from hub.core import parse
 from hub.core.apps import advice
 from hub.core.appsets.expand import Settings, expand
 from hub.core.generators.base import TreeRequest
+from hub.core.schema import parse
 from hub.core.tree import MemoryTree
 from hub.core.types import ClusterFacts, Complete, Failed, Partial
 from tests.support.worlds import World

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from argosy.errors import Invalid
 from hub.core.apps import destinations
 from hub.core.apps.destinations import Directory
-from hub.core.appsets.fleet import Fleet
+from hub.core.fleet import Fleet
 from hub.core.matching import labels
 from hub.core.types import LOCAL_CLUSTER, LOCAL_SERVER, ClusterFacts
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from argosy.objects import Manifest
 from hub.core.appsets import increment, mentions
 from hub.core.appsets.expand import Evaluation, Evaluator, expand
-from hub.core.appsets.fleet import Fleet, Move
 from hub.core.appsets.mentions import ALL, Mentions
+from hub.core.fleet import Fleet, Move
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
-from hub.core.parse import AppSet, application_set
+from hub.core.schema.parse import AppSet, application_set
 from hub.core.tree import MemoryTree, Tree
 from hub.core.types import LOCAL_SERVER, Answer, ClusterFacts, Complete, Failed, Partial
 

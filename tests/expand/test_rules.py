@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from argosy.errors import Invalid
-from hub.core import schema
-from hub.core.apps import app_fields
 from hub.core.matching import globs, labels, semver
+from hub.core.schema import app_fields, schema
 from hub.core.template import names
 
 ADMITTED: list[tuple[str, str, bool]] = [

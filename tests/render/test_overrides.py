@@ -13,7 +13,8 @@ from render_case import application, config_map, names, needs_kustomize, rendere
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core.apps import app_fields, sources
+from hub.core.apps import sources
+from hub.core.schema import app_fields
 from hub.render.rendering import Rendering
 
 Objects = list[Manifest]

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from hub.core.appsets import params
-from hub.core.appsets.params import StringList, StringMap
+from hub.core.template import params
 from hub.core.template.base import Scope, TemplateFailed
 from hub.core.template.engine import GoEngine
+from hub.core.template.params import StringList, StringMap
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "cases/template/go.json").read_text("utf-8"))
 GOTP = shutil.which("gotp") or shutil.which("gotp", path=str(Path(sys.executable).parent))

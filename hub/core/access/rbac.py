@@ -15,7 +15,7 @@ from typing import Any
 from argosy import gobwas
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core.matching import expressions
+from hub.core import expressions
 
 CONFIG_MAP = "argocd-rbac-cm"
 _DEPTH = 10

@@ -12,11 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from argosy.objects import Manifest
-from hub.core import schema
-from hub.core.apps import app_fields, hooks
-from hub.core.appsets import appset_fields, mentions, validate
-from hub.core.appsets.memo import Memo
-from hub.core.appsets.params import Params, fingerprint
+from hub.core.apps import hooks
+from hub.core.appsets import mentions, validate
 from hub.core.appsets.validate import Made
 from hub.core.generators import table
 from hub.core.generators.base import (
@@ -30,10 +27,13 @@ from hub.core.generators.base import (
     Sources,
 )
 from hub.core.generators.select import PostSelector
-from hub.core.parse import AppSet
+from hub.core.memo import Memo
+from hub.core.schema import app_fields, appset_fields, schema
+from hub.core.schema.parse import AppSet
 from hub.core.template import fast, patch, render
 from hub.core.template.base import Engine, Scope, TemplateFailed
 from hub.core.template.engine import GoEngine
+from hub.core.template.params import Params, fingerprint
 from hub.core.template.render import FieldFailed
 from hub.core.types import (
     GENERATION_FAILED,

@@ -6,7 +6,7 @@ Never says no where a full evaluation would give something else; where it cannot
 from __future__ import annotations
 
 from argosy.errors import Invalid
-from hub.core.appsets.fleet import Move
+from hub.core.fleet import Move
 from hub.core.generators.base import GeneratorFailed, Inputs, TreeRequest, looks_same
 from hub.core.tree import Tree
 from hub.core.types import LOCAL_SERVER, ClusterFacts

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from argosy.objects import Manifest
-from hub.core.appsets.memo import Memo
-from hub.core.appsets.params import Params
 from hub.core.matching.labels import Selector
+from hub.core.memo import Memo
 from hub.core.template.base import Engine
+from hub.core.template.params import Params
 from hub.core.tree import Tree
 from hub.core.types import Answer, ClusterFacts, Failed, Partial
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core.appsets import fleet, params
-from hub.core.appsets.params import Params, StringMap
+from hub.core import fleet
 from hub.core.generators.base import Context, GeneratorFailed
 from hub.core.matching import labels
-from hub.core.schema import described
+from hub.core.schema.schema import described
+from hub.core.template import params
+from hub.core.template.params import Params, StringMap
 
 DEFAULT_REQUEUE = 180
 """Seconds (Argo CD: three minutes)."""

@@ -6,12 +6,12 @@ from typing import Any
 
 from argosy.errors import Invalid
 from argosy.objects import canonical
-from hub.core.appsets import fleet
-from hub.core.appsets.params import Params
+from hub.core import fleet
 from hub.core.generators.base import Context, GeneratorFailed
 from hub.core.matching import labels
 from hub.core.secret import SECRET_TYPE
 from hub.core.template import render
+from hub.core.template.params import Params
 from hub.core.types import ClusterFacts
 
 

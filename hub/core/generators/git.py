@@ -13,13 +13,12 @@ from weakref import WeakKeyDictionary
 from argosy import yamlio
 from argosy.errors import Invalid, NotFound
 from argosy.objects import canonical
-from hub.core.appsets import params
-from hub.core.appsets.memo import Table
-from hub.core.appsets.params import Params, StringList
 from hub.core.generators.base import Context, GeneratorFailed, TreeRequest
 from hub.core.matching import globs
-from hub.core.schema import described
-from hub.core.template import names, render
+from hub.core.memo import Table
+from hub.core.schema.schema import described
+from hub.core.template import names, params, render
+from hub.core.template.params import Params, StringList
 from hub.core.tree import Tree
 
 DEFAULT_REQUEUE = 180

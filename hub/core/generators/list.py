@@ -7,10 +7,10 @@ from typing import Any
 from argosy import yamlio
 from argosy.errors import Invalid
 from argosy.objects import canonical
-from hub.core.appsets import params
-from hub.core.appsets.params import Params
 from hub.core.generators.base import Context, GeneratorFailed
-from hub.core.schema import described
+from hub.core.schema.schema import described
+from hub.core.template import params
+from hub.core.template.params import Params
 
 
 def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub.core.appsets import params
-from hub.core.appsets.params import Params
 from hub.core.generators import nested
 from hub.core.generators.base import Context, GeneratorFailed, NotYet
+from hub.core.template import params
+from hub.core.template.params import Params
 
 
 def evaluate(spec: dict[str, Any], context: Context) -> list[Params]:

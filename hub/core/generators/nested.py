@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from hub.core.appsets import appset_fields
-from hub.core.appsets.params import Params
 from hub.core.generators.base import Context, GeneratorFailed
 from hub.core.generators.select import PostSelector
-from hub.core.schema import MapOf, Scalar
+from hub.core.schema import appset_fields
+from hub.core.schema.schema import MapOf, Scalar
 from hub.core.template import render
 from hub.core.template.base import Scope, TemplateFailed
+from hub.core.template.params import Params
 from hub.core.template.render import FieldFailed, Node
 
 

@@ -7,10 +7,9 @@ import re
 from typing import Any
 
 from argosy.objects import canonical
-from hub.core.appsets import params
-from hub.core.appsets.params import Params, RawJson
 from hub.core.generators.base import Context, GeneratorFailed, ProviderRequest
-from hub.core.template import gojson, render
+from hub.core.template import gojson, params, render
+from hub.core.template.params import Params, RawJson
 
 DEFAULT_REQUEUE = 1800
 """Seconds (Argo CD: 30 minutes)."""

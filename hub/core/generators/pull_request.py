@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.core.appsets.params import Params, StringList
 from hub.core.generators import provider
 from hub.core.generators.base import Context, GeneratorFailed
 from hub.core.template import names, render
 from hub.core.template.base import TemplateFailed
+from hub.core.template.params import Params, StringList
 from hub.core.template.regexp import Pattern
 
 KNOWN = ("github", "gitlab", "gitea", "bitbucketServer", "bitbucket", "azuredevops")

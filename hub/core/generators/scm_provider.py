@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.core.appsets.params import Params
 from hub.core.generators import provider
 from hub.core.generators.base import Context
 from hub.core.template import names, render
+from hub.core.template.params import Params
 
 KNOWN = ("github", "gitlab", "gitea", "bitbucketServer", "azureDevOps", "bitbucket", "awsCodeCommit")
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from argosy.errors import Invalid
-from hub.core.appsets import params
-from hub.core.appsets.params import Params
 from hub.core.generators.base import GeneratorFailed
 from hub.core.matching import labels
+from hub.core.template import params
+from hub.core.template.params import Params
 
 
 class PostSelector:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from hub.core.appsets.params import Params
 from hub.core.generators import cluster_decision, clusters, git, matrix, merge
 from hub.core.generators import list as list_generator
 from hub.core.generators.base import Context, Evaluate
+from hub.core.template.params import Params
 
 
 def _later(name: str) -> Evaluate:

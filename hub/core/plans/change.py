@@ -18,8 +18,7 @@ from argosy.machinery import structural
 from argosy.objects import Manifest
 from hub.core import repos, settings
 from hub.core.access import rbac
-from hub.core.apps.app_fields import GROUP_VERSION
-from hub.core.appsets.fleet import Move
+from hub.core.fleet import Move
 from hub.core.plans.limits import (
     DEFAULT_PATIENCE,
     DEFAULT_RENDERS,
@@ -30,6 +29,7 @@ from hub.core.plans.limits import (
     MOST_RENDERS,
 )
 from hub.core.plans.upload import UploadedTree
+from hub.core.schema.app_fields import GROUP_VERSION
 from hub.core.served import argo
 from hub.core.types import NAMESPACE, ClusterFacts
 

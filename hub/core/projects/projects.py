@@ -13,8 +13,8 @@ from typing import Any
 
 from argosy import gobwas
 from argosy.objects import Manifest, split_api_version
-from hub.core import scopes
-from hub.core.matching import expressions, globs, gourl
+from hub.core import expressions, scopes
+from hub.core.matching import globs, gourl
 
 _SHOWN = 5
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from argosy import cron, windows
 from argosy.errors import Invalid
-from hub.core import schema
 from hub.core.holds.windows import CLUSTER_ZONE
 from hub.core.matching import labels
 from hub.core.rollout.model import (
@@ -27,7 +26,8 @@ from hub.core.rollout.model import (
     Stage,
     Strategy,
 )
-from hub.core.schema import FLAG, TEXT, TEXTS, WHOLE, WHOLE_OR_TEXT, ListOf, Scalar, choice, struct
+from hub.core.schema import schema
+from hub.core.schema.schema import FLAG, TEXT, TEXTS, WHOLE, WHOLE_OR_TEXT, ListOf, Scalar, choice, struct
 
 """The time zone of a window that runs on each cluster's own clock."""
 

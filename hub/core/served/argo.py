@@ -9,10 +9,9 @@ from argosy.errors import Invalid
 from argosy.machinery import failure, kinds
 from argosy.machinery.failure import FieldError
 from argosy.objects import Manifest
-from hub.core import parse
-from hub.core.apps import advice, app_fields, operations
-from hub.core.appsets import appset_fields
+from hub.core.apps import advice, operations
 from hub.core.rollout import naming
+from hub.core.schema import app_fields, appset_fields, parse
 from hub.core.served import cells, shapes
 from hub.core.served.base import Column, Served
 from hub.core.served.shapes import ANY_OBJECT, FLAG, TEXT, TEXTS, TIME, WHOLE, many, root, struct

@@ -1,7 +1,7 @@
 """OpenAPI v3 schemas from the field tables of Argo CD's kinds, and small helpers to write others.
 
-The tables (`app_fields` of `hub.core.apps`, `appset_fields` of `hub.core.appsets`) say which fields there are and of which
-type; descriptions are kept apart, by the field's path, since most fields occur in several places.
+The tables (`hub.core.schema`) say which fields there are and of which type; descriptions are kept apart, by the field's
+path, since most fields occur in several places.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.core.schema import Free, ListOf, MapOf, Scalar, Shape, Struct
+from hub.core.schema.schema import Free, ListOf, MapOf, Scalar, Shape, Struct
 
 Schema = dict[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
-from hub.core.appsets.params import Params
+from hub.core.template.params import Params
 
 
 class TemplateFailed(Exception):

@@ -12,9 +12,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn, TypeAlias
 
-from hub.core.appsets import params
-from hub.core.appsets.params import Params, StringMap
+from hub.core.template import params
 from hub.core.template.base import Quick, Scope, TemplateFailed
+from hub.core.template.params import Params, StringMap
 
 Mode: TypeAlias = Literal["default", "zero", "error"]
 """`missingkey=`: what an absent key means."""

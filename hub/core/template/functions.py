@@ -23,9 +23,8 @@ from gotpl.runtime.values import INVALID, UNTYPED_NIL
 
 from argosy import yamlio
 from argosy.errors import ArgosyError
-from hub.core.appsets import params
 from hub.core.matching import semver
-from hub.core.template import bounds, dictionaries, gojson, names
+from hub.core.template import bounds, dictionaries, gojson, names, params
 
 Function = bounds.Function
 

@@ -14,8 +14,7 @@ from typing import Any
 import gotpl
 from gotpl.runtime.callables import PreparedFunctionRegistry
 
-from hub.core.appsets import params
-from hub.core.template import bounds, functions
+from hub.core.template import bounds, functions, params
 from hub.core.template.base import Scope, TemplateFailed
 from hub.core.template.fields import Mode
 

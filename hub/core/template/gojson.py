@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from argosy import gofloat
-from hub.core.appsets.params import RawJson
+from hub.core.template.params import RawJson
 
 MAX_VALUES = 200_000
 """A value that a template made may share its parts; written out it must not grow without bound."""

@@ -15,8 +15,8 @@ from typing import Any
 from argosy import gofloat, yamlio
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core.apps import app_fields
-from hub.core.schema import Free, MapOf, Shape, Struct, check, decode, described
+from hub.core.schema import app_fields
+from hub.core.schema.schema import Free, MapOf, Shape, Struct, check, decode, described
 from hub.core.template.base import TemplateFailed
 
 _PATCH = "$patch"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from argosy import gofloat
-from hub.core.appsets import params
-from hub.core.schema import Free, ListOf, MapOf, Scalar, Shape, Struct
+from hub.core.schema.schema import Free, ListOf, MapOf, Scalar, Shape, Struct
+from hub.core.template import params
 from hub.core.template.base import Engine, Scope, Template, TemplateFailed
 
 Node: TypeAlias = Callable[[Scope], Any]

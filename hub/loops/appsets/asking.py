@@ -10,7 +10,7 @@ from typing import Any
 from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core.appsets.expand import Evaluation, Evaluator
-from hub.core.appsets.fleet import Fleet
+from hub.core.fleet import Fleet
 from hub.core.generators.base import ProviderRequest, Request, TreeRequest
 from hub.core.served import table
 from hub.core.tree import Tree

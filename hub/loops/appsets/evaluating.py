@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from argosy.errors import Invalid
 from argosy.objects import Manifest
-from hub.core import parse
 from hub.core.appsets import expand
 from hub.core.appsets.expand import Evaluation, Evaluator
 from hub.core.generators.base import Inputs, TreeRequest
+from hub.core.schema import parse
 from hub.core.served import table
 from hub.core.types import NAMESPACE, Complete
 from hub.loops.appsets import asking

@@ -9,7 +9,7 @@ from typing import Any
 from argosy.objects import Manifest
 from hub.core.appsets import increment
 from hub.core.appsets.expand import Evaluator
-from hub.core.appsets.fleet import Move
+from hub.core.fleet import Move
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
 from hub.core.types import Answer
 from hub.loops.appsets.members import REFRESH, Claim, ClaimsOf, Members

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from argosy.objects import Manifest
 from hub.core.apps import destinations
 from hub.core.apps.destinations import Directory
-from hub.core.appsets.fleet import Fleet, Move
 from hub.core.clusters.clusters import facts_of, going
+from hub.core.fleet import Fleet, Move
 from hub.core.served import table
 from hub.core.served.base import Served
 from hub.core.types import ClusterFacts

@@ -13,9 +13,9 @@ from functools import cached_property
 from operator import attrgetter
 
 from argosy.annotations import LAST_APPLIED
-from hub.core.appsets.params import Params, StringMap
 from hub.core.matching.labels import Selector
 from hub.core.template import names
+from hub.core.template.params import Params, StringMap
 from hub.core.types import LOCAL_CLUSTER, LOCAL_SERVER, ClusterFacts
 
 _PRIVATE = frozenset(

@@ -11,9 +11,8 @@ from typing import Any
 
 from argosy.errors import Invalid, Problem
 from argosy.objects import Manifest
-from hub.core.apps import app_fields
-from hub.core.appsets import appset_fields
-from hub.core.schema import Struct, check, decode, described
+from hub.core.schema import app_fields, appset_fields
+from hub.core.schema.schema import Struct, check, decode, described
 from hub.core.types import NAMESPACE
 
 MAX_SHOWN = 20

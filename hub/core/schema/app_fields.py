@@ -6,7 +6,7 @@ empty.
 
 from __future__ import annotations
 
-from hub.core.schema import (
+from hub.core.schema.schema import (
     ANY,
     FLAG,
     OBJECT,

@@ -5,8 +5,8 @@ Sources: as `app_fields`.
 
 from __future__ import annotations
 
-from hub.core.apps.app_fields import APPLICATION_SPEC, OBJECT_META
-from hub.core.schema import (
+from hub.core.schema.app_fields import APPLICATION_SPEC, OBJECT_META
+from hub.core.schema.schema import (
     ANY,
     FLAG,
     OPTIONAL_FLAG,
