@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from agent.core import marks
 from agent.core.marks import Seen
 from agent.loops.applier import Applier
-from agent.memory import Memory
 from agent.program import Program
+from agent.sync.memory import Memory
 from argosy.objects import Manifest, ObjectKey
 from argosy.status import Sync
 
