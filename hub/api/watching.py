@@ -167,6 +167,8 @@ class Watch:
             if self._bookmarks and loop.time() >= bookmark_at:
                 yield self._bookmark(max(start, self._rings.reached), {})
                 bookmark_at = loop.time() + BOOKMARK_SECONDS
+                # While it was sent there may have come what nobody waits for any more.
+                continue
             await self._rings.moved(min(left, max(0.05, bookmark_at - loop.time())))
 
     def _event(self, event: Event) -> bytes | None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 
 import pytest
 
 from argosy.objects import Manifest
-from hub.api import rings
+from hub.api import rings, watching
+from hub.api.listing import Selection
+from hub.api.negotiate import Form
 from hub.api.rings import Event, Rings
 from hub.api.show import Viewer
+from hub.api.watching import Watch
 from hub.core.served import table
 from hub.store.resources import Resources
 from hub.store.sqlite import SqliteStore
@@ -163,3 +167,18 @@ async def test_more_changes_than_a_ring_holds_are_not_kept_in_mind(
     for number in range(6):
         await settled(following, await put(store, written, config_map(f"cm-{number}")))
     assert not following._rings
+
+
+async def test_what_is_written_while_a_bookmark_is_sent_is_told_at_once(
+    following: Rings, store: SqliteStore, written: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "BOOKMARK_SECONDS", 0.0)
+    await following.follow(table.CONFIG_MAP)
+    asked = {"allowWatchBookmarks": "true"}
+    watch = Watch(following, table.CONFIG_MAP, Selection(NAMESPACE), Form(), asked, time.time)
+    async with contextlib.aclosing(watch.run(following.reached, [], 600.0, marked=False)) as lines:
+        assert b"BOOKMARK" in await anext(lines)
+        monkeypatch.setattr(watching, "BOOKMARK_SECONDS", 600.0)
+        await settled(following, await put(store, written, config_map("one")))
+        async with asyncio.timeout(60):
+            assert b"ADDED" in await anext(lines)
