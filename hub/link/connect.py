@@ -178,7 +178,9 @@ class Switchboard:
             await self._note(greeting.agent, hello, now, taken if taken != seat else None)
         differs = hello.state_digest != greeting.state_digest
         asked = bool(said.get(apis.FACT)) and not greeting.apis_known
-        session.welcome(self._welcome(greeting.agent, greeting.head, report_all=differs, tell_facts=asked))
+        # A set that was offered meanwhile may be there before: after it, this must not look like an older hub's.
+        generation = max(greeting.head.generation, session.offered)
+        session.welcome(self._welcome(greeting.agent, generation, report_all=differs, tell_facts=asked))
         await self.push([session.cluster])
 
     def _enter(self, session: Session) -> None:
@@ -242,11 +244,11 @@ class Switchboard:
         await self._store.write(write)
 
     def _welcome(
-        self, agent: Agent, head: Head, *, report_all: bool = False, tell_facts: bool = False
+        self, agent: Agent, generation: int, *, report_all: bool = False, tell_facts: bool = False
     ) -> bytes:
         return convert.welcome_to(
             epoch=self._store.epoch,
-            generation=head.generation,
+            generation=generation,
             beat_seconds=self._beat_seconds,
             version=self._version,
             report_all=report_all,
@@ -331,7 +333,7 @@ class Switchboard:
             return
         agent, head = await self._store.read(lambda tx: (agents.get(tx, cluster), desired.head(tx, cluster)))
         if agent is not None and agent.confirmed_epoch:
-            session.welcome(self._welcome(agent, head))
+            session.welcome(self._welcome(agent, max(head.generation, session.offered)))
             await self.push([cluster])
 
 

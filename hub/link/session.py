@@ -47,6 +47,7 @@ class Session:
         "_cut",
         "_desired",
         "_goodbye",
+        "_greeted",
         "_handler",
         "_nudge",
         "_welcome",
@@ -73,6 +74,7 @@ class Session:
         self._handler = handler
         self._context = context
         self._welcome: bytes | None = None
+        self._greeted = False
         self._desired: list[bytes] = []
         self._acks: list[int] = []
         self._asks: list[bytes] = []
@@ -198,14 +200,17 @@ class Session:
             self._handler.cancel()
 
     def _next(self) -> bytes | None:
-        """What is written next: the end before all else, then answers, then the set."""
+        """What is written next: the end before all else, then the Welcome, then answers, then the set."""
         if self._goodbye is not None:
             message, self._goodbye = self._goodbye, None
             self._welcome, self._nudge, self._desired, self._acks, self._asks = None, None, [], [], []
             return message
         if self._welcome is not None:
-            message, self._welcome = self._welcome, None
+            message, self._welcome, self._greeted = self._welcome, None, True
             return message
+        if not self._greeted:
+            # Whoever has something to say may know of the stream before its greeting is made.
+            return None
         if self._nudge is not None:
             message, self._nudge = self._nudge, None
             return message

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import linkbed
-from linkbed import Hub, until
+import pytest
+from linkbed import Hub, Spoke, until
 
 from agent.link import fetch
+from agent.link.stream import Stream
 from argosy import bundle
 from argosy.status import Health
 from hub.core.clusters import clusters
@@ -29,6 +33,49 @@ async def test_a_change_arrives_is_durable_and_is_known_to_the_hub_as_held(hub: 
             return (row.epoch, row.generation, row.set_digest) == (hub.store.epoch, 2, head.set_digest)
 
         await until(known, "the hub knows what is held")
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_set_that_is_written_during_a_greeting_comes_after_it_and_makes_the_hub_no_older_one(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    board, note, take = hub.server._board, hub.server._board._note, Stream._take
+    came: list[str] = []
+    reasons: set[str] = set()
+    streams: list[Stream] = []
+
+    async def noting(*args: Any) -> None:
+        generation = await hub.assign("id-one", "a")
+        await until(lambda: board.sessions["id-one"].offered == generation, "the set is offered")
+        # Whatever goes out now is on its way before the greeting is.
+        for _ in range(50):
+            await asyncio.sleep(0)
+        await note(*args)
+
+    async def taking(stream: Stream, message: Any) -> float | None:
+        streams.append(stream)
+        waits = await take(stream, message)
+        came.append(message.WhichOneof("message"))
+        reasons.add(stream._desk.ledger.held.reason)
+        return waits
+
+    monkeypatch.setattr(Stream, "_take", taking)
+    spoke = Spoke(tmp_path / "one", "uid-one")
+    await spoke.join(await hub.offer(await hub.cluster("one")))
+    if not again:
+        monkeypatch.setattr(board, "_note", noting)
+    await spoke.start()
+    try:
+        await until(lambda: spoke.connected, "connected")
+        if again:
+            monkeypatch.setattr(board, "_note", noting)
+            streams[0]._say(streams[0]._desk.hello(whole=True))
+        await until(lambda: spoke.generation == 1, "the set")
+        await until(lambda: came.count("welcome") == 1 + again, "the greeting")
+        assert came[0] == "welcome"
+        assert reasons == {""}
+    finally:
+        await spoke.stop()
 
 
 async def test_a_change_without_difference_makes_no_generation(hub: Hub, tmp_path: Path) -> None:
