@@ -92,9 +92,12 @@ def _integer(plain: str) -> int | float | None:
     sign, hexa, binary, octal, decimal = found.groups()
     value = int(hexa, 16) if hexa else int(binary, 2) if binary else int(octal, 8) if octal else int(decimal)
     value = -value if sign == "-" else value
-    if -(2**63) <= value < 2**64:
-        return value
-    return float(value) if decimal else None
+    return whole(value) if decimal or -(2**63) <= value < 2**64 else None
+
+
+def whole(number: int) -> int | float:
+    """A whole number as it is kept: beyond 64 bits as a float."""
+    return number if -(2**63) <= number < 2**64 else float(number)
 
 
 def _real(plain: str) -> Any:

@@ -25,6 +25,7 @@ from hub.render.sandbox import Sandbox
 MAX_BYTES = 10 * 1024 * 1024
 """Of all files of one source together, as Argo CD's default."""
 _MANIFEST = re.compile(r".+\.(ya?ml|json|jsonnet)\Z")
+_SEPARATOR = re.compile(rb"^---[ \t\r]*(?:#.*)?$\n?", re.MULTILINE)
 _SKIP = b"+argocd:skip-file-rendering"
 _MARKS = (b"apiVersion:", b"kind:", b"metadata:")
 _OWN = re.compile(r"\.argocd-source(-.+)?\.yaml\Z")
@@ -82,12 +83,24 @@ def read(source: Source, tree: Tree, made: Mapping[str, list[Any]]) -> list[Mani
     return found
 
 
-def selected(source: Source, tree: Tree, folder: str) -> Iterator[str]:
-    """The paths of a source's files. Raises `Invalid` for a malformed glob."""
+def selected(source: Source, tree: Tree, folder: str) -> list[str]:
+    """The paths of a source's files, folder by folder in the order of names as Argo CD walks them, since of two
+    objects with one key the later counts. Raises `Invalid` for a malformed glob.
+    """
+    return sorted(_chosen(source, tree, folder), key=_walked)
+
+
+def _walked(path: str) -> list[bytes]:
+    return [part.encode("utf-8", "surrogateescape") for part in path.split("/")]
+
+
+def _chosen(source: Source, tree: Tree, folder: str) -> Iterator[str]:
+    """Links that lead to no file are passed over."""
     options = source.options
     include = _pattern(options.get("include"), f"{source.where}.directory.include")
     exclude = _pattern(options.get("exclude"), f"{source.where}.directory.exclude")
     start = len(folder) + 1 if folder else 0
+    links = tree.symlinks()
     for path in files.below(tree, folder):
         name = path[start:]
         if "/" in name and not options.get("recurse"):
@@ -97,13 +110,20 @@ def selected(source: Source, tree: Tree, folder: str) -> Iterator[str]:
             continue
         if (include and not include(name)) or (exclude and exclude(name)):
             continue
+        if path in links and not files.is_file(tree, files.real(tree, path, path)):
+            continue
         yield path
 
 
 def _json(data: bytes, path: str) -> list[Any]:
     """Exactly one value. JSON has its own reader since escapes of surrogate pairs mean nothing in YAML."""
     try:
-        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = json.loads(
+            data,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_int=lambda digits: yamlio.whole(int(digits)),
+        )
     except UnicodeDecodeError:
         raise Invalid(f"{path}: not UTF-8") from None
     except RecursionError:
@@ -130,14 +150,35 @@ def _refuse_constant(text: str) -> Any:
 def _yaml(data: bytes, path: str) -> list[Any]:
     try:
         documents = yamlio.load_all(data, source=path)
-    except Invalid as error:
+    except yamlio.Excessive:
+        raise
+    except Invalid:
+        documents, complete = _apart(data, path)
+        if complete:
+            return documents
         # Argo CD passes over files that are no YAML and do not look like objects: templates, values, notes.
-        if isinstance(error, yamlio.Excessive) or all(mark in data for mark in _MARKS):
+        if documents or all(mark in data for mark in _MARKS):
             raise
         return []
     if not any(_meant(document) for document in documents):
         return []
-    return documents
+    return [document for document in documents if document is not None]
+
+
+def _apart(data: bytes, path: str) -> tuple[list[Any], bool]:
+    """The objects before the first document that cannot be read, and whether all can be, where each document is read by
+    itself, as Kubernetes does it: so a file may be several put together, each with its own byte order mark.
+    """
+    found: list[Any] = []
+    for part in _SEPARATOR.split(data):
+        try:
+            documents = yamlio.load_all(part, source=path)
+        except Invalid:
+            return found, False
+        if any(not isinstance(document, dict) for document in documents if document is not None):
+            return found, False
+        found += [document for document in documents if document is not None]
+    return found, True
 
 
 def _meant(document: Any) -> bool:
@@ -155,7 +196,9 @@ def _flat(documents: Iterable[Any], path: str) -> Iterator[Manifest]:
 
 
 def flatten(document: Any, where: str) -> Iterator[Manifest]:
-    """An object, or the items where it is a list of them. Raises `Invalid` for what is neither."""
+    """An object, or the items where it has a list of them, of whatever kind it is: none where that list is null and it has
+    neither spec nor status. Raises `Invalid` for what is neither.
+    """
     if not isinstance(document, dict):
         raise Invalid(f"{where}: an object is expected, found {_called(document)}")
     for name in ("apiVersion", "kind"):
@@ -164,10 +207,12 @@ def flatten(document: Any, where: str) -> Iterator[Manifest]:
             raise Invalid(f"{where}: {name} is missing")
         if not isinstance(value, str):
             raise Invalid(f"{where}: {name}: {value!r} is no text")
-    items = document.get("items")
-    if isinstance(items, list) and document["kind"].endswith("List"):
+    items = document.get("items", document)
+    if isinstance(items, list):
         for at, item in enumerate(items):
             yield from flatten(item, f"{where}: items[{at}]")
+        return
+    if items is None and "spec" not in document and "status" not in document:
         return
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or not (metadata.get("name") or metadata.get("generateName")):
@@ -237,7 +282,7 @@ def _pattern(given: Any, where: str) -> Callable[[str], bool] | None:
 
 async def version(sandbox: Sandbox) -> str:
     """Our own reader's: counted up when it reads the same files differently."""
-    return "2"
+    return "3"
 
 
 DIRECTORY = Renderer("directory", inputs, render, version)

@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from argosy.errors import Invalid
+from hub.core.matching import semver
 
 _IMAGE = re.compile(r"(?:(?P<name>[^=]+)=)?(?P<image>.+)\Z")
 BUILD_OPTIONS = "buildOptions"
 """Beside the block's own fields: the flags of `kustomize build`, from argocd-cm's `kustomize.buildOptions`."""
+_PARTS, _KEEP = ("newName", "newTag", "digest"), "*"
 _FLAGS = {
     "--load-restrictor": ("LoadRestrictionsNone", "LoadRestrictionsRootOnly"),
     "--load_restrictor": ("LoadRestrictionsNone", "LoadRestrictionsRootOnly", "none", "rootOnly"),
@@ -30,6 +32,8 @@ def check(options: Mapping[str, Any], where: str) -> None:
     """Raises `Invalid` for fields that are not supported. `kubeVersion` and `apiVersions` only matter to Helm
     charts inside a kustomization, and those are refused where they stand.
     """
+    if options.get("kubeVersion"):
+        semver.generic(str(options["kubeVersion"]), f"{where}.kustomize.kubeVersion")
     if options.get("version"):
         raise Invalid(
             f"{where}.kustomize.version is not supported: the hub's own kustomize builds everything; leave it out"
@@ -115,7 +119,8 @@ def image(text: str) -> dict[str, str]:
     return entry
 
 
-def _images(known: Any, wanted: Any, where: str) -> list[dict[str, str]]:
+def _images(known: Any, wanted: Any, where: str) -> list[dict[str, Any]]:
+    """Of one name the last entry counts; `*` is what the kustomization has there, or nothing."""
     new: dict[str, dict[str, str]] = {}
     for at, text in enumerate(wanted):
         try:
@@ -123,18 +128,20 @@ def _images(known: Any, wanted: Any, where: str) -> list[dict[str, str]]:
         except ValueError as error:
             raise Invalid(f"{where}[{at}]: {error}") from None
         new[entry["name"]] = entry
-    kept: list[dict[str, str]] = []
+    kept: dict[str, dict[str, Any]] = {}
     for entry in known or []:
-        if isinstance(entry, dict) and entry.get("name") in new:
-            replaced = new[entry["name"]]
-            for name in ("newName", "newTag", "digest"):
-                if replaced.get(name) == "*":
-                    replaced.pop(name)
-                    if entry.get(name):
-                        replaced[name] = entry[name]
-        else:
-            kept.append(entry)
-    return sorted([*kept, *new.values()], key=lambda entry: str(entry.get("name")))
+        name = str(entry.get("name")) if isinstance(entry, dict) else ""
+        if name not in new:
+            kept[name] = entry
+            continue
+        for part in _PARTS:
+            if new[name].get(part) == _KEEP:
+                new[name][part] = entry.get(part) or ""
+    for entry in new.values():
+        for part in _PARTS:
+            if entry.get(part) in ("", _KEEP):
+                entry.pop(part, None)
+    return sorted([*kept.values(), *new.values()], key=lambda entry: str(entry.get("name")))
 
 
 def _replicas(known: Any, wanted: Any, where: str) -> list[dict[str, Any]]:
@@ -174,5 +181,10 @@ def _added(known: Any, wanted: Any, force: bool, where: str) -> dict[str, str]:
     for key, value in wanted.items():
         if key in result and not force:
             raise Invalid(f"{where}: {key} is already in the kustomization; the force field replaces it")
-        result[key] = str(value)
+        result[key] = _unquoted(str(value))
     return result
+
+
+def _unquoted(value: str) -> str:
+    """`kustomize edit` takes one pair of quotes for the shell's."""
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value

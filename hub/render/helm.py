@@ -21,6 +21,7 @@ from argosy import objects, yamlio
 from argosy.errors import Invalid, Unavailable
 from argosy.objects import Manifest
 from hub.core.apps.sources import Source
+from hub.core.matching import semver
 from hub.core.tree import Tree
 from hub.render import directory, export, files, values
 from hub.render.base import Asks, Kube, Renderer
@@ -57,6 +58,10 @@ def settled(source: Source, release: str, namespace: str, kube: Kube, asks: Asks
     options["namespace"] = options.get("namespace") or namespace
     if asks:
         options["kubeVersion"] = options.get("kubeVersion") or kube.version
+    if options.get("kubeVersion"):
+        options["kubeVersion"] = semver.generic(
+            str(options["kubeVersion"]), f"{source.where}.helm.kubeVersion"
+        )
     if asks is Asks.APIS and not options.get("apiVersions"):
         if kube.apis is None:
             raise Invalid(

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from argosy import yamlio
 from argosy.errors import Invalid, Unavailable
 from hub.core.apps.sources import Source
 from hub.core.tree import Tree
@@ -73,8 +74,8 @@ async def evaluate(
 def _read(out: bytes) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for path, text in json.loads(out).items():
-        value = json.loads(text)
-        found[path] = value if isinstance(value, list) else [value]
+        value = json.loads(text, parse_int=lambda digits: yamlio.whole(int(digits)))
+        found[path] = [one for one in (value if isinstance(value, list) else [value]) if one is not None]
     return found
 
 

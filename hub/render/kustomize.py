@@ -110,7 +110,7 @@ def _components(source: Source, tree: Tree, start: str) -> list[str]:
         found = [
             name
             for name in found
-            if files.is_folder(tree, files.real(tree, posixpath.join(start, name), where))
+            if prescan.holds_kustomization(tree, files.real(tree, posixpath.join(start, name), where))
         ]
     return found
 

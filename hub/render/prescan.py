@@ -81,6 +81,10 @@ def kustomization(tree: Tree, folder: str) -> str | None:
     return found[0] if found else None
 
 
+def holds_kustomization(tree: Tree, folder: str) -> bool:
+    return any(files.is_file(tree, posixpath.join(folder, name)) for name in NAMES)
+
+
 def scan(tree: Tree, root: str, components: Sequence[str] = (), where: str = "") -> Reached:
     """Follows a build from `root`. `components` are those that the Application adds to the root's
     kustomization.
@@ -113,6 +117,7 @@ def scan(tree: Tree, root: str, components: Sequence[str] = (), where: str = "")
 def load(tree: Tree, path: str) -> dict[str, Any]:
     """A kustomization as a mapping, the last of a doubled key's values refused as everywhere."""
     documents = yamlio.load_all(files.content(tree, path), source=path)
+    documents = [document for document in documents if document is not None] or documents[:1]
     if len(documents) > 1:
         raise Invalid(f"{path}: one document is expected, found {len(documents)}")
     found = documents[0] if documents else {}

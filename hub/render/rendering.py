@@ -16,6 +16,7 @@ from hub.core.apps import mounted, recipe, sources
 from hub.core.apps.mounted import Mounted
 from hub.core.apps.recipe import Ingredient
 from hub.core.apps.sources import Source
+from hub.core.matching import semver
 from hub.core.tree import Tree
 from hub.render import edit, files, helm, seals, table
 from hub.render.base import Asks, Kube, Renderer
@@ -93,6 +94,8 @@ class Rendering:
         kube, asks = Kube(), nature.asks
         if asks or own:
             kube = await setting.kube()
+            if kube.version:
+                kube = replace(kube, version=semver.generic(kube.version, "the cluster's version"))
             variables |= {"KUBE_VERSION": kube.version, "KUBE_API_VERSIONS": ",".join(kube.apis or ())}
         namespace = variables["ARGOCD_APP_NAMESPACE"]
         there = [asks, kube.version, (kube.digest or kube.apis) if own or asks is Asks.APIS else ""]

@@ -18,7 +18,7 @@ from hub.core.apps import charts, sources
 from hub.core.apps.mounted import Mounted
 from hub.core.apps.sources import Source
 from hub.core.tree import Tree
-from hub.render import files
+from hub.render import files, table
 
 Fetch = Callable[[str, str], Awaitable[Tree]]
 """(address, version or range) -> the chart. Raises our errors."""
@@ -46,7 +46,7 @@ class Supplies:
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self._charts: OrderedDict[tuple[str, str], asyncio.Task[dict[str, bool]]] = OrderedDict()
-        self._needs: OrderedDict[tuple[str, str, str], tuple[Need, ...]] = OrderedDict()
+        self._needs: OrderedDict[tuple[str, str, str, str], tuple[Need, ...]] = OrderedDict()
 
     async def whole(self, source: Source, tree: Tree, refs: Mapping[str, Tree]) -> Tree:
         """The tree with everything that rendering may read. Raises as `Fetch` does, and `Invalid`."""
@@ -63,7 +63,7 @@ class Supplies:
     async def _needed(self, source: Source, tree: Tree) -> tuple[Need, ...]:
         if not await self._holds_chart(source, tree):
             return ()
-        key = (source.address, tree.commit, source.path)
+        key = (source.address, tree.commit, source.path, source.tool)
         found = self._needs.get(key)
         if found is None:
             found = await asyncio.to_thread(needs, source, tree)
@@ -105,6 +105,8 @@ def _chart_folders(tree: Tree) -> dict[str, bool]:
 
 def needs(source: Source, tree: Tree) -> tuple[Need, ...]:
     """What is missing of the chart at a source's path, and of the charts beside it that it takes in."""
+    if table.detect(source, tree).name != sources.HELM:
+        return ()
     start = files.real(tree, source.path, f"{source.where}.path")
     found: dict[str, Need] = {}
     # (where the chart is in the tree, where it will appear, the charts on the way there).

@@ -18,8 +18,9 @@ RENDERERS = {renderer.name: renderer for renderer in (DIRECTORY, KUSTOMIZE, HELM
 
 
 def detect(source: Source, tree: Tree) -> Renderer:
-    """By the source's own block, else by the files of its folder, in Argo CD's order (3.6): Chart.yaml, a
-    kustomization, a plain directory. Raises `Invalid` for tools that are not supported.
+    """By the source's own block, else by the files of its folder: a kustomization, also beside a Chart.yaml, then a
+    Chart.yaml, then a plain directory, as Argo CD (3.6) looks through them. Raises `Invalid` for tools that are not
+    supported.
     """
     tool = source.tool or _by_files(source, tree)
     if tool == sources.PLUGIN:
@@ -29,8 +30,8 @@ def detect(source: Source, tree: Tree) -> Renderer:
 
 def _by_files(source: Source, tree: Tree) -> str:
     folder = files.real(tree, source.path, f"{source.where}.path")
+    if prescan.holds_kustomization(tree, folder):
+        return sources.KUSTOMIZE
     if files.is_file(tree, posixpath.join(folder, "Chart.yaml")):
         return sources.HELM
-    if any(files.is_file(tree, posixpath.join(folder, name)) for name in prescan.NAMES):
-        return sources.KUSTOMIZE
     return sources.DIRECTORY

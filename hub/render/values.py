@@ -20,7 +20,8 @@ from hub.core.tree import Tree
 from hub.render import files
 
 _REMOTE = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
-_MAGIC = re.compile(r"[*?\[{]")
+_MAGIC = re.compile(r"[*?\[]")
+"""What makes a name a pattern; braces alone do not, as in Argo CD."""
 
 
 def value_files(source: Source, tree: Tree) -> list[str]:
@@ -42,7 +43,8 @@ def value_files(source: Source, tree: Tree) -> list[str]:
         if not _MAGIC.search(given):
             path = _exact(source, tree, given, here)
             if path is not None:
-                found.append(path)
+                # Of a file that is listed twice the first place counts.
+                found += [path] if path not in found else []
             elif not lenient:
                 raise Invalid(f"{here}: {given}: no such file{_at(tree)}")
             continue
@@ -54,16 +56,18 @@ def value_files(source: Source, tree: Tree) -> list[str]:
 
 
 def file_parameters(source: Source, tree: Tree) -> list[tuple[str, str]]:
-    """(parameter, path of the tree). Raises `Invalid` for a file that is not there."""
-    found: dict[str, str] = {}
+    """(parameter, path of the tree): of one name the last counts. Raises `Invalid` for a file that is not there."""
+    last: dict[str, tuple[str, str]] = {}
     for at, entry in enumerate(source.options.get("fileParameters") or []):
         where = f"{source.where}.helm.fileParameters[{at}]"
-        name, given = _named(entry, where), str(entry.get("path") or "")
-        path = _exact(source, tree, given, f"{where}.path")
+        last[_named(entry, where)] = f"{where}.path", str(entry.get("path") or "")
+    found = []
+    for name, (where, given) in last.items():
+        path = _exact(source, tree, given, where)
         if path is None:
-            raise Invalid(f"{where}.path: {given}: no such file{_at(tree)}")
-        found[name] = path
-    return list(found.items())
+            raise Invalid(f"{where}: {given}: no such file{_at(tree)}")
+        found.append((name, path))
+    return found
 
 
 def parameters(source: Source) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

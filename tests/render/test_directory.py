@@ -133,18 +133,62 @@ async def test_links_within_the_repository_are_followed(rendering: Rendering) ->
     assert names(await rendered(rendering, files, "y")) == ["shared"]
 
 
-async def test_links_to_nothing_are_refused(rendering: Rendering) -> None:
+async def test_links_to_no_file_are_passed_over(rendering: Rendering) -> None:
     files = tree(
-        {"x/a.yaml": config_map()}, {"x/b.yaml": "absent.yaml", "y/kustomization.yaml": "..data/k.yaml"}
+        {"x/a.yaml": config_map()},
+        {"x/b.yaml": "absent.yaml", "x/c.yaml": ".", "y/kustomization.yaml": "..data/k.yaml"},
     )
-    with pytest.raises(
-        Invalid, match=r"x/b\.yaml: the symbolic link leads to x/absent\.yaml, and that is no file"
-    ):
-        await rendered(rendering, files, "x")
+    assert names(await rendered(rendering, files, "x")) == ["one"]
     with pytest.raises(
         Invalid, match=r"y/kustomization\.yaml: the symbolic link leads to y/\.\.data/k\.yaml"
     ):
         await rendered(rendering, files, "y")
+
+
+async def test_folders_are_walked_in_the_order_of_names(rendering: Rendering) -> None:
+    """A folder before the file that begins with its name, although `/` comes after `.`: the later object counts."""
+    files = tree(
+        {f"{name}.yaml": config_map(name.replace("/", "-")) for name in ("a", "a/x", "a-b", "b/a/z", "b")}
+    )
+    assert names(await rendered(rendering, files, directory={"recurse": True})) == [
+        "a-x",
+        "a-b",
+        "a",
+        "b-a-z",
+        "b",
+    ]
+
+
+async def test_a_list_of_items_is_taken_apart_whatever_its_kind(rendering: Rendering) -> None:
+    def bag(items: object, **more: object) -> str:
+        return json.dumps(
+            {"apiVersion": "v1", "kind": "Bag", "metadata": {"name": "bag"}, "items": items, **more}
+        )
+
+    inner = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inner"}}
+    files = tree(
+        {"a.json": bag([inner]), "b.json": bag(None), "c.json": bag(None, spec={}), "d.json": bag({})}
+    )
+    assert names(await rendered(rendering, files)) == ["inner", "bag", "bag"]
+
+
+async def test_files_put_together_are_read_document_by_document(rendering: Rendering) -> None:
+    mark = "\ufeff"
+    files = tree({"a.yaml": f"{config_map('a')}---\n{mark}{config_map('b')}--- # c\n# nothing\n"})
+    assert names(await rendered(rendering, files)) == ["a", "b"]
+
+
+async def test_an_object_before_what_cannot_be_read_is_not_lost_in_silence(rendering: Rendering) -> None:
+    text = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})
+    with pytest.raises(Invalid, match=r"a\.yaml:\d+: "):
+        await rendered(rendering, tree({"a.yaml": f"{text}\n---\nfoo: [\n"}))
+
+
+async def test_whole_numbers_beyond_64_bits_are_kept_as_floats(rendering: Rendering) -> None:
+    text = '{"apiVersion": "v1", "kind": "A", "metadata": {"name": "a"}, "n": 1000000000000000000000}'
+    (found,) = await rendered(rendering, tree({"a.json": text}))
+    assert found["n"] == 1e21
+    assert isinstance(found["n"], float)
 
 
 async def test_links_in_circles_are_refused(rendering: Rendering) -> None:

@@ -75,6 +75,35 @@ def test_tracking_is_argo_cds() -> None:
     assert set(one(an("ConfigMap"), Target("there", method=finish.NONE))) == {"name", "namespace"}
 
 
+def test_marks_of_others_go_and_a_label_ends_with_a_letter_or_digit() -> None:
+    foreign = {"argocd.argoproj.io/installation-id": "other"}
+    assert one(an("ConfigMap", annotations=foreign))["annotations"] == {
+        "argocd.argoproj.io/tracking-id": "app:/ConfigMap:there/x"
+    }
+    long = Target("there", "a" * 60 + "-._b", finish.BOTH)
+    assert one(an("ConfigMap"), long)["labels"] == {"app.kubernetes.io/instance": "a" * 60}
+
+
+def test_a_definition_is_marked_only_where_it_named_a_namespace() -> None:
+    found = one(an("CustomResourceDefinition", api="apiextensions.k8s.io/v1", namespace="own"))
+    assert found["annotations"] == {
+        "argocd.argoproj.io/tracking-id": "app:apiextensions.k8s.io/CustomResourceDefinition:there/x"
+    }
+
+
+@pytest.mark.parametrize(
+    ("api", "kind", "marked"),
+    [("apps/v1", "Deployment", True), ("batch/v1", "Job", True), ("batch/v1", "CronJob", False)],
+)
+def test_the_oldest_label_is_put_on_pods_as_well(api: str, kind: str, marked: bool) -> None:
+    old = "applications.argoproj.io/app-name"
+    manifest = {**an(kind, api=api), "spec": {"template": {"metadata": {"labels": {"a": "b"}}, "spec": {}}}}
+    found = finish.finish([manifest], Target("there", "app", finish.LABEL, old)).objects[0]
+    assert found["metadata"]["labels"] == {old: "app"}
+    assert found["spec"]["template"]["metadata"]["labels"] == {"a": "b"} | ({old: "app"} if marked else {})
+    assert manifest["spec"]["template"]["metadata"]["labels"] == {"a": "b"}
+
+
 def test_without_tracking_equal_sources_of_many_apps_are_one_bundle() -> None:
     digests = {
         bundle.pack(finish.finish([an("ConfigMap")], Target("there", method=finish.NONE)).objects)[0]

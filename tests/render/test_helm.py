@@ -108,6 +108,40 @@ async def test_file_parameters(rendering: Rendering) -> None:
         await shown(rendering, files, "web", fileParameters=[{"name": "motd", "path": "absent"}])
 
 
+async def test_of_file_parameters_with_one_name_the_last_counts(rendering: Rendering) -> None:
+    files = tree({**chart(), "motd": "hello"})
+    listed = [{"name": "motd", "path": "absent"}, {"name": "motd", "path": "motd"}]
+    assert (await shown(rendering, files, fileParameters=listed))["motd"] == "hello"
+
+
+@pytest.mark.parametrize(
+    ("said", "clusters", "wanted"),
+    [
+        ("", "v1.31.2-gke.12", "v1.31.2"),
+        ("", "v1.31.4+k3s1", "v1.31.4"),
+        ("1.30+", "v1.31.2", "v1.30"),
+        ("v1.30.1-eks-1", "v1.31.2", "v1.30.1"),
+    ],
+)
+async def test_versions_of_kubernetes_lose_what_distributions_add(
+    rendering: Rendering, said: str, clusters: str, wanted: str
+) -> None:
+    async def kube() -> Kube:
+        return Kube(clusters)
+
+    text = "apiVersion: v1\nkind: A\nmetadata: {name: a}\nversion: {{ .Capabilities.KubeVersion.Version }}\n"
+    files = tree({**chart(), "templates/shown.yaml": text})
+    (found,) = await helmed(rendering, files, setting=Setting(kube=kube), kubeVersion=said)
+    assert found["version"] == wanted
+
+
+async def test_a_version_that_is_none_is_told(rendering: Rendering) -> None:
+    with pytest.raises(
+        Invalid, match=r"spec\.source\.helm\.kubeVersion: 'newest' is no version of Kubernetes"
+    ):
+        await helmed(rendering, tree(chart()), kubeVersion="newest")
+
+
 async def test_the_build_environment_is_put_in(rendering: Rendering) -> None:
     files = tree({**chart(), "app.yaml": "file: app\n"})
     found = await shown(
@@ -143,9 +177,16 @@ class TestValueFiles:
         assert self.named("env/a.yaml", "/common.yaml", "../common.yaml") == [
             "web/env/a.yaml",
             "common.yaml",
-            "common.yaml",
         ]
         assert self.named("linked.yaml") == ["common.yaml"]
+
+    def test_of_a_file_that_is_listed_twice_the_first_place_counts(self) -> None:
+        assert self.named("env/a.yaml", "env/b.yaml", "./env/a.yaml") == ["web/env/a.yaml", "web/env/b.yaml"]
+
+    def test_braces_alone_make_no_pattern(self) -> None:
+        with pytest.raises(Invalid, match=r"env/\{a,b\}\.yaml: no such file"):
+            self.named("env/{a,b}.yaml")
+        assert self.named("env/{b,a}*.yaml") == ["web/env/a.yaml", "web/env/b.yaml"]
 
     def test_globs_are_in_order_and_a_listed_file_keeps_its_place(self) -> None:
         assert self.named("env/*.yaml") == [f"web/env/{name}.yaml" for name in "abc"]

@@ -100,7 +100,6 @@ async def test_a_recipe_depends_on_what_is_imported(
         ("{", r"jsonnet of \.: a\.jsonnet: .*a\.jsonnet:1:2"),
         ("error 'no such luck'", "no such luck"),
         ("5", r"a\.jsonnet: document 1: an object is expected, found a number"),
-        ("[null]", r"a\.jsonnet: document 1: an object is expected"),
         ("{kind: 'ConfigMap'}", r"a\.jsonnet: document 1: apiVersion is missing"),
         ("std.extVar('absent')", "absent"),
         ("import 'absent.libsonnet'", "absent.libsonnet"),
@@ -117,6 +116,12 @@ async def test_mistakes_are_told_and_nothing_outside_is_read(
 ) -> None:
     with pytest.raises(Invalid, match=message):
         await rendered(rendering, tree({"a.jsonnet": text}))
+
+
+async def test_null_is_no_object_and_large_numbers_are_floats(rendering: Rendering) -> None:
+    text = "[null, {apiVersion: 'v1', kind: 'A', metadata: {name: 'a'}, n: 1e21}]"
+    (found,) = await rendered(rendering, tree({"a.jsonnet": text, "b.jsonnet": "null"}))
+    assert found["n"] == 1e21
 
 
 async def test_a_link_out_of_the_repository_is_refused(rendering: Rendering) -> None:

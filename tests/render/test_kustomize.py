@@ -386,3 +386,45 @@ async def test_build_options_take_effect(rendering: Rendering) -> None:
         await rendering.objects(await rendering.prepare(app, source, files))
     setting = Setting("--load-restrictor LoadRestrictionsNone")
     assert names(await rendering.objects(await rendering.prepare(app, source, files, setting))) == ["outside"]
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted", "found"),
+    [
+        ([], ["nginx=*:5"], [{"name": "nginx", "newTag": "5"}]),
+        ([{"name": "nginx", "newName": "n", "newTag": "1"}], ["nginx=*:5"],
+         [{"name": "nginx", "newName": "n", "newTag": "5"}]),
+        ([{"name": "nginx", "newTag": "1"}], ["nginx=other:*"], [{"name": "nginx", "newName": "other", "newTag": "1"}]),
+        ([{"name": "a", "newTag": "1"}, {"name": "a", "newTag": "2"}], ["b:3"],
+         [{"name": "a", "newTag": "2"}, {"name": "b", "newTag": "3"}]),
+    ],
+)  # fmt: skip
+def test_images_are_set_as_kustomize_edit_sets_them(known: Any, wanted: list[str], found: Any) -> None:
+    assert edit.applied({"images": known}, {"images": wanted}, "spec.source")["images"] == found
+
+
+def test_quotes_around_labels_and_annotations_are_taken_for_the_shells() -> None:
+    options = {"commonLabels": {"a": '"x"', "b": '"'}, "commonAnnotations": {"c": '"y"'}}
+    found = edit.applied({}, options, "spec.source")
+    assert found["commonLabels"] == {"a": "x", "b": '"'}
+    assert found["commonAnnotations"] == {"c": "y"}
+
+
+@needs_kustomize
+async def test_a_folder_without_a_kustomization_is_a_missing_component(rendering: Rendering) -> None:
+    files = tree({**FILES, "empty/notes.txt": "nothing"})
+    options = {"components": ["../empty", "../part", "../absent"], "ignoreMissingComponents": True}
+    assert "old-extra" in names(await rendered(rendering, files, "prod", kustomize=options))
+
+
+@needs_kustomize
+async def test_an_empty_document_after_the_kustomization_is_none(rendering: Rendering) -> None:
+    files = tree({"kustomization.yaml": "resources: [a.yaml]\n---\n# nothing\n", "a.yaml": config_map("a")})
+    assert names(await rendered(rendering, files)) == ["a"]
+
+
+async def test_a_version_of_kubernetes_that_is_none_is_told(rendering: Rendering) -> None:
+    with pytest.raises(Invalid, match=r"spec\.source\.kustomize\.kubeVersion: 'newest' is no version"):
+        await rendered(
+            rendering, tree(FILES), "prod", kustomize={"kubeVersion": "newest", "namePrefix": "x-"}
+        )

@@ -20,6 +20,10 @@ ANNOTATION, LABEL, BOTH, NONE = "annotation", "label", "annotation+label", "none
 METHODS = (ANNOTATION, LABEL, BOTH, NONE)
 """Argo CD's `application.resourceTrackingMethod`; "none" leaves the objects as they are."""
 _LABEL_LENGTH = 63
+_OLD_LABEL = "applications.argoproj.io/app-name"
+_WITH_PODS = frozenset(
+    [("batch", "Job"), *(("apps", kind) for kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"))]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,8 @@ def finish(rendered: Sequence[Any], target: Target, limits: Limits = LIMITS) -> 
                 Problem(_shown(key), "has no namespace, and spec.destination.namespace is not set")
             )
             continue
-        manifest = _tracked(manifest, key, target)
+        if not _defines(key) or each["metadata"].get("namespace"):
+            manifest = _tracked(manifest, key, target)
         try:
             length = len(objects.canonical(manifest))
         except TypeError as error:
@@ -166,9 +171,14 @@ def _placed(manifest: Manifest, namespace: str | None) -> Manifest:
     return {**manifest, "metadata": metadata}
 
 
+def _defines(key: ObjectKey) -> bool:
+    """Argo CD does not mark definitions of kinds, but for those that it has to take out of a namespace."""
+    return (key.group, key.kind) == scopes.CRD
+
+
 def _tracked(manifest: Manifest, key: ObjectKey, target: Target) -> Manifest:
-    """Argo CD's marks (`util/argo/resource_tracking.go`). Definitions of kinds are left alone, as there."""
-    if target.method == NONE or (key.group, key.kind) == scopes.CRD:
+    """Argo CD's marks (`util/argo/resource_tracking.go`)."""
+    if target.method == NONE:
         return manifest
     metadata = dict(manifest["metadata"])
     if target.method in (ANNOTATION, BOTH):
@@ -176,12 +186,39 @@ def _tracked(manifest: Manifest, key: ObjectKey, target: Target) -> Manifest:
         annotations[TRACKING_ID] = tracking_id(key, target)
         if target.installation:
             annotations[INSTALLATION_ID] = target.installation
+        else:
+            annotations.pop(INSTALLATION_ID, None)
         metadata["annotations"] = annotations
     if target.method in (LABEL, BOTH):
         labels = dict(metadata.get("labels") or {})
-        labels[target.instance_label] = target.app[:_LABEL_LENGTH]
+        labels[target.instance_label] = _label(target.app)
         metadata["labels"] = labels
+        if target.instance_label == _OLD_LABEL:
+            manifest = _template_marked(manifest, key, _label(target.app))
     return {**manifest, "metadata": metadata}
+
+
+def _label(app: str) -> str:
+    """A name as the value of a label: not too long, and with a letter or digit at its end."""
+    return app if len(app) <= _LABEL_LENGTH else app[:_LABEL_LENGTH].rstrip("-._")
+
+
+def _template_marked(manifest: Manifest, key: ObjectKey, app: str) -> Manifest:
+    """The label of Argo CD's first versions is put on the Pods of workloads as well."""
+    spec = manifest.get("spec")
+    if (key.group, key.kind) not in _WITH_PODS or not isinstance(spec, dict):
+        return manifest
+    template = _mapping(spec.get("template"))
+    metadata = _mapping(template.get("metadata"))
+    labels = {**_mapping(metadata.get("labels")), _OLD_LABEL: app}
+    return {
+        **manifest,
+        "spec": {**spec, "template": {**template, "metadata": {**metadata, "labels": labels}}},
+    }
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def tracking_id(key: ObjectKey, target: Target) -> str:

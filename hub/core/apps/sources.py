@@ -6,6 +6,7 @@ not supported is refused here with the field's name.
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from argosy import yamlio
 from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core.apps import charts
+from hub.core.schema import app_fields, schema
 from hub.core.tree import Tree
 from hub.core.types import NAMESPACE
 
@@ -24,8 +26,46 @@ BLOCKS = (DIRECTORY, KUSTOMIZE, HELM, PLUGIN)
 PREFIXED = "\t"
 """Between a prefix of tags and a revision; Git has it in neither."""
 _OVERRIDES = ".argocd-source"
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_VARIABLE = re.compile(
+    r"\$(?:\{(?P<sign>[*#$@!?0-9-])\}|\{(?P<braced>[^}]*)\}|(?P<open>\{)|(?P<special>[*#$@!?0-9-])|(?P<plain>[A-Za-z_]\w*))",
+    re.ASCII,
+)
+"""As Go's `os.Expand` reads them: a single sign or digit is a name, `${}` and an open `${` go."""
 _REF = re.compile(r"[a-zA-Z0-9_-]+\Z")
+_TELLING = {
+    DIRECTORY: ("recurse", "include", "exclude", "disableExtensionFilter"),
+    KUSTOMIZE: (
+        *("namePrefix", "nameSuffix", "version", "namespace", "images", "replicas", "commonLabels"),
+        *(
+            "commonAnnotations",
+            "patches",
+            "components",
+            "kubeVersion",
+            "apiVersions",
+            "ignoreMissingComponents",
+        ),
+    ),
+    HELM: (
+        *(
+            "version",
+            "releaseName",
+            "valueFiles",
+            "parameters",
+            "fileParameters",
+            "values",
+            "passCredentials",
+        ),
+        *("ignoreMissingValueFiles", "skipCrds", "skipTests", "skipSchemaValidation", "kubeVersion"),
+        *("apiVersions", "namespace"),
+    ),
+}
+"""The fields of a block that make it count; without any of them it says nothing, not even which tool is meant."""
+_SHAPES = {
+    DIRECTORY: schema.loose(app_fields.DIRECTORY),
+    KUSTOMIZE: schema.loose(app_fields.KUSTOMIZE),
+    HELM: schema.loose(app_fields.HELM),
+    PLUGIN: schema.loose(app_fields.PLUGIN),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +101,11 @@ class Source:
     @property
     def renders(self) -> bool:
         return not self.references
+
+    @property
+    def several(self) -> bool:
+        """It is one of `spec.sources`."""
+        return self.where.startswith("spec.sources")
 
 
 def of(application: Manifest) -> tuple[Source, ...]:
@@ -105,8 +150,8 @@ def overridden(source: Source, tree: Tree, app: str) -> Source:
     """The source after the `.argocd-source.yaml` and `.argocd-source-<app>.yaml` of its folder.
 
     They are JSON merge patches; repoURL, path, targetRevision and chart in them have no effect. `app` is the
-    name as `instance_name` gives it. Raises `Invalid` where such a file is no mapping or what it makes is no
-    source.
+    name as `instance_name` gives it. A block in them says which tool is meant, also an empty one. Raises `Invalid`
+    where such a file is no mapping or what it makes is no source.
     """
     for path in override_paths(source, app):
         if tree.tree_id(path) is None:
@@ -121,6 +166,8 @@ def overridden(source: Source, tree: Tree, app: str) -> Source:
             if block in patch:
                 blocks[block] = _merged(blocks.get(block), patch[block])
         tool, options = _block(blocks, path)
+        if tool and (wrong := schema.check(_SHAPES[tool], options, tool)):
+            raise Invalid(f"{path}: {wrong[0]}")
         source = replace(source, tool=tool, options=options)
     return source
 
@@ -186,7 +233,7 @@ def substituted(source: Source, variables: Mapping[str, str], refs: Collection[s
         if isinstance(options.get("images"), list):
             options["images"] = [expand(str(image), variables) for image in options["images"]]
     elif source.tool == HELM:
-        _substitute_helm(options, variables, refs)
+        _substitute_helm(source, options, variables, refs)
     elif isinstance(options.get("jsonnet"), dict):
         options["jsonnet"] = _substituted_jsonnet(options["jsonnet"], variables)
     else:
@@ -194,16 +241,31 @@ def substituted(source: Source, variables: Mapping[str, str], refs: Collection[s
     return replace(source, options=options)
 
 
-def _substitute_helm(options: dict[str, Any], variables: Mapping[str, str], refs: Collection[str]) -> None:
+def _substitute_helm(
+    source: Source, options: dict[str, Any], variables: Mapping[str, str], refs: Collection[str]
+) -> None:
+    def expanded(path: str, field: str) -> str:
+        """The name of a reference stays at the beginning; what follows it is expanded."""
+        name, slash, rest = path.partition("/")
+        if name.startswith("$") and name[1:] in refs:
+            return f"{name}{slash}{expand(rest, variables)}"
+        first = _VARIABLE.match(path)
+        if source.several and first and not _value(variables, first):
+            known = ", ".join(sorted(refs)) or "none has a ref"
+            raise Invalid(
+                f"{source.where}.helm.{field}: {path}: no source has the ref {name[1:]!r} ({known})"
+            )
+        return expand(path, variables)
+
     if isinstance(options.get("valueFiles"), list):
-        options["valueFiles"] = [_expanded_path(str(path), variables, refs) for path in options["valueFiles"]]
+        options["valueFiles"] = [expanded(str(path), "valueFiles") for path in options["valueFiles"]]
     for name, key in (("parameters", "value"), ("fileParameters", "path")):
         if not isinstance(options.get(name), list):
             continue
         entries = [dict(entry) for entry in options[name] if isinstance(entry, dict)]
         for entry in entries:
             text = str(entry.get(key) or "")
-            entry[key] = _expanded_path(text, variables, refs) if key == "path" else expand(text, variables)
+            entry[key] = expanded(text, name) if key == "path" else expand(text, variables)
         options[name] = entries
 
 
@@ -217,20 +279,14 @@ def _substituted_jsonnet(given: Mapping[str, Any], variables: Mapping[str, str])
     return out
 
 
-def _expanded_path(path: str, variables: Mapping[str, str], refs: Collection[str]) -> str:
-    """The name of a reference stays at the beginning; what follows it is expanded."""
-    name, slash, rest = path.partition("/")
-    if name.startswith("$") and name[1:] in refs:
-        return f"{name}{slash}{expand(rest, variables)}"
-    return expand(path, variables)
-
-
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """`$NAME` and `${NAME}` replaced, `$$` for a dollar; unknown names become empty."""
-    return "$".join(
-        _VARIABLE.sub(lambda found: variables.get(found[1] or found[2], ""), part)
-        for part in text.split("$$")
-    )
+    """`$NAME` and `${NAME}` replaced, `$$` for a dollar; unknown names become empty, as Go's `os.Expand` does it."""
+    return _VARIABLE.sub(functools.partial(_value, variables), text)
+
+
+def _value(variables: Mapping[str, str], found: re.Match[str]) -> str:
+    name = found["sign"] or found["braced"] or found["special"] or found["plain"] or ""
+    return "$" if name == "$" else variables.get(name, "")
 
 
 def _source(given: Any, where: str) -> Source:
@@ -241,8 +297,7 @@ def _source(given: Any, where: str) -> Source:
         raise Invalid(f"{where}.repoURL is missing")
     if texts["ref"] and not _REF.match(texts["ref"]):
         raise Invalid(f"{where}.ref: {texts['ref']!r} may only have letters, digits, _ and -")
-    blocks = {block: given.get(block) for block in BLOCKS if given.get(block)}
-    tool, options = _block(blocks, where)
+    tool, options = _block({name: given.get(name) for name in BLOCKS if _says(name, given.get(name))}, where)
     if tool == PLUGIN:
         raise Invalid(
             f"{where}.plugin: config management plugins are not supported: let CI write the plugin's output to "
@@ -288,8 +343,20 @@ def _texts(given: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
         yield name, value
 
 
+def _says(name: str, options: Any) -> bool:
+    """Whether a block of an Application counts: Argo CD drops those that ask for nothing (`NormalizeSource`)."""
+    if not isinstance(options, Mapping) or name == PLUGIN:
+        return options is not None
+    if any(options.get(field) for field in _TELLING[name]):
+        return True
+    jsonnet = options.get("jsonnet")
+    if isinstance(jsonnet, Mapping):
+        jsonnet = any(jsonnet.get(field) for field in ("extVars", "tlas", "libs"))
+    return bool(jsonnet) or options.get("valuesObject") is not None
+
+
 def _block(blocks: Mapping[str, Any], where: str) -> tuple[str, Mapping[str, Any]]:
-    found = [(name, options) for name, options in blocks.items() if options]
+    found = [(name, options) for name, options in blocks.items() if options is not None]
     if len(found) > 1:
         names = " and ".join(name for name, _ in found)
         raise Invalid(f"{where}: {names} exclude each other: only one kind of source may be given")

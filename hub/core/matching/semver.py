@@ -11,11 +11,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from argosy.errors import Invalid
+
 _NUMBER = r"v?(\d+|[xX*])(?:\.(\d+|[xX*]))?(?:\.(\d+|[xX*]))?"
 _TAIL = r"(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
 _VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?" + _TAIL + r"\Z")
 _COMPARATOR = re.compile(r"\s*(=>|=<|>=|<=|!=|~>|==|=|>|<|~|\^|)\s*" + _NUMBER + _TAIL + r"\s*(?=[,\s]|\Z)")
 _HYPHEN = re.compile(rf"\s*({_NUMBER}{_TAIL})\s+-\s+({_NUMBER}{_TAIL})\s*")
+_GENERIC = re.compile(r"v?((?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))+)(?!\.?\d)", re.ASCII)
 MAX_NUMBER = 2**64
 MAX_TEXT = 1000
 
@@ -284,3 +287,14 @@ def highest(constraint: str, tags: Iterable[str]) -> str | None:
         if wanted.admits(version) and (best is None or version > best[0]):
             best = (version, tag)
     return best[1] if best else None
+
+
+def generic(text: str, where: str) -> str:
+    """A version as Kubernetes' `ParseGeneric` reads it, without what distributions add: `v1.31.2-gke.1` is `1.31.2`.
+
+    Raises `Invalid`, beginning with `where`, for what is no version.
+    """
+    found = _GENERIC.match(text.strip())
+    if not found:
+        raise Invalid(f"{where}: {text!r} is no version of Kubernetes, 1.37 or v1.37.2 is expected")
+    return found[1]
