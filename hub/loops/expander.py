@@ -20,7 +20,7 @@ from hub.core import settings
 from hub.core.appsets import increment
 from hub.core.appsets.expand import Evaluation
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
-from hub.core.removals import grace
+from hub.core.removals import grace, removals
 from hub.core.served import table
 from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
 from hub.loops.appsets import sets
@@ -299,10 +299,16 @@ class Expander:
         if again and not known.confirm:
             known.patience = time.monotonic() + again + PATIENCE
         known.again, known.confirm = self._again(evaluation, again), bool(again)
+        if known.members.later:
+            asyncio.get_running_loop().call_later(removals.TOGETHER + CONFIRM_AFTER, self._look_at_held)
         if self._sets.claimed(known.members, claimed) + self._sets.forgotten(moved):
             self._wake.set()
         if wrote:
             self._settled()
+
+    def _look_at_held(self) -> None:
+        self._sets.decided()
+        self._wake.set()
 
     def _state_of(self, request: TreeRequest, commit: str) -> tuple[str, bool]:
         """The commit that was looked at, and whether its repository answered: a newer one is news."""

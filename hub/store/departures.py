@@ -71,9 +71,10 @@ def held_up(
     annotations = live["metadata"].get("annotations") or {}
     plan = plans.plan(tx, resources, live, (app["metadata"]["uid"] for app in owned))
     limits = plans.limits(tx, resources)
-    absent = {loss.name for loss in plan.losses if not loss.there}
-    why = removals.over_cap(members, members, annotations, limits, absent)
-    why = why or plans.elsewhere(tx, resources, plan, limits, now)
+    lately = plans.before(tx, plan, limits, now)
+    why = (
+        removals.over_cap(members, members, annotations, limits, plan.absent, lately.own) or lately.elsewhere
+    )
     if not why:
         return _kept(tx, resources, live) if owned else ()
     plans.wait(tx, resources, plan, why, plans.Cause(plans.SET_DELETED, by), now)

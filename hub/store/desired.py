@@ -255,6 +255,23 @@ def clusters_of(tx: Tx, app: str) -> list[str]:
     return [row[0] for row in tx.all("SELECT cluster FROM assignments WHERE id = ?", (app,))]
 
 
+def told(tx: Tx, apps: Sequence[str]) -> set[str]:
+    """Those of the apps that some cluster has or had: it is assigned them, told to let them go, or told of them."""
+    found: set[str] = set()
+    for start in range(0, len(apps), MOST):
+        part = apps[start : start + MOST]
+        marks = ", ".join("?" * len(part))
+        for sql in (
+            f"SELECT id FROM assignments WHERE id IN ({marks})",
+            f"SELECT app FROM reports WHERE app IN ({marks})",
+        ):
+            found.update(row[0] for row in tx.all(sql, part))
+    if len(found) < len(apps):
+        leaving = {row[0] for row in tx.all("SELECT DISTINCT assignment FROM removals")}
+        found |= leaving.intersection(apps)
+    return found
+
+
 def removals(tx: Tx, cluster: str) -> list[Removal]:
     rows = tx.all("SELECT body FROM removals WHERE cluster = ? ORDER BY id", (cluster,))
     return [Removal(**orjson.loads(row[0])) for row in rows]

@@ -31,6 +31,7 @@ TABLES = {
     "0015_losses": schema.LOSS_TABLES,
     "0016_prunes": schema.PRUNE_TABLES,
     "0017_handing": schema.HANDING_TABLES,
+    "0018_bereft": schema.BEREFT_TABLES,
 }
 """What each migration runs, by its name, in their order."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from argosy import bundle as bundles_format
@@ -16,7 +16,7 @@ from hub.core.removals import grace, removals
 from hub.core.removals.removals import Caps, Loss, Plan
 from hub.core.served import cells, table
 from hub.core.types import NAMESPACE
-from hub.store import apps, bundles, desired, naming, objects
+from hub.store import apps, bereft, bundles, desired, objects
 from hub.store.base import Tx
 from hub.store.resources import Resources
 
@@ -42,19 +42,21 @@ def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str], *, 
     """What would go if these Applications (uids) of an owner were removed. `keeps`: their objects stay all the same."""
     losses = []
     names: dict[str, str] = {}
-    for uid in uids:
+    asked = list(uids)
+    told = desired.told(tx, asked)
+    for uid in asked:
         app = resources.by_uid(tx, uid)
         if app is None:
             continue
         state = apps.get(tx, uid)
         cascade = not keeps and hooks.CASCADE in (app["metadata"].get("finalizers") or ())
         member = removals.member(app)
-        kinds = _kinds(tx, state.bundle) if state is not None and state.bundle else {}
+        kinds = _kinds(tx, state.bundle) if state is not None and state.bundle and uid in told else {}
         place = state.cluster if state is not None else ""
         if place not in names:
             names[place] = _present(resources.by_uid(tx, place)) if place else ""
         # Only what was never looked at may yet be on a cluster that is not known.
-        there = bool(names[place]) or state is None
+        there = uid in told and (bool(names[place]) or state is None)
         losses.append(Loss(member.name, uid, names[place] or member.cluster, cascade, kinds, there))
     losses.sort(key=lambda one: (one.name, one.uid))
     metadata = owner["metadata"]
@@ -73,16 +75,30 @@ def kept_for(tx: Tx, resources: Resources, appset: Manifest) -> float:
     return grace.of(appset, found.get("data") or {})
 
 
-def elsewhere(tx: Tx, resources: Resources, plan: Plan, caps: Caps, now: float) -> str:
-    """Why what others lost just now forbids a plan, "" where it does not (`removals.crowded`)."""
-    others = _lost_elsewhere(tx, resources, plan.uid, now) if plan.losses else set()
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What removals that nobody was asked about took just now (`removals.TOGETHER`)."""
+
+    own: int = 0
+    """Clusters that lost an application of the same owner, beside those that a plan names."""
+    elsewhere: str = ""
+    """Why what others lost forbids a plan, "" where it does not (`removals.crowded`)."""
+
+
+def before(tx: Tx, plan: Plan, caps: Caps, now: float, beside: Collection[str] = ()) -> Before:
+    """`beside` are clusters that would lose something through others at the same time."""
+    if not plan.losses:
+        return Before()
+    lately = bereft.lately(tx, now)
+    own = {cluster for owner, cluster in lately if owner == plan.uid}
+    others = {cluster for owner, cluster in lately if owner != plan.uid} | set(beside)
     fleet = objects.count(tx, table.CLUSTER.resource) if others else 0
-    return removals.crowded(plan.bereft, others, fleet, caps)
+    return Before(len(own - plan.bereft), removals.crowded(plan.bereft, others, fleet, caps))
 
 
 def alone(tx: Tx, resources: Resources, plan: Plan, now: float) -> str:
-    """As `elsewhere`, for a plan of what has no cap of its own."""
-    others = _lost_elsewhere(tx, resources, plan.uid, now)
+    """Why a plan of what has no cap of its own is too much for the fleet, "" where it is not."""
+    others = {cluster for owner, cluster in bereft.lately(tx, now) if owner != plan.uid}
     fleet = objects.count(tx, table.CLUSTER.resource)
     return removals.over_fleet(plan.bereft, others, fleet, limits(tx, resources))
 
@@ -144,6 +160,8 @@ def begin(tx: Tx, resources: Resources, found: Plan, cause: Cause, now: float, *
         "within the cap" if found.kind in _WITHOUT_ANNOTATION else "within the cap, or approved by annotation"
     )
     message = f"approved by {who}" if who else unasked
+    if not who and found.kind in _TAKE:
+        bereft.note(tx, live["metadata"]["uid"], found.uid, found.bereft, now)
     status = {**before, "phase": removals.REMOVING, "message": message, "left": len(found.losses)}
     if said:
         status |= {"phase": removals.DONE, "message": f"{message}; {said}", "left": 0}
@@ -184,19 +202,6 @@ def decide(
         for uid in _members(tx, live["metadata"]["uid"]):
             _keep(tx, resources, uid, live, now)
     return ""
-
-
-def _lost_elsewhere(tx: Tx, resources: Resources, owner: str, now: float) -> set[str]:
-    """The clusters that lost an Application through other owners' removals just now."""
-    found: set[str] = set()
-    for item in resources.list(tx, table.REMOVAL):
-        status, spec = item.get("status") or {}, item["spec"]
-        begun = cells.seconds(item["metadata"]["creationTimestamp"]) or 0.0
-        going = status.get("phase") in (removals.REMOVING, removals.DONE) and not status.get("decidedBy")
-        going = going and spec["owner"]["kind"] in _TAKE
-        if going and spec["owner"]["uid"] != owner and begun > now - removals.TOGETHER:
-            found.update(spec.get("clusters") or ())
-    return {naming.today(tx, name) for name in found}
 
 
 _WITHOUT_ANNOTATION = (table.CLUSTER.kind.kind, table.APP_PROJECT.kind.kind, table.SECRET.kind.kind)
@@ -321,6 +326,7 @@ def returned(tx: Tx, resources: Resources, app: str, now: float) -> None:
         uid = item["metadata"]["uid"]
         tx.run("DELETE FROM removal_apps WHERE removal = ? AND app = ?", (uid, app))
         if not _members(tx, uid):
+            bereft.withdraw(tx, uid)
             status = {**(item.get("status") or {}), "phase": removals.WITHDRAWN, "left": 0}
             _status(tx, resources, item, {**status, "message": "all of them are wanted again"}, now)
 

@@ -279,6 +279,14 @@ LOSS_TABLES = [
     "CREATE INDEX removal_apps_app ON removal_apps (app)",
 ]
 
+BEREFT_TABLES = [
+    # Clusters that lost an application of `owner` (uid) just now by a removal that nobody was asked about.
+    """CREATE TABLE bereft (
+        removal TEXT NOT NULL, cluster TEXT NOT NULL, owner TEXT NOT NULL, time REAL NOT NULL,
+        PRIMARY KEY (removal, cluster)
+    ) WITHOUT ROWID""",
+]
+
 HANDING_TABLES = [
     # Objects (by key) that left the bundle of `app`, and that another app of the cluster is to get.
     """CREATE TABLE handing (

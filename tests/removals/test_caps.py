@@ -3,7 +3,9 @@ the fleet; other numbers stand in `argocd-cm`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import hubs
@@ -15,6 +17,8 @@ from hub.assembly import Hub
 from hub.core.removals import removals
 from hub.core.removals.removals import Cap, Caps, Member
 from hub.core.served import table
+from hub.store import plans
+from hub.store.base import Tx
 
 CLUSTERS = ("one", "two", "three")
 
@@ -50,10 +54,10 @@ def test_a_cap_that_cannot_be_read_permits_nothing_and_names_its_key() -> None:
     assert "argocd-cm data[argosy.fleetRemovalCap]" in removals.crowded({"a"}, {"a"}, 100, limits)
 
 
-@pytest.fixture
-async def hub(tmp_path: Path, repo: Repo) -> AsyncIterator[Hub]:
-    """Two sets, each on the clusters that carry its name as a label."""
-    async with hubs.running(tmp_path / "hub") as hub:
+@contextlib.asynccontextmanager
+async def two_sets(folder: Path, repo: Repo, clock: Callable[[], float] = time.time) -> AsyncIterator[Hub]:
+    """Each on the clusters that carry its name as a label."""
+    async with hubs.running(folder, clock=clock) as hub:
         for name in CLUSTERS:
             await hubs.add_cluster(hub, name, left="yes", right="yes")
         for name in ("left", "right"):
@@ -64,6 +68,12 @@ async def hub(tmp_path: Path, repo: Repo) -> AsyncIterator[Hub]:
             await hubs.add(hub, table.APPLICATION_SET, made)
         await hubs.until(lambda: names(hub, 6), "all applications")
         await hubs.settled(hub)
+        yield hub
+
+
+@pytest.fixture
+async def hub(tmp_path: Path, repo: Repo) -> AsyncIterator[Hub]:
+    async with two_sets(tmp_path / "hub", repo) as hub:
         yield hub
 
 
@@ -107,3 +117,70 @@ async def test_the_settings_give_sets_another_cap(hub: Hub) -> None:
         await unlabel(hub, cluster, "left")
     await hubs.until(lambda: names(hub, 4), "two clusters at once")
     assert await waiting(hub) is None
+
+
+def test_clusters_that_lost_something_of_a_set_just_now_count_with_those_that_would() -> None:
+    members = [Member(f"app-{n}", f"c{n}") for n in range(40)]
+    assert removals.over_cap(members[:1], members, {}, lately=1) == "", "two of forty"
+    why = removals.over_cap(members[:1], members, {}, lately=2)
+    assert "1 clusters, and 2 more lost some within 60 s, more than the cap of 2" in why
+    assert "goes by itself 60 s after the last" in why
+    assert "goes by itself" not in removals.over_cap(members[:3], members, {}, lately=1)
+    assert removals.over_cap(members[:1], members, {}, absent={"app-0"}, lately=9) == "", "nothing goes there"
+
+
+async def test_a_set_that_loses_one_cluster_after_another_is_stopped_by_its_cap(
+    tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them alone is within the cap; a minute later the next one may go, unless others came to it."""
+    clock = hubs.Clock()
+    async with two_sets(tmp_path / "hub", repo, clock=clock) as hub:
+        await unlabel(hub, "one", "left")
+        await hubs.until(lambda: names(hub, 5), "the first is within the cap")
+        monkeypatch.setattr(removals, "TOGETHER", 3.0)
+        clock.ahead = -1e6  # however long the test takes, the first went just now
+        await unlabel(hub, "two", "left")
+        plan = await hubs.until(lambda: waiting(hub), "the second waits")
+        assert "and 1 more lost some within" in plan["status"]["message"]
+        assert await names(hub, 5)
+        clock.ahead = 120.0
+        await hubs.until(lambda: names(hub, 4), "the second goes by itself after its minute")
+
+
+async def test_an_approval_does_not_wait_for_the_minute(hub: Hub) -> None:
+    for number, cluster in enumerate(("one", "two", "three")):
+        await unlabel(hub, cluster, "left")
+        if number:
+            plan = await hubs.until(lambda: waiting(hub), f"{cluster} waits")
+            await hub.store.write(lambda tx, plan=plan: approve(hub, tx, plan))  # type: ignore[misc]
+        await hubs.until(lambda number=number: names(hub, 5 - number), f"{cluster} goes")
+
+
+def approve(hub: Hub, tx: Tx, plan: Manifest) -> None:
+    said = plans.decide(tx, hub.resources, plan["metadata"]["name"], "ada", "", time.time(), yes=True)
+    assert said == ""
+
+
+async def test_what_no_cluster_was_ever_told_of_goes_without_a_question(hub: Hub, repo: Repo) -> None:
+    """A mistyped set: its applications could not even be rendered."""
+    for name, path in (("typo", "apps/wbe"), ("sound", "apps/web")):
+        made = hubs.appset(repo, name)
+        made["spec"]["generators"] = [{"clusters": {"selector": {"matchLabels": {"right": "yes"}}}}]
+        made["spec"]["template"]["metadata"]["name"] = f"{name}-{{{{.name}}}}"
+        made["spec"]["template"]["spec"]["source"]["path"] = path
+        await hubs.add(hub, table.APPLICATION_SET, made)
+    await hubs.until(lambda: names(hub, 12), "all applications")
+    await hubs.settled(hub)
+    for name in ("sound", "typo"):
+        await hubs.delete(hub, table.APPLICATION_SET, name)
+
+    async def left() -> bool:
+        return set(await hubs.listed(hub, table.APPLICATION_SET)) == {"left", "right", "sound"}
+
+    await hubs.until(left, "the mistyped set is gone")
+    plan = await hubs.until(lambda: waiting(hub), "what clusters have waits")
+    assert plan["spec"]["owner"]["name"] == "sound"
+    assert await names(hub, 9)
+    # It took nothing from any cluster, so it does not count against the fleet's cap either.
+    await unlabel(hub, "one", "left")
+    await hubs.until(lambda: names(hub, 8), "another set's removal within its cap")

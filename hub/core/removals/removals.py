@@ -118,7 +118,8 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`remove` may go now. `pending` is to be kept for the next evaluation, `blocked` says what holds it up.
+    """`remove` may go now. `pending` is to be kept for the next evaluation, `blocked` says what holds it up; `later` is
+    true where only removals of the last `TOGETHER` seconds do.
 
     `recheck` asks for a second evaluation soon, with inputs read again.
     """
@@ -127,6 +128,7 @@ class Verdict:
     pending: Pending | None = None
     blocked: str = ""
     recheck: bool = False
+    later: bool = False
 
 
 def judge(
@@ -143,6 +145,7 @@ def judge(
     elsewhere: str = "",
     limits: Caps = NO_CAPS,
     absent: Collection[str] = (),
+    lately: int = 0,
     until: float = 0.0,
 ) -> Verdict:
     """What one evaluation of a set means for its existing applications.
@@ -151,8 +154,8 @@ def judge(
     since: two looks at one reading are no confirmation. `annotations` are the set's, `now` is Unix seconds. A set that is
     `deleting` wants none of its applications, and that is no empty reading. `approved`: a person approved the removal of
     exactly these; `elsewhere` is why others' removals forbid this one (`crowded`), "" where they do not; `limits` count
-    where the set says none; `absent` are applications that lose nothing by going (`Loss.there`). Before `until`
-    (`hub.core.removals.grace`) nothing goes that nobody approved.
+    where the set says none; `absent` are applications that lose nothing by going (`Loss.there`), `lately` other clusters
+    that lost one of the set within `TOGETHER`. Before `until` (`hub.core.removals.grace`) nothing goes that nobody approved.
     """
     losing = [member for member in existing if member.name not in wanted]
     missing = sorted(member.name for member in losing)
@@ -168,9 +171,10 @@ def judge(
             blocked="the set generates no application at all, and an empty result removes nothing; to allow it, "
             f"annotate the set with {ALLOW_EMPTY_ANNOTATION}=true",
         )
-    blocked = over_cap(losing, existing, annotations, limits, absent) or elsewhere
+    alone = over_cap(losing, existing, annotations, limits, absent)
+    blocked = alone or over_cap(losing, existing, annotations, limits, absent, lately) or elsewhere
     if blocked and not approved and annotations.get(APPROVE_ANNOTATION) != pending.id:
-        return Verdict(pending=pending, blocked=blocked)
+        return Verdict(pending=pending, blocked=blocked, later=not alone)
     if not reread or (now < until and not approved):
         return Verdict(pending=pending, recheck=True)
     return Verdict(remove=tuple(missing))
@@ -197,33 +201,40 @@ def over_cap(
     annotations: Mapping[str, str],
     limits: Caps = NO_CAPS,
     absent: Collection[str] = (),
+    lately: int = 0,
 ) -> str:
-    """Why these applications may not all go at once, "" where they may. A cap that cannot be read permits nothing."""
+    """Why these applications may not all go at once, "" where they may. A cap that cannot be read permits nothing.
+    `lately`: clusters that lost one within `TOGETHER`, beside those that lose one now; they count as well."""
     own = annotations.get(CAP_ANNOTATION, "")
     try:
         cap = parse_cap(own, limits.of_set)
     except Invalid as error:
         return error.message
-    limit = cap.limit(len({member.cluster for member in existing}))
+    limit = cap.limit(len({member.cluster for member in existing}) + lately)
     clusters = {member.cluster for member in losing if member.name not in absent}
     approval = removal_id(losing)
-    if len(clusters) <= limit or annotations.get(APPROVE_ANNOTATION) == approval:
+    if not clusters or len(clusters) + lately <= limit or annotations.get(APPROVE_ANNOTATION) == approval:
         return ""
+    before = f", and {lately} more lost some within {TOGETHER:g} s" if lately else ""
+    alone = lately and len(clusters) <= limit
     return (
-        f"{len(losing)} applications would go from {len(clusters)} clusters, more than the cap of {limit}"
+        f"{len(losing)} applications would go from {len(clusters)} clusters{before}, more than the cap of {limit}"
         f"{'' if own else limits.said}; "
-        f"to allow it, annotate the set with {APPROVE_ANNOTATION}={approval}"
+        f"to allow it{' at once' if alone else ''}, annotate the set with {APPROVE_ANNOTATION}={approval}"
+        f"{_PASSES if alone else ''}"
     )
 
 
 TOGETHER = 60.0
 """Seconds within which removals count as one blow."""
+_PASSES = f"; what waits for that alone goes by itself {TOGETHER:g} s after the last of those"
 
 
 def crowded(mine: Collection[str], others: Collection[str], fleet: int, limits: Caps = NO_CAPS) -> str:
     """Why the fleet as a whole forbids a removal, "" where it does not. `mine` and `others` are the clusters that lose an
     application through this set, and lost one through other removals just now; a set alone is bounded by its own cap."""
-    return over_fleet(mine, others, fleet, limits) if mine and others else ""
+    why = over_fleet(mine, others, fleet, limits) if mine and others else ""
+    return f"{why}{_PASSES}" if why else ""
 
 
 def over_fleet(mine: Collection[str], others: Collection[str], fleet: int, limits: Caps = NO_CAPS) -> str:
@@ -241,7 +252,8 @@ def over_fleet(mine: Collection[str], others: Collection[str], fleet: int, limit
 @dataclass(frozen=True, slots=True)
 class Loss:
     """One Application that would go. `kinds` counts its objects, which stay in the cluster where `cascade` is false.
-    Where the record of its cluster is gone or going, it is not `there`: nothing more can go from that cluster."""
+    It is not `there` where nothing can go from that cluster: its record is gone or going, or its agent never was told of
+    the Application."""
 
     name: str
     uid: str
@@ -281,6 +293,11 @@ class Plan:
     def bereft(self) -> set[str]:
         """The clusters that a cap counts."""
         return {one.cluster for one in self.losses if one.there}
+
+    @property
+    def absent(self) -> set[str]:
+        """The names of the Applications that lose nothing by going."""
+        return {one.name for one in self.losses if not one.there}
 
     @property
     def kinds(self) -> dict[str, int]:

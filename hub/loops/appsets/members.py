@@ -62,6 +62,8 @@ class Members:
     by_name: dict[str, Member] | None = None
     held: bool = False
     """Whether some may not go before a person decides."""
+    later: bool = False
+    """Whether these wait for no more than that others went just now."""
     claims: dict[str, Claim] = field(default_factory=dict)
     """By name what it wants and another set has."""
 
@@ -191,6 +193,7 @@ class Writer:
         metadata = self.appset["metadata"]
         deleting = bool(metadata.get("deletionTimestamp"))
         wanted = evaluation.wanted
+        self.members.later = False
         before = evaluations.pending(self.tx, self._uid)
         if before is None and not deleting and not self._known.keys() - wanted:
             return removals.Verdict()
@@ -200,6 +203,7 @@ class Writer:
         plan = self._plan(wanted)
         wrong = self._keep_for_a_while() if deleting and plan.losses else ""
         limits = plans.limits(self.tx, self.resources) if plan.losses else removals.NO_CAPS
+        lately = plans.before(self.tx, plan, limits, self.now)
         verdict = removals.judge(
             [
                 removals.Member(name, one.cluster, one.uid)
@@ -214,15 +218,16 @@ class Writer:
             reread=reread,
             now=self.now,
             approved=plans.decided(self.tx, self.resources, plan, self.now),
-            elsewhere=wrong or plans.elsewhere(self.tx, self.resources, plan, limits, self.now),
+            elsewhere=wrong or lately.elsewhere,
             limits=limits,
-            absent={loss.name for loss in plan.losses if not loss.there},
+            absent=plan.absent,
+            lately=lately.own,
             until=self.until,
         )
         by = self._by(plan, before, verdict.pending, deleting=deleting)
         pending = replace(verdict.pending, by=by) if verdict.pending else None
         evaluations.remember(self.tx, self._uid, pending)
-        self.members.held = bool(verdict.blocked)
+        self.members.held, self.members.later = bool(verdict.blocked), verdict.later
         may = deleting or generated.may(self.appset["spec"]).delete
         cause = plans.Cause(plans.SET_DELETED if deleting else plans.NOT_GENERATED, by)
         verdict = self._show(plan, verdict, cause, may=may)
