@@ -24,7 +24,7 @@ from hub.core.plans import change as changes
 from hub.core.plans import compare, model
 from hub.core.plans.change import Change
 from hub.core.plans.compare import Pair, SetOutcome
-from hub.core.plans.model import AppPlan, Plan, RemovalPlan, Written
+from hub.core.plans.model import AppPlan, Plan, Written
 from hub.core.removals import handover
 from hub.core.served import table
 from hub.core.settings import Settings
@@ -130,7 +130,7 @@ class _Work:
         self._fleet = Fleet(_after(before, self._moves)) if self._moves else before
         asked, lone, written = await self._asked()
         governed = self._governed
-        asked, outcomes = await self._outcomes(asked)
+        asked, outcomes, scene = await self._outcomes(asked)
         pairs = [*lone, *(pair for outcome, _ in outcomes for pair in outcome.pairs)]
         dishes = parts.dishes(self._trees, governed)
         concerned = Concerned(parts.renderer.known, self._trees, self._moves, governed, self._only)
@@ -170,11 +170,7 @@ class _Work:
             asked=change.digest,
             written=(*written, *_clusters(self._moves)),
             apps=model.in_order(apps),
-            removals=tuple(
-                RemovalPlan(one.manifest["metadata"]["name"], outcome.losing, outcome.clusters, outcome.held)
-                for one, (outcome, _) in zip(asked, outcomes, strict=True)
-                if outcome.losing
-            ),
+            removals=scene.going(outcome for outcome, _ in outcomes),
             problems=(*_owned(lone), *governed.problems, *fresh),
             standing=tuple(standing),
             remarks=governing.told(governed, len(subjects), len(_touched(subjects, apps))),
@@ -242,14 +238,19 @@ class _Work:
 
     async def _outcomes(
         self, asked: Sequence[Asked]
-    ) -> tuple[list[Asked], list[tuple[SetOutcome, frozenset[str]]]]:
-        """(the sets that matter, of each what it would do and the problems that it has already). Sets matter, too, that
-        have what others would want: they may let it go."""
+    ) -> tuple[list[Asked], list[tuple[SetOutcome, frozenset[str]]], Scene]:
+        """(the sets that matter, of each what it would do and the problems that it has already, what they have). Sets
+        matter, too, that have what others would want: they may let it go."""
         due, found = list(asked), list[Evaluation]()
         while True:
             found += await asyncio.gather(*(self._as_planned(one) for one in due[len(found) :]))
             evaluations = list(zip(due, found, strict=True))
-            ask = functools.partial(scenes.of, resources=self._parts.resources, evaluations=evaluations)
+            ask = functools.partial(
+                scenes.of,
+                resources=self._parts.resources,
+                evaluations=evaluations,
+                now=self._parts.now(),
+            )
             scene = await self._parts.store.read(ask)
             known = {one.uid for one in due}
             holders = {uid for names in scene.hands.foreign.values() for uid in names.values()} - known
@@ -258,9 +259,8 @@ class _Work:
             if not more:
                 break
             due += [Asked(appset, appset) for appset in more]
-        return due, list(
-            await asyncio.gather(*(self._outcome(one, made, scene) for one, made in evaluations))
-        )
+        outcomes = await asyncio.gather(*(self._outcome(one, made, scene) for one, made in evaluations))
+        return due, list(outcomes), scene
 
     async def _as_planned(self, one: Asked) -> Evaluation:
         if one.wanted is None:
@@ -286,6 +286,8 @@ class _Work:
             givers=givers,
             deleting=one.wanted is None,
             limits=scene.limits,
+            absent=scene.lost(name).absent,
+            lately=scene.before(name).own,
         )
         standing: frozenset[str] = frozenset()
         if outcome.problems and one.live is not None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from argosy.objects import Manifest
 from hub.core.appsets import generated
 from hub.core.appsets.expand import Evaluation
-from hub.core.removals import handover
+from hub.core.plans.compare import SetOutcome
+from hub.core.plans.model import RemovalPlan
+from hub.core.removals import handover, removals
 from hub.core.removals.handover import Hands, Planned
 from hub.core.removals.removals import Caps
 from hub.core.served import table
 from hub.core.types import NAMESPACE
-from hub.store import plans, returning
+from hub.store import bereft, objects, plans, returning
 from hub.store.base import Tx
 from hub.store.resources import Resources
 
@@ -45,11 +47,38 @@ class Scene:
     lives: Mapping[str, Manifest]
     hands: Hands
     limits: Caps
+    losses: Mapping[str, removals.Plan]
+    """By name of a set, all that it has and would not want."""
+    lately: Sequence[tuple[str, str]]
+    """(uid of an owner, cluster) of what went just now."""
+    fleet: int
+    """Clusters."""
+
+    def lost(self, name: str) -> removals.Plan:
+        """What a set would lose, without what it would give to others."""
+        plan, given = self.losses[name], self.hands.given.get(name, ())
+        return replace(plan, losses=tuple(one for one in plan.losses if one.name not in given))
+
+    def before(self, name: str, beside: Collection[str] = ()) -> removals.Before:
+        """What went just now, as it counts for what a set would lose (`removals.before`)."""
+        return removals.before(self.lost(name), self.lately, self.fleet, self.limits, beside)
+
+    def going(self, outcomes: Iterable[SetOutcome]) -> tuple[RemovalPlan, ...]:
+        """What sets would lose. Of those that go together without a question any may come to wait for the others."""
+        losing = [one for one in outcomes if one.losing]
+        asked_of_nobody = {one.name: self.lost(one.name).bereft for one in losing if not one.held}
+        found = []
+        for one in losing:
+            beside = {c for name, clusters in asked_of_nobody.items() if name != one.name for c in clusters}
+            crowded = one.crowded or self.before(one.name, beside).elsewhere
+            found.append(RemovalPlan(one.name, one.losing, one.clusters, one.held, crowded))
+        return tuple(found)
 
 
-def of(tx: Tx, resources: Resources, evaluations: Iterable[tuple[Asked, Evaluation]]) -> Scene:
+def of(tx: Tx, resources: Resources, evaluations: Iterable[tuple[Asked, Evaluation]], now: float) -> Scene:
     """Who has what of the applications that these sets have and want, and who would have it."""
     planned: list[Planned] = []
+    losses: dict[str, removals.Plan] = {}
     lives: dict[str, Manifest] = {}
     for one, evaluation in evaluations:
         uid = one.uid
@@ -59,6 +88,10 @@ def of(tx: Tx, resources: Resources, evaluations: Iterable[tuple[Asked, Evaluati
         for name in made - mine.keys() - lives.keys():
             if (live := resources.get(tx, table.APPLICATION, NAMESPACE, name)) is not None:
                 lives[name] = _returned(live) if returning.may(tx, resources, live) else live
+        going = (app["metadata"] for name, app in mine.items() if name not in evaluation.wanted)
+        leaving = [metadata["uid"] for metadata in going if not metadata.get("deletionTimestamp")]
+        owner = one.live or {"kind": "ApplicationSet", "metadata": {**one.manifest["metadata"], "uid": ""}}
+        losses[one.manifest["metadata"]["name"]] = plans.plan(tx, resources, owner, leaving)
         deleting = one.wanted is None
         planned.append(Planned(one.manifest, mine, made, evaluation.wanted, evaluation.whole, deleting))
     holders = {uid for live in lives.values() if (uid := generated.controller_of(live))}
@@ -68,6 +101,9 @@ def of(tx: Tx, resources: Resources, evaluations: Iterable[tuple[Asked, Evaluati
         lives,
         handover.between(planned, lives, owners),
         plans.limits(tx, resources),
+        losses,
+        bereft.lately(tx, now),
+        objects.count(tx, table.CLUSTER.resource),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from argosy import bundle as bundles_format
@@ -13,7 +13,7 @@ from hub.core.apps import hooks
 from hub.core.appsets import generated
 from hub.core.clusters import clusters
 from hub.core.removals import grace, removals
-from hub.core.removals.removals import Caps, Loss, Plan
+from hub.core.removals.removals import Before, Caps, Loss, Plan
 from hub.core.served import cells, table
 from hub.core.types import NAMESPACE
 from hub.store import apps, bereft, bundles, desired, objects
@@ -75,25 +75,11 @@ def kept_for(tx: Tx, resources: Resources, appset: Manifest) -> float:
     return grace.of(appset, found.get("data") or {})
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What removals that nobody was asked about took just now (`removals.TOGETHER`)."""
-
-    own: int = 0
-    """Clusters that lost an application of the same owner, beside those that a plan names."""
-    elsewhere: str = ""
-    """Why what others lost forbids a plan, "" where it does not (`removals.crowded`)."""
-
-
-def before(tx: Tx, plan: Plan, caps: Caps, now: float, beside: Collection[str] = ()) -> Before:
-    """`beside` are clusters that would lose something through others at the same time."""
+def before(tx: Tx, plan: Plan, caps: Caps, now: float) -> Before:
     if not plan.losses:
-        return Before()
+        return removals.NOTHING_BEFORE
     lately = bereft.lately(tx, now)
-    own = {cluster for owner, cluster in lately if owner == plan.uid}
-    others = {cluster for owner, cluster in lately if owner != plan.uid} | set(beside)
-    fleet = objects.count(tx, table.CLUSTER.resource) if others else 0
-    return Before(len(own - plan.bereft), removals.crowded(plan.bereft, others, fleet, caps))
+    return removals.before(plan, lately, objects.count(tx, table.CLUSTER.resource) if lately else 0, caps)
 
 
 def alone(tx: Tx, resources: Resources, plan: Plan, now: float) -> str:

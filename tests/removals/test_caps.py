@@ -14,6 +14,7 @@ from hubs import Repo
 
 from argosy.objects import Manifest
 from hub.assembly import Hub
+from hub.core.plans.model import Plan
 from hub.core.removals import removals
 from hub.core.removals.removals import Cap, Caps, Member
 from hub.core.served import table
@@ -184,3 +185,27 @@ async def test_what_no_cluster_was_ever_told_of_goes_without_a_question(hub: Hub
     # It took nothing from any cluster, so it does not count against the fleet's cap either.
     await unlabel(hub, "one", "left")
     await hubs.until(lambda: names(hub, 8), "another set's removal within its cap")
+
+
+async def test_a_plan_says_what_would_wait_for_the_removals_of_the_last_minute(hub: Hub) -> None:
+    async def planned(cluster: str, *labels: str) -> Plan:
+        return await hub.planner.plan({"labels": [{"cluster": cluster, "remove": list(labels)}]})
+
+    alone = await planned("two", "right")
+    assert [(one.appset, one.held, one.crowded) for one in alone.removals] == [("right", "", "")]
+    await unlabel(hub, "one", "left")
+    await hubs.until(lambda: names(hub, 5), "a set lost a cluster")
+    (others,) = (await planned("two", "right")).removals
+    assert "with the other removals within 60 s, 2 clusters of the fleet" in others.crowded
+    assert others.document()["aboveCap"]
+    (own,) = (await planned("two", "left")).removals
+    assert "and 1 more lost some within 60 s" in own.crowded
+    (same,) = (await planned("one", "right")).removals
+    assert same.crowded == "", "the same cluster counts once"
+    assert (await planned("two", "right")).digest == alone.digest, "the minute changes no plan"
+
+
+async def test_a_plan_says_which_removals_would_wait_for_each_other(hub: Hub) -> None:
+    spec = {"labels": [{"cluster": "one", "remove": ["left"]}, {"cluster": "two", "remove": ["right"]}]}
+    plan = await hub.planner.plan(spec)
+    assert ["2 clusters of the fleet" in one.crowded for one in plan.removals] == [True, True]

@@ -6,7 +6,7 @@ happens and not something like it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,8 +80,10 @@ def described(pair: Pair) -> Difference:
 
 @dataclass(frozen=True, slots=True)
 class SetOutcome:
-    """A set evaluated as it would be. `held` says why applications that it no longer generates would stay for now."""
+    """A set evaluated as it would be. `held` says why applications that it no longer generates would stay for now, `crowded`
+    why they would as long as what went just now counts."""
 
+    name: str
     pairs: tuple[Pair, ...]
     problems: tuple[str, ...] = ()
     held: str = ""
@@ -89,6 +91,7 @@ class SetOutcome:
     """Names of the applications that would go."""
     clusters: int = 0
     """Clusters that would lose an application."""
+    crowded: str = ""
 
 
 def of_set(
@@ -100,9 +103,12 @@ def of_set(
     givers: Mapping[str, str] | None = None,
     deleting: bool = False,
     limits: removals.Caps = removals.NO_CAPS,
+    absent: Collection[str] = (),
+    lately: int = 0,
 ) -> SetOutcome:
     """`existing` are the set's applications by name; `foreign` those of others: name -> the uid of the set that has it;
-    `givers` are the sets that some of the existing come from; `limits` are the hub's caps.
+    `givers` are the sets that some of the existing come from; `limits` are the hub's caps; `absent` and `lately` as in
+    `removals.judge`.
 
     A set that is not evaluated completely loses nothing, and one that fails changes nothing.
     """
@@ -130,33 +136,29 @@ def of_set(
     ]
     losing = [member for member in members if member.name not in wanted_names]
     if not evaluation.whole or not losing or not (deleting or permitted.delete):
-        return SetOutcome(tuple(pairs), tuple(problems))
+        return SetOutcome(name, tuple(pairs), tuple(problems))
     pairs += [Pair(name, existing[member.name], None) for member in losing]
+    annotations = appset["metadata"].get("annotations") or {}
     return SetOutcome(
+        name,
         tuple(pairs),
         tuple(problems),
-        _held(appset, losing, members, limits, empty=not wanted_names, deleting=deleting),
+        _empty(appset, wanted_names, deleting=deleting)
+        or removals.over_cap(losing, members, annotations, limits, absent),
         tuple(sorted(member.name for member in losing)),
         len({member.cluster for member in losing}),
+        removals.over_cap(losing, members, annotations, limits, absent, lately),
     )
 
 
-def _held(
-    appset: Manifest,
-    losing: Sequence[removals.Member],
-    members: Sequence[removals.Member],
-    limits: removals.Caps,
-    *,
-    empty: bool,
-    deleting: bool,
-) -> str:
+def _empty(appset: Manifest, wanted: Collection[str], *, deleting: bool) -> str:
     annotations = appset["metadata"].get("annotations") or {}
-    if empty and not deleting and annotations.get(removals.ALLOW_EMPTY_ANNOTATION) != "true":
-        return (
-            "the set would generate no application at all, and an empty result removes nothing; to allow it, annotate "
-            f"the set with {removals.ALLOW_EMPTY_ANNOTATION}=true"
-        )
-    return removals.over_cap(losing, members, annotations, limits)
+    if wanted or deleting or annotations.get(removals.ALLOW_EMPTY_ANNOTATION) == "true":
+        return ""
+    return (
+        "the set would generate no application at all, and an empty result removes nothing; to allow it, annotate "
+        f"the set with {removals.ALLOW_EMPTY_ANNOTATION}=true"
+    )
 
 
 def _merged(live: Manifest | None, app: Manifest, appset: Manifest) -> Manifest:

@@ -116,21 +116,23 @@ class AppPlan:
 
 @dataclass(frozen=True, slots=True)
 class RemovalPlan:
-    """Applications of one set that would go. `held`: why they would stay until somebody decides, "" where they go."""
+    """Applications of one set that would go. `held`: why they would stay until somebody decides, "" where they go;
+    `crowded`: why they would wait beside what goes just now, which changes by the minute and is no part of the digest."""
 
     appset: str
     apps: tuple[str, ...]
     clusters: int
     held: str = ""
+    crowded: str = ""
 
     def document(self) -> dict[str, Any]:
         out: dict[str, Any] = {
             "appset": self.appset,
             "applications": list(self.apps),
             "clusters": self.clusters,
-            "aboveCap": bool(self.held),
+            "aboveCap": bool(self.held or self.crowded),
         }
-        return out | ({"message": self.held} if self.held else {})
+        return out | ({"message": why} if (why := self.held or self.crowded) else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,6 +307,34 @@ class Plan:
         return dict(sorted(total.items()))
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What removals that nobody was asked about took within `TOGETHER`: `own` are clusters that lost an application of the
+    same owner, beside those that a plan takes from; `elsewhere` is why what others took forbids it (`crowded`)."""
+
+    own: int = 0
+    elsewhere: str = ""
+
+
+NOTHING_BEFORE = Before()
+
+
+def before(
+    plan: Plan,
+    lately: Iterable[tuple[str, str]],
+    fleet: int,
+    limits: Caps = NO_CAPS,
+    beside: Collection[str] = (),
+) -> Before:
+    """`lately` is (uid of an owner, cluster) of what went just now; `beside` are clusters that would lose something at the
+    same time through others; `fleet` is the number of all clusters."""
+    own: set[str] = set()
+    others = set(beside)
+    for owner, cluster in lately:
+        (own if owner == plan.uid else others).add(cluster)
+    return Before(len(own - plan.bereft), crowded(plan.bereft, others, fleet, limits))
+
+
 def undecided(plan: Plan, why: str) -> str:
     """Why a plan waits, and where it is decided."""
     return f"removal {plan.called} waits for `argosy removal approve` or `reject`: {why}"
