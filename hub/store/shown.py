@@ -49,6 +49,8 @@ class AppRows:
     refused: tuple[Any, ...] | None = None
     synced: tuple[Any, ...] | None = None
     commits: tuple[str, ...] = ()
+    cluster: str = ""
+    """Name of the cluster that it goes to, "" where there is none."""
 
     @property
     def rv(self) -> int:
@@ -63,6 +65,7 @@ class AppRows:
             bundle=state[2] if state else "",
             revision=self.revision,
             problem=state[4] if state else "",
+            cluster=self.cluster,
             report=orjson.loads(report[2]) if report else None,
             reported=report[4] if report else 0.0,
             policy=state[7] if state else "",
@@ -94,6 +97,8 @@ def applications(tx: Tx, uids: Sequence[str]) -> dict[str, AppRows]:
     refused = {row[0]: row for row in _together(tx, _REFUSED, "refused", uids)}
     histories = {row[0]: row for row in _together(tx, _SYNCED, "synced", uids)}
     confirmed = apps.confirmed(tx)
+    places = list({state[1] for state in states.values() if state[1]})
+    clusters: dict[str, str] = dict(_together(tx, ("uid", "name"), "objects", places, "uid"))
     out = {}
     for uid in uids:
         state, report = states.get(uid), reports.get(uid)
@@ -107,6 +112,7 @@ def applications(tx: Tx, uids: Sequence[str]) -> dict[str, AppRows]:
                 refused.get(uid),
                 histories.get(uid),
                 _commits(state, confirmed) if state else (),
+                clusters.get(state[1], "") if state else "",
             )
     return out
 
@@ -236,15 +242,17 @@ def clusters(tx: Tx, uids: Sequence[str]) -> dict[str, tuple[Agent | None, int]]
     return {uid: (by_uid.get(uid), numbers.get(uid, 0)) for uid in uids}
 
 
-def _together(tx: Tx, columns: Sequence[str], source: str, uids: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Rows by app. Many of them come as the JSON of one row: SQLite lets go of the interpreter for each row it gives,
-    and where others are at work 5,000 rows then take seconds (measured).
+def _together(
+    tx: Tx, columns: Sequence[str], source: str, uids: Sequence[str], column: str = "app"
+) -> list[tuple[Any, ...]]:
+    """Rows by app, or by another `column`. Many of them come as the JSON of one row: SQLite lets go of the interpreter for
+    each row it gives, and where others are at work 5,000 rows then take seconds (measured).
     """
     if len(uids) <= _FEW:
-        return _rows(tx, f"SELECT {', '.join(columns)} FROM {source}", uids)
-    named = ", ".join("CAST(detail AS TEXT)" if column == "detail" else column for column in columns)
+        return _rows(tx, f"SELECT {', '.join(columns)} FROM {source}", uids, column)
+    named = ", ".join("CAST(detail AS TEXT)" if name == "detail" else name for name in columns)
     sql = f"SELECT json_group_array(json_array({named})) FROM {source}"
-    return [tuple(row) for (text,) in _rows(tx, sql, uids) for row in orjson.loads(text)]
+    return [tuple(row) for (text,) in _rows(tx, sql, uids, column) for row in orjson.loads(text)]
 
 
 def _rows(

@@ -14,7 +14,8 @@ from spokes import System, merged
 
 from argosy.errors import ArgosyError
 from argosy.objects import Manifest
-from hub.cli.resources import CLUSTERS
+from hub.cli.client import TABLE
+from hub.cli.resources import APPS, CLUSTERS
 from hub.core.served import table
 from hub.store import agents, audit
 
@@ -90,6 +91,10 @@ async def test_names_that_do_not_say_the_clusters_are_not_even_written(system: S
     await hubs.until(lambda: named(system, {"web-one", "web-second", "lone"}), "the set followed")
     found = (await hubs.listed(system.hub, table.APPLICATION))["lone"]
     assert found["spec"]["destination"] == {"server": server, "namespace": "elsewhere"}
+    path = APPS.path("argocd", "lone")
+    shown = await users.asks(system.hub, lambda user: user.get(path, accept=TABLE))
+    columns = [column["name"] for column in shown["columnDefinitions"]]
+    assert shown["rows"][0]["cells"][columns.index("Cluster")] == "second"
     assert "InvalidSpecError" not in str(found.get("status"))
 
 

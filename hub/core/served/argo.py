@@ -86,6 +86,7 @@ _APPLICATION_STATUS = struct(
         "controllerNamespace": TEXT,
         "resourceHealthSource": TEXT,
         "sourceHydrator": ANY_OBJECT,
+        "cluster": shapes.described(TEXT, "The name of the cluster that it goes to."),
         "release": shapes.described(TEXT, "The Argosy release that the cluster runs."),
         "rollout": shapes.described(
             struct({"name": TEXT, "state": TEXT, "since": TIME, "message": TEXT}),
@@ -159,7 +160,10 @@ _DEFAULT_SERVER = re.compile(r"https://([^./]+)\.clusters\.argosy\.dev\Z")
 
 
 def _destination(manifest: Manifest, now: float) -> str:
-    """The cluster's name; for the server that a joined cluster gets by default, the name in it."""
+    """The cluster's name; before the hub knows it, what the destination calls it: of the server that a joined cluster gets
+    by default, the name in it."""
+    if known := cells.value(manifest, "status", "cluster"):
+        return str(known)
     found = cells.value(manifest, "spec", "destination") or {}
     server = str(found.get("server") or "")
     return str(found.get("name") or _DEFAULT_SERVER.sub(r"\1", server))

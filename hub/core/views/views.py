@@ -47,6 +47,8 @@ class AppView:
     bundle: str = ""
     revision: str = ""
     problem: str = ""
+    cluster: str = ""
+    """The name of the cluster that it goes to, as it is called today; "" where there is none."""
     report: Mapping[str, Any] | None = None
     reported: float = 0.0
     """When the report came, Unix seconds."""
@@ -101,6 +103,8 @@ def application(manifest: Manifest, view: AppView) -> Manifest:
         conditions.append({"type": REFUSED, "message": view.refused, "lastTransitionTime": stamped})
     broken = any(each.get("type") in ERRORS for each in conditions)
     status = dict(stored)
+    if view.cluster:
+        status["cluster"] = view.cluster
     if view.rollout is not None:
         status["rollout"] = _move(view.rollout)
     status["sync"] = _sync(manifest, stored.get("sync") or {}, view, broken=broken)
