@@ -6,7 +6,7 @@ A sync that nobody asked for is the same record with nothing in it: all objects,
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,6 +27,11 @@ class Chosen(NamedTuple):
         """Whether it names this object."""
         named = (self.group, self.kind, self.name) == (key.group, key.kind, key.name)
         return named and self.namespace in ("", key.namespace)
+
+    def __str__(self) -> str:
+        """As `argosy app sync --resource` takes it."""
+        place = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.group}:{self.kind}:{place}{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,10 @@ class Request:
     def concerns(self, key: ObjectKey) -> bool:
         """Whether it is about this object."""
         return not self.resources or any(each.fits(key) for each in self.resources)
+
+    def missed(self, keys: Collection[ObjectKey]) -> list[Chosen]:
+        """What of the chosen is none of these objects."""
+        return [each for each in self.resources if not any(each.fits(key) for key in keys)]
 
 
 AUTOMATIC = Request()

@@ -51,7 +51,7 @@ def sync(
 ) -> None:
     """Sync an application now, automated or not, and wait for the end.
 
-    Exit 0 done, 1 failed, 2 usage, 3 timed out.
+    Exit 0 done, 1 failed or a chosen object is none of the application's, 2 usage, 3 timed out.
     """
     seconds = duration(timeout)
     wanted: dict[str, Any] = {
@@ -66,11 +66,21 @@ def sync(
     if retry_limit:
         operation["retry"] = {"limit": retry_limit}
     hub = session.connect(ctx)
+    place = APPS.path(namespace or hub.access.namespace, name)
+    # What is pruned is not there any more once the sync is over.
+    before = _objects(hub.get(place).get("status") or {}) if resource else []
     hub.create(APPS.path(namespace or hub.access.namespace, name, "sync"), operation)
     if detached:
         print(f"application.argoproj.io/{name} is asked to sync")
         return
-    raise typer.Exit(_see_through(hub.access, namespace or hub.access.namespace, name, seconds))
+    app = _see_through(hub.access, namespace or hub.access.namespace, name, seconds)
+    state = app["status"]["operationState"]
+    _print(app, state)
+    known = [*before, *_objects(state.get("syncResult") or {})]
+    missed = [text for text in resource or () if not any(_fits(chosen(text), each) for each in known)]
+    for text in missed:
+        print(f"{name} has no object {text}: nothing was synced for it", file=sys.stderr)
+    raise typer.Exit(DONE if state["phase"] == "Succeeded" and not missed else FAILED)
 
 
 def terminate(ctx: typer.Context, name: Name, namespace: session.NamespaceOption = "") -> None:
@@ -91,7 +101,19 @@ def chosen(text: str) -> dict[str, str]:
     return {**found, "namespace": namespace} if slash else found
 
 
-def _see_through(access: Access, namespace: str, name: str, seconds: float) -> int:
+def _objects(status: dict[str, Any]) -> list[dict[str, Any]]:
+    """The objects that a status, or the result of a sync, names, without hooks."""
+    found = status.get("resources") or ()
+    return [each for each in found if not (each.get("hook") or each.get("hookPhase"))]
+
+
+def _fits(wanted: dict[str, str], each: dict[str, Any]) -> bool:
+    """Whether an object is the chosen one. Without a namespace it may be in any."""
+    return all((each.get(field) or "") == value for field, value in wanted.items())
+
+
+def _see_through(access: Access, namespace: str, name: str, seconds: float) -> Manifest:
+    """The application once its sync is over. Raises `Late`."""
     selection = Selection(APPS.path(namespace), {"fieldSelector": f"metadata.name={name}"})
     told = ""
     for (found,) in follow.states(access, [selection], seconds=seconds, again=1.0):
@@ -100,13 +122,12 @@ def _see_through(access: Access, namespace: str, name: str, seconds: float) -> i
         state = (found[0].get("status") or {}).get("operationState") or {}
         phase = str(state.get("phase") or "")
         if phase not in _GOING_ON:
-            _print(found[0], state)
-            return DONE if phase == "Succeeded" else FAILED
+            return found[0]
         line = f"{phase or 'Pending'}: {state.get('message') or ''}"
         if line != told:
             print(line, file=sys.stderr, flush=True)
         told = line
-    return FAILED
+    raise AssertionError("follow.states never ends by itself")
 
 
 def _print(app: Manifest, state: dict[str, Any]) -> None:

@@ -287,6 +287,11 @@ def test_a_sync_is_asked_for_and_seen_through(fleet: Fleet, argosy: Run) -> None
     said = argosy("app", "sync", name, "--revision", "v9.9.9", "--timeout", "100")
     assert said.code == 1
     assert "Cannot sync to v9.9.9: auto-sync currently set to main" in said.out
+    said = argosy("app", "sync", name, "--resource", ":ConfigMap:typo", "--timeout", "100")
+    assert (said.code, said.err.splitlines()[-1]) == (
+        1,
+        f"{name} has no object :ConfigMap:typo: nothing was synced for it",
+    )
     said = argosy("app", "sync", name, "--resource", "nonsense")
     assert (said.code, "expected --resource" in said.err) == (2, True)
     said = argosy("app", "sync", "nosuch")

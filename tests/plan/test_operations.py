@@ -105,6 +105,18 @@ async def test_chosen_objects_are_synced_without_hooks_and_without_the_rest(worl
     assert await world.cluster.get(JOB, "default", "migrate") is None
 
 
+async def test_what_is_chosen_and_none_of_its_objects_is_named(world: World) -> None:
+    policy = ask(MANUAL, "op", resources=[chosen("b"), chosen("typo"), {**chosen("b"), "kind": "Secret"}])
+    done = await world.sync(world.assignment(config_map("a"), config_map("b"), policy=policy))
+    assert (set(world.live()), done.status.phase) == ({"b"}, "Succeeded")
+    said = "2 of 3 chosen objects are none of the application's: :ConfigMap:typo, :Secret:b"
+    assert done.status.message.endswith(said)
+
+    policy = ask(MANUAL, "op-2", prune=True, resources=[chosen("b")])
+    done = await world.sync(world.assignment(config_map("a"), policy=policy))
+    assert "chosen" not in done.status.message, "it left the content, and is the application's still"
+
+
 async def test_what_is_not_chosen_neither_fails_nor_delays_a_sync(world: World) -> None:
     first = annotated(job("slow"), wave="-1")
     wanted = world.assignment(
