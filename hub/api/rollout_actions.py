@@ -72,14 +72,17 @@ def _action(store: Store, do: Do, verb: str) -> Action:
     return Action(Subresource(served.resource, verb, served.kind.kind, ("create",)), run)
 
 
-Ring = Callable[[Tx, str, str, str, str], bool]
-"""(tx, namespace, rollout, gate, token) -> whether the gate was called by somebody who may."""
+Knows = Callable[[Tx, str, str, str, str], bool]
+"""(tx, namespace, rollout, gate, token) -> whether there is such a gate, and this its token."""
+Ring = Callable[[Tx, str, str, str, str], str | None]
+"""(tx, namespace, rollout, gate, token) -> what came of the call, None where the caller may not."""
 CALLED = "/api/webhook/rollouts/{namespace}/{name}/{gate}"
 
 
-def callers(store: Store, knows: Ring, ring: Ring) -> dict[str, Callable[[Request], Any]]:
+def callers(store: Store, knows: Knows, ring: Ring) -> dict[str, Callable[[Request], Any]]:
     """`POST /api/webhook/rollouts/NAMESPACE/NAME/GATE` with the Secret's token as a bearer token, for pipelines without
-    an account: what `signal` is for users. Whatever is wrong gives the same answer, and takes no turn of those who write.
+    an account: what `signal` is for users. Whatever is wrong with it gives the same answer, and takes no turn of those who
+    write; a call that comes too early to count is told so, 409.
     """
 
     async def called(request: Request) -> Response:
@@ -89,8 +92,11 @@ def callers(store: Store, knows: Ring, ring: Ring) -> dict[str, Callable[[Reques
             raise failure.unauthorized()
         asked = (namespace, name, gate, token.strip())
         known = await store.read(lambda tx: knows(tx, *asked))
-        if not known or not await store.write(lambda tx: ring(tx, *asked)):
+        said = await store.write(lambda tx: ring(tx, *asked)) if known else None
+        if said is None:
             raise failure.unauthorized()
+        if said.startswith(acting.NOT_COUNTED):
+            return wire.json_answer({"accepted": False, "message": said}, 409)
         return wire.json_answer({"accepted": True})
 
     return {CALLED: called}

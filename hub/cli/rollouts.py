@@ -16,7 +16,7 @@ from hub.cli.client import Client
 from hub.cli.follow import Selection
 from hub.cli.output import Output
 from hub.cli.resources import ROLLOUTS
-from hub.cli.wait import duration
+from hub.cli.wait import FAILED, duration
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="How changes go over the fleet.")
 
@@ -29,6 +29,9 @@ Member = Annotated[
 _DONE = "Completed"
 NOTHING = "nothing had to be done"
 """What the hub says where a verb changes nothing: the rollout is so already, is over, or waits for somebody else."""
+
+NOT_COUNTED = "not counted:"
+"""With what the hub begins to say why an approval does not count: too early, or not this person's."""
 
 
 @commands.command("list")
@@ -118,7 +121,10 @@ def approve(
     gate: Annotated[str, typer.Option(metavar="GATE", help="Only this gate; else all that wait now.")] = "",
     namespace: session.NamespaceOption = "",
 ) -> None:
-    """Approve the gate that is waited for now. One person counts once."""
+    """Approve the gate that is waited for now: of one after a stage, once its members have soaked. One person counts once.
+
+    Exit 1 where the approval does not count: nobody waits for it yet, or it takes another role.
+    """
     _act(ctx, name, namespace, "approve", gate=gate)
 
 
@@ -128,6 +134,9 @@ def _act(ctx: typer.Context, name: str, namespace: str, verb: str, **body: str) 
     found = rollout["metadata"]
     path = ROLLOUTS.path(found["namespace"], found["name"], verb)
     said = hub.create(path, {key: value for key, value in body.items() if value}).get("message") or verb
+    if said.startswith(NOT_COUNTED):
+        print(f"rollout/{found['name']} {said}", file=sys.stderr)
+        raise typer.Exit(FAILED)
     print(f"rollout/{found['name']} {said}")
     if said == NOTHING:
         status = rollout.get("status") or {}

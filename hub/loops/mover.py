@@ -16,7 +16,7 @@ from argosy.loop import Wake
 from hub.core.clusters.clusters import RESOURCE as CLUSTERS
 from hub.core.holds.holds import Holds
 from hub.core.rollout import acting, deciding
-from hub.core.rollout.acting import Act
+from hub.core.rollout.acting import NOT_COUNTED, Act
 from hub.core.rollout.model import FINAL, Decision, Gate, GateAnswer, Member, Phase, Rollout, Seen, State
 from hub.gates.base import Answer
 from hub.loops.releases.holding import HoldsOf, no_holds
@@ -287,7 +287,8 @@ class Mover:
     def act(self, tx: Tx, namespace: str, name: str, asked: Act) -> str | None:
         """Does what somebody asks for in the caller's transaction; what follows from it, the next look does at once.
 
-        Returns what to tell ("" where nothing had to be done), None where there is no such rollout. Raises `Invalid`.
+        Returns what to tell ("" where nothing had to be done, `NOT_COUNTED` and why where it does not count), None where
+        there is no such rollout. Raises `Invalid`.
         """
         row = rollouts.named(tx, namespace, name)
         if row is None:
@@ -299,7 +300,7 @@ class Mover:
         step = moving.Step(tx, self._resources, row, members, asked.now)
         notes = ((_ACTS[asked.verb], result.said),) if result.said else ()
         step.take(Decision(result.rollout, result.members, notes=notes))
-        return result.said
+        return f"{NOT_COUNTED}: {result.refused}" if result.refused else result.said
 
 
 def _outdated(row: Row) -> str:

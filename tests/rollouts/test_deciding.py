@@ -8,7 +8,7 @@ import pytest
 
 from argosy.errors import Invalid
 from hub.core.rollout import rolling
-from hub.core.rollout.acting import Act, act
+from hub.core.rollout.acting import Act, Result, act
 from hub.core.rollout.deciding import decide, over
 from hub.core.rollout.model import (
     GateAnswer,
@@ -305,6 +305,30 @@ def test_a_gate_after_a_stage_cannot_be_approved_before_its_members_are_through(
     bench.look(1, a=WELL)
     assert bench.assigned == ["a"]
     assert bench.rollout.reason == "gate go: 0 of 2 approvals of ops"
+
+
+def test_a_gate_after_a_stage_is_approved_by_nobody_while_its_members_soak() -> None:
+    gates = {"after": [{"name": "go", "approval": {}}, {"name": "tests", "webhook": {}}]}
+    bench = Bench(policy({**CANARY, "soak": "60s", "gates": gates}, {}), "a", "b")
+    bench.look()
+    bench.look(1, a=WELL)
+    assert bench.members["a"].state is State.SOAKING
+
+    def said(verb: str, **more: str) -> Result:
+        asked = Act(verb, "ann", bench.now, **more)
+        return act(bench.rollout, bench.members, asked)
+
+    early = said("approve")
+    assert early.rollout == bench.rollout
+    assert early.refused == "gate go after stage s0 is not waited for yet: stage s0 goes on"
+    assert said("signal").said, "a pipeline that is called once has its answer when it has it"
+    bench.look(60, a=WELL)
+    assert bench.assigned == ["a"]
+    bench.press("approve", by="ann")
+    assert (said("approve").said, said("approve").refused) == ("", ""), "she said so"
+    bench.press("signal", by="ci")
+    bench.look()
+    assert bench.assigned == ["a", "b"]
 
 
 def test_a_metric_must_be_good_several_times_in_a_row() -> None:

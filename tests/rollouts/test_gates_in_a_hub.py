@@ -132,8 +132,8 @@ async def test_a_pipeline_without_an_account_shows_the_token_of_the_gates_secret
         "stringData": {"token": "t0p"},
     }
     await hubs.add(hub, table.SECRET, secret)
-    gate = {"name": "tests", "webhook": {"secretRef": "ci"}}
-    stages = (stage("canary", "canary", gates={"after": [gate]}), stage("rest"))
+    gate, later = ({"name": name, "webhook": {"secretRef": "ci"}} for name in ("tests", "later"))
+    stages = (stage("canary", "canary", gates={"after": [gate]}), stage("rest", gates={"before": [later]}))
     await hubs.add(hub, table.ROLLOUT_POLICY, policy(*stages))
     await hubs.add(hub, table.APPLICATION_SET, appset(repo))
     await reaches(hub, "fleet-1", counts={"done": 1, "pending": 5})
@@ -155,5 +155,11 @@ async def test_a_pipeline_without_an_account_shows_the_token_of_the_gates_secret
     ):
         assert await call(path, token) == 401
     assert (await rolling.status(hub, "fleet-1"))["phase"] == "Progressing"
+    assert await call("fleet-1/later", "t0p") == 409, "nobody waits for it yet"
     assert await call("fleet-1/tests", "t0p") == 200
+
+    async def heard() -> bool:
+        return await call("fleet-1/later", "t0p") == 200
+
+    await hubs.until(heard, "its turn has come")
     await reaches(hub, "fleet-1", phase="Completed")

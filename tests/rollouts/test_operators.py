@@ -26,7 +26,8 @@ async def test_approvals_are_counted_by_person_and_role(hub: Hub, repo: Repo, fl
     await hubs.add(hub, table.APPLICATION_SET, appset(repo))
     await reaches(hub, "fleet-1", counts={"done": 1, "pending": 5})
     board = frozenset({"board"})
-    assert await rolling.act(hub, "fleet-1", "approve", "eve") == ""
+    said = await rolling.act(hub, "fleet-1", "approve", "eve")
+    assert said == "not counted: gate release-board wants one of board, which eve is not"
     for _ in range(2):
         await rolling.act(hub, "fleet-1", "approve", "ann", roles=board)
     await hubs.settled(hub)
@@ -37,6 +38,23 @@ async def test_approvals_are_counted_by_person_and_role(hub: Hub, repo: Repo, fl
     assert "1 of 2 approvals of board" in found["blockers"][0]["reason"]
     await rolling.act(hub, "fleet-1", "approve", "bob", roles=board)
     await reaches(hub, "fleet-1", phase="Completed")
+
+
+async def test_an_approval_that_comes_too_early_fails_and_counts_for_nothing(
+    hub: Hub, repo: Repo, fleet: Obedient
+) -> None:
+    stages = (
+        stage("canary", "canary", soak="1h", gates={"after": [{"name": "go", "approval": {}}]}),
+        stage("rest"),
+    )
+    await hubs.add(hub, table.ROLLOUT_POLICY, policy(*stages))
+    await hubs.add(hub, table.APPLICATION_SET, appset(repo))
+    await reaches(hub, "fleet-1", counts={"soaking": 1, "pending": 5})
+    early = await argosy(hub, "rollout", "approve", "fleet")
+    assert (early.returncode, early.stdout) == (1, "")
+    assert "not counted: gate go after stage canary is not waited for yet" in early.stderr
+    (shown,) = (await rolling.status(hub, "fleet-1"))["stages"][0]["gates"]
+    assert (shown["good"], shown.get("by") or []) == (0, [])
 
 
 async def test_the_commands_show_and_steer_a_rollout(hub: Hub, repo: Repo, fleet: Obedient) -> None:

@@ -23,7 +23,11 @@ from hub.core.rollout.model import (
     gate_key,
 )
 
+NOT_COUNTED = "not counted"
+"""With what an answer begins where what was said does not count."""
 _FINISHED_WITH = frozenset({State.DONE, State.SKIPPED, State.LEFT})
+_THROUGH = _FINISHED_WITH | {State.DEFERRED, State.FAILED}
+_SOAKING_TOO = _THROUGH | {State.SOAKING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,13 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The rollout afterwards, the members that changed, and what to tell: "" where nothing had to be done."""
+    """The rollout afterwards, the members that changed, and what to tell: "" where nothing had to be done. `refused` says
+    why what was asked for does not count."""
 
     rollout: Rollout
     members: tuple[Member, ...] = ()
     said: str = ""
+    refused: str = ""
 
 
 def act(rollout: Rollout, members: Mapping[str, Member], asked: Act) -> Result:
@@ -99,7 +105,7 @@ def _promote(rollout: Rollout, members: Mapping[str, Member], asked: Act) -> Res
             gate_key(rollout.stage, when, gate.name): GateState(
                 passed=True, since=asked.now, by=(asked.by,), said=by
             )
-            for when in _awaited(rollout, members)
+            for when in _awaited(rollout, members, _SOAKING_TOO)
             for gate in gating.of(stage, when)
             if not _state(rollout, when, gate).passed
         },
@@ -114,12 +120,11 @@ def _promote(rollout: Rollout, members: Mapping[str, Member], asked: Act) -> Res
     return Result(resumed.rollout, tuple(changed.values()), f"promoted by {asked.by}")
 
 
-def _awaited(rollout: Rollout, members: Mapping[str, Member]) -> list[str]:
-    """The places of the present stage whose gates are waited for: those after it only once its members are through."""
+def _awaited(rollout: Rollout, members: Mapping[str, Member], through: frozenset[State]) -> list[str]:
+    """The places of the present stage whose gates are waited for: those after it only once its members are `through`."""
     stage = rollout.strategy.stages[rollout.stage]
     if not all(_state(rollout, BEFORE, gate).passed for gate in stage.before):
         return [BEFORE]
-    through = _FINISHED_WITH | {State.DEFERRED, State.FAILED, State.SOAKING}
     mine = (member for member in members.values() if member.stage == rollout.stage)
     return [AFTER] if all(member.state in through for member in mine) else []
 
@@ -226,12 +231,14 @@ def _signal(rollout: Rollout, members: Mapping[str, Member], asked: Act) -> Resu
 
 
 def _by_hand(rollout: Rollout, members: Mapping[str, Member], asked: Act, kind: GateKind) -> Result:
-    """Counts for the gates that are waited for now, and for no later one."""
+    """Counts for the gates that are waited for now, and for no later one. A person decides after the soak time, for which
+    a pipeline that is called once does not wait."""
     if rollout.phase in FINAL:
         return Result(rollout)
     stage = rollout.strategy.stages[rollout.stage]
     gates = dict(rollout.gates)
-    for when in _awaited(rollout, members):
+    awaited = _awaited(rollout, members, _THROUGH if kind is GateKind.APPROVAL else _SOAKING_TOO)
+    for when in awaited:
         for gate in gating.of(stage, when):
             if gate.kind is not kind or asked.gate not in ("", gate.name):
                 continue
@@ -240,8 +247,25 @@ def _by_hand(rollout: Rollout, members: Mapping[str, Member], asked: Act, kind: 
             key = gate_key(rollout.stage, when, gate.name)
             gates[key] = gating.approved(gate, gates.get(key) or GateState(since=asked.now), asked.by)
     if gates == rollout.gates:
-        return Result(rollout)
+        return Result(rollout, refused=_uncounted(rollout, asked, kind, awaited))
     return Result(replace(rollout, gates=gates), (), f"{asked.verb} by {asked.by}")
+
+
+def _uncounted(rollout: Rollout, asked: Act, kind: GateKind, awaited: Iterable[str]) -> str:
+    """Why no gate takes what somebody says now, "" where all that could has been said."""
+    stages = rollout.strategy.stages
+    for at in range(rollout.stage, len(stages)):
+        places = [(when, gate) for when in (BEFORE, AFTER) for gate in gating.of(stages[at], when)]
+        for when, gate in places:
+            state = rollout.gates.get(gate_key(at, when, gate.name)) or GateState()
+            if gate.kind is not kind or asked.gate not in ("", gate.name) or state.passed:
+                continue
+            if at > rollout.stage or when not in awaited:
+                place = f"{when} stage {stages[at].name}"
+                return f"gate {gate.name} {place} is not waited for yet: stage {stages[rollout.stage].name} goes on"
+            if gate.roles and asked.roles.isdisjoint(gate.roles):
+                return f"gate {gate.name} wants one of {', '.join(gate.roles)}, which {asked.by} is not"
+    return ""
 
 
 def _into(rollout: Rollout, phase: Phase, now: float, reason: str) -> Rollout:

@@ -121,15 +121,15 @@ class Doorman:
         ]
         return any(self._shown(tx, namespace, str(one.config["secretRef"]), token) for one in gates)
 
-    def call(self, tx: Tx, namespace: str, name: str, gate: str, token: str) -> bool:
-        """False for a rollout, gate or token that is not right."""
+    def call(self, tx: Tx, namespace: str, name: str, gate: str, token: str) -> str | None:
+        """What came of it, as `act` tells; None for a rollout, gate or token that is not right."""
         if not self.knows(tx, namespace, name, gate, token):
-            return False
+            return None
         by = f"webhook:{gate}"
-        self.act(tx, namespace, name, Act("signal", by, self.now(), gate=gate))
+        said = self.act(tx, namespace, name, Act("signal", by, self.now(), gate=gate))
         resource = f"{rollouts.RESOURCE}/signal"
         audit.put(tx, audit.Record(self.now(), by, "create", resource, namespace, name, 200))
-        return True
+        return said
 
     def _shown(self, tx: Tx, namespace: str, secret: str, token: str) -> bool:
         try:
