@@ -61,7 +61,8 @@ Handler = Callable[[Request], Any]
 class Action:
     """A verb that is no CRUD, at `<resource>/<name>/<action>`: an extension point.
 
-    `offer` is how discovery lists it; `run(call)` answers a Starlette response and raises `ApiFailure`.
+    `offer` is how discovery lists it; no other verb than those gets to `run(call)`, which answers a Starlette response and
+    raises `ApiFailure`.
     """
 
     offer: Subresource
@@ -238,6 +239,8 @@ class Api:
         call = Call(request, target, served, who, verb, self._hub.clock(), guard, guard.permits(who, what))
         action = self._actions.get((served.resource, target.subresource))
         if action is not None:
+            if verb not in action.offer.verbs:
+                raise failure.method_not_allowed(target.resource, target.group, verb or request.method)
             await self._objects.admit(call)
             async with asyncio.timeout(REQUEST_SECONDS):
                 acted: Response = await action.run(call)

@@ -85,10 +85,7 @@ def _action(store: Store, resources: Resources, name: str, change: Any) -> Actio
 
     async def run(call: Call) -> Response:
         target = call.target
-        if call.request.method != "POST":
-            raise failure.method_not_allowed(target.resource, target.group, call.verb)
-        raw = await bodies.read(call.request)
-        body = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else {}
+        body = await bodies.optional(call.request)
 
         def write(tx: Tx) -> Manifest | None:
             row = objects.get(tx, served.resource, target.namespace, target.name)

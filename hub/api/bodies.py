@@ -41,6 +41,12 @@ async def read(request: Request, limit: int = LIMIT) -> bytes:
     return b"".join(parts)
 
 
+async def optional(request: Request, limit: int = LIMIT) -> Any:
+    """The value of a body that may be left out: {} then. Raises `ApiFailure` as `read` and `decode`."""
+    body = await read(request, limit)
+    return decode(body, media_type(request))[0] if body.strip() else {}
+
+
 def media_type(request: Request) -> str:
     """The body's media type without parameters; "" where none is said."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -41,9 +41,6 @@ def _action(store: Store, name: str, change: Change) -> Action:
     served = table.CLUSTER
 
     async def run(call: Call) -> Response:
-        if call.request.method != "POST":
-            raise failure.method_not_allowed(call.target.resource, call.target.group, call.verb)
-
         def write(tx: Tx) -> bool:
             row = objects.get(tx, served.resource, "", call.target.name)
             if row is None:
@@ -54,9 +51,7 @@ def _action(store: Store, name: str, change: Change) -> Action:
 
         if not await store.write(write):
             raise failure.not_found(call.target.resource, call.target.group, call.target.name)
-        return wire.json_answer(
-            {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 200}
-        )
+        return wire.done()
 
     return Action(Subresource(served.resource, name, served.kind.kind, ("create",)), run)
 
@@ -66,8 +61,6 @@ def _rename(store: Store, resources: Resources) -> Action:
 
     async def run(call: Call) -> Response:
         target = call.target
-        if call.request.method != "POST":
-            raise failure.method_not_allowed(target.resource, target.group, call.verb)
         body, _ = bodies.decode(await bodies.read(call.request), bodies.media_type(call.request))
         name = body.get("name") if isinstance(body, dict) else None
         if not isinstance(name, str) or not name:

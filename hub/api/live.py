@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from starlette.responses import Response
 
-from argosy.machinery import failure
 from argosy.questions import Kind
 from hub.api import wire
 from hub.api.app import Action
@@ -29,8 +28,6 @@ def application_questions(live: Live) -> list[Action]:
 def _action(live: Live, kind: Kind) -> Action:
     async def run(call: Call) -> Response:
         target = call.target
-        if call.verb != "get":
-            raise failure.method_not_allowed(target.resource, target.group, call.verb)
         seconds = min(wire.whole(call.request, "timeoutSeconds") or SECONDS, MOST_SECONDS)
         found = await live.of_app(kind, target.namespace, target.name, seconds)
         named = {"name": target.name, "namespace": target.namespace}

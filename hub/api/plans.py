@@ -122,8 +122,7 @@ def set_actions(planner: Planner) -> list[Action]:
     """
 
     async def preview(call: Call) -> Response:
-        raw = await bodies.read(call.request)
-        body: Any = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else None
+        body = await bodies.optional(call.request)
         spec: dict[str, Any] = {}
         if body:
             if not isinstance(body, dict) or body.get("kind") != "ApplicationSet":
@@ -132,15 +131,12 @@ def set_actions(planner: Planner) -> list[Action]:
         return await _answered(call, spec)
 
     async def plan(call: Call) -> Response:
-        raw = await bodies.read(call.request, LIMIT)
-        body: Any = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else {}
+        body = await bodies.optional(call.request, LIMIT)
         if not isinstance(body, dict):
             raise failure.bad_request("the body is not an object")
         return await _answered(call, body.get("spec") or {})
 
     async def _answered(call: Call, spec: Any) -> Response:
-        if call.verb not in ("get", "create"):
-            raise failure.method_not_allowed(call.target.resource, call.target.group, call.verb)
         change = await asyncio.to_thread(changes.parse, spec)
         if call.permits is not None:
             _check_own(call, change)

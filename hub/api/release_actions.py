@@ -46,8 +46,6 @@ def _reading(
 ) -> Action:
     async def run(call: Call) -> Response:
         target = call.target
-        if call.request.method != "GET":
-            raise failure.method_not_allowed(target.resource, target.group, call.verb)
 
         def read(tx: Tx) -> Manifest | None:
             row = objects.get(tx, served.resource, target.namespace, target.name)
@@ -159,10 +157,7 @@ def _rollback(store: Store, restore: Restore) -> Action:
 
     async def run(call: Call) -> Response:
         target = call.target
-        if call.request.method != "POST":
-            raise failure.method_not_allowed(target.resource, target.group, call.verb)
-        raw = await bodies.read(call.request)
-        body: Any = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else {}
+        body = await bodies.optional(call.request)
         release = body.get("release", "") if isinstance(body, dict) else None
         if not isinstance(release, str):
             raise failure.bad_request("release: expected the name of a release")
@@ -183,7 +178,6 @@ def _rollback(store: Store, restore: Restore) -> Action:
             raise failure.bad_request(error.message) from None
         if said is None:
             raise failure.not_found(target.resource, target.group, target.name)
-        answer = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 200}
-        return wire.json_answer({**answer, "message": said})
+        return wire.done(said)
 
     return Action(Subresource(served.resource, "rollback", served.kind.kind, ("create",)), run)

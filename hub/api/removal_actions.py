@@ -5,8 +5,6 @@ The body is an object; its `digest`, where given, must be the plan's, so that no
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.responses import Response
 
 from argosy.machinery import failure
@@ -30,8 +28,6 @@ def _action(store: Store, resources: Resources, verb: str, *, yes: bool) -> Acti
 
     async def run(call: Call) -> Response:
         target = call.target
-        if call.request.method != "POST":
-            raise failure.method_not_allowed(target.resource, target.group, call.verb)
         digest = await _digest(call)
 
         def write(tx: Tx) -> str:
@@ -43,16 +39,13 @@ def _action(store: Store, resources: Resources, verb: str, *, yes: bool) -> Acti
             audit.put(tx, call.record(target.name, 200))
             return f"removal {target.name} {'approved' if yes else 'rejected'}"
 
-        message = await store.write(write)
-        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
-        return wire.json_answer({**status, "message": message, "code": 200})
+        return wire.done(await store.write(write))
 
     return Action(Subresource(served.resource, verb, served.kind.kind, ("create",)), run)
 
 
 async def _digest(call: Call) -> str:
-    raw = await bodies.read(call.request)
-    body: Any = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else {}
+    body = await bodies.optional(call.request)
     if not isinstance(body, dict):
         raise failure.bad_request("the body is not an object")
     digest = body.get("digest") or ""

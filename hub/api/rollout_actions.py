@@ -41,8 +41,6 @@ def _action(store: Store, do: Do, verb: str) -> Action:
 
     async def run(call: Call) -> Response:
         target = call.target
-        if call.request.method != "POST":
-            raise failure.method_not_allowed(target.resource, target.group, call.verb)
         member, gate = await _named(call)
         asked = Act(verb, call.user.name, call.now, member, gate, call.user.groups)
 
@@ -58,16 +56,7 @@ def _action(store: Store, do: Do, verb: str) -> Action:
             raise failure.bad_request(error.message) from None
         if said is None:
             raise failure.not_found(target.resource, target.group, target.name)
-        return wire.json_answer(
-            {
-                "kind": "Status",
-                "apiVersion": "v1",
-                "metadata": {},
-                "status": "Success",
-                "message": said or NOTHING,
-                "code": 200,
-            }
-        )
+        return wire.done(said or NOTHING)
 
     return Action(Subresource(served.resource, verb, served.kind.kind, ("create",)), run)
 
@@ -104,8 +93,7 @@ def callers(store: Store, knows: Knows, ring: Ring) -> dict[str, Callable[[Reque
 
 async def _named(call: Call) -> tuple[str, str]:
     """(member, gate) of the body. Raises `ApiFailure` 400."""
-    raw = await bodies.read(call.request)
-    body: Any = bodies.decode(raw, bodies.media_type(call.request))[0] if raw.strip() else {}
+    body = await bodies.optional(call.request)
     if not isinstance(body, dict):
         raise failure.bad_request("the body is not an object")
     for name, value in body.items():

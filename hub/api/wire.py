@@ -39,6 +39,12 @@ def json_answer(
     return Response(body, status, dict(headers or {}), media_type)
 
 
+def done(message: str = "") -> Response:
+    """That something was done which leaves no object to show: a `Status`, with what there is to say of it."""
+    status = {**failure.success(), "code": 200}
+    return json_answer({**status, "message": message} if message else status)
+
+
 def as_failure(error: Exception) -> ApiFailure:
     """Any error as what the client is told. Unknown ones tell nothing but that they happened."""
     if isinstance(error, ApiFailure):

@@ -21,10 +21,15 @@ async def _echo(call: Call) -> Response:
     return wire.json_answer({"name": call.target.name, "by": call.user.name, "body": body})
 
 
+async def _named(call: Call) -> Response:
+    return wire.json_answer({"name": call.target.name})
+
+
 @pytest.fixture(scope="module")
 def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
-    offer = Subresource("argoproj.io/applications", "sync", "Application", ("create",))
-    thread = ApiThread(tmp_path_factory.mktemp("hub"), actions=(Action(offer, _echo),))
+    sync = Subresource("argoproj.io/applications", "sync", "Application", ("create",))
+    look = Subresource("argoproj.io/applications", "look", "Application", ("get",))
+    thread = ApiThread(tmp_path_factory.mktemp("hub"), actions=(Action(sync, _echo), Action(look, _named)))
     yield thread.start()
     thread.stop()
 
@@ -54,3 +59,23 @@ def test_actions_are_discovered_and_guarded(acting: RunningApi) -> None:
         code, status = reader.ask("POST", f"{PATH}/sync", {})
         assert code == 403
         assert 'cannot create resource "applications/sync"' in status["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "offered"), [("sync", {"POST"}), ("look", {"GET", "HEAD"}), ("look?watch=true", set[str]())]
+)
+def test_an_action_answers_the_verbs_it_offers_and_no_other(
+    acting: RunningApi, path: str, offered: set[str]
+) -> None:
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+    with Client(acting) as client:
+        answers = {}
+        for method in methods:
+            answer = client.send(
+                method, f"{PATH}/{path}", b"{}", headers={"Content-Type": "application/json"}
+            )
+            answer.read()
+            answers[method] = answer.status
+        refused = client.ask("DELETE", f"{PATH}/{path}")[1]
+    assert answers == {method: 200 if method in offered else 405 for method in methods}
+    assert refused["message"] == 'delete is not supported on resources of kind "applications.argoproj.io"'
