@@ -42,7 +42,8 @@ class Recorder:
         self._heard: set[str] = set()
         self._all = True
         self._looked: dict[str, int] = {}
-        """The resourceVersion as of which a cluster was looked at: what was reported before is recorded."""
+        """The resourceVersion as of which a cluster was looked at: what was reported before is recorded. Of clusters that
+        something is still to be recorded of."""
         self._settled = 0.0
 
     def reported(self, topic: str) -> None:
@@ -53,7 +54,7 @@ class Recorder:
     async def run(self) -> None:
         heard, self._heard = self._heard, set()
         if self._all:
-            heard |= set(await self._store.read(_clusters))
+            heard |= await self._store.read(deliveries.awaiting)
         try:
             due = sorted(heard)
             for start in range(0, len(due), TOGETHER):
@@ -120,7 +121,13 @@ class Recorder:
         if now - self._settled < SETTLED_EVERY:
             return
         self._settled = now
-        await self._store.write(lambda tx: deliveries.settle_by_time(tx, now - delivery.PROBATION))
+
+        def settle(tx: Tx) -> set[str]:
+            deliveries.settle_by_time(tx, now - delivery.PROBATION)
+            return deliveries.awaiting(tx)
+
+        awaiting = await self._store.write(settle)
+        self._looked = {cluster: rv for cluster, rv in self._looked.items() if cluster in awaiting}
 
     async def _date(self) -> None:
         for repo, revision in await self._store.read(lambda tx: deliveries.undated(tx, DATED)):
@@ -130,10 +137,6 @@ class Recorder:
                     tx, repo, revision, found
                 )  # type: ignore[misc]
             )
-
-
-def _clusters(tx: Tx) -> list[str]:
-    return [row[0] for row in tx.all("SELECT DISTINCT cluster FROM deliveries WHERE settled = 0")]
 
 
 def _seen(one: Open, now: float) -> Seen:

@@ -76,6 +76,11 @@ def unsettled(tx: Tx, since: Mapping[str, int]) -> list[Open]:
     return found
 
 
+def awaiting(tx: Tx) -> set[str]:
+    """The clusters with deliveries that are not settled."""
+    return {row[0] for row in tx.all("SELECT DISTINCT cluster FROM deliveries WHERE settled = 0")}
+
+
 def settle(tx: Tx, changed: Iterable[Delivery]) -> None:
     tx.many(
         "UPDATE deliveries SET done = ?, failed = ?, restored = ?, settled = ? WHERE release = ? AND app = ?",
