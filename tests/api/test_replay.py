@@ -16,7 +16,9 @@ from typing import Any
 import histories
 import hubapi
 import pytest
-from histories import Manifest, Reply, Request, Target
+import subjects
+from histories import Reply, Request, Target
+from subjects import Manifest
 from testbed import controlplane
 
 from hub.core.served import table
@@ -156,7 +158,7 @@ def _application_spec(rng: random.Random, *, odd: bool) -> Manifest:
                 "replicas": [{"name": "x", "count": 2}],
             },
         }
-        return out | histories._some(rng, parts)
+        return out | subjects.some(rng, parts)
 
     spec: Manifest = {
         "project": rng.choice(["default", "other"]),
@@ -170,10 +172,10 @@ def _application_spec(rng: random.Random, *, odd: bool) -> Manifest:
         "revisionHistoryLimit": lambda: rng.randint(0, 3),
         "info": lambda: [{"name": n, "value": rng.choice("12")} for n in rng.sample("ab", rng.randint(0, 2))],
         "ignoreDifferences": lambda: [{"kind": "Deployment", "jsonPointers": ["/spec/replicas"]}],
-        "syncPolicy": lambda: histories._some(
+        "syncPolicy": lambda: subjects.some(
             rng,
             {
-                "automated": lambda: histories._some(
+                "automated": lambda: subjects.some(
                     rng, {n: lambda: rng.random() < 0.5 for n in ("prune", "selfHeal")}
                 ),
                 "syncOptions": lambda: rng.sample(["A=true", "B=true"], rng.randint(0, 2)),
@@ -182,7 +184,7 @@ def _application_spec(rng: random.Random, *, odd: bool) -> Manifest:
             },
         ),
     }
-    spec |= histories._some(rng, parts)
+    spec |= subjects.some(rng, parts)
     if odd:
         spec |= rng.choice(
             [
@@ -202,7 +204,7 @@ def _application_spec(rng: random.Random, *, odd: bool) -> Manifest:
 
 
 def _application_status(rng: random.Random) -> Manifest:
-    return histories._some(
+    return subjects.some(
         rng,
         {
             "health": lambda: {"status": rng.choice(["Healthy", "Degraded"])},
@@ -223,7 +225,7 @@ def _project_spec(rng: random.Random, *, odd: bool) -> Manifest:
         "roles": lambda: [{"name": n, "groups": ["g"]} for n in rng.sample("ab", rng.randint(0, 2))],
         "orphanedResources": lambda: {"warn": rng.random() < 0.5},
     }
-    spec = histories._some(rng, parts, 0.6)
+    spec = subjects.some(rng, parts, 0.6)
     if odd:
         spec |= rng.choice([{"sourceRepo": []}, {"roles": [{}]}, {"description": 1}, {"destinations": None}])
     return spec
@@ -257,7 +259,7 @@ def _set_spec(rng: random.Random, *, odd: bool) -> Manifest:
         },
         "preservedFields": lambda: {"labels": rng.sample("ab", rng.randint(0, 2))},
     }
-    spec |= histories._some(rng, parts)
+    spec |= subjects.some(rng, parts)
     if odd:
         spec |= rng.choice(
             [

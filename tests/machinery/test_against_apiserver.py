@@ -9,6 +9,7 @@ from typing import Any
 
 import histories
 import pytest
+import subjects
 from histories import Reply, Request, Target
 from testbed import controlplane
 
@@ -100,10 +101,10 @@ class Real:
 @pytest.fixture(scope="session")
 def plane(testbed_clusters: controlplane.Testbed) -> controlplane.ControlPlane:
     (plane,) = testbed_clusters.add("machinery")
-    made = plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", histories.CRD)
+    made = plane.request("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", subjects.CRD)
     assert made.status == 201, made.body
     deadline = time.monotonic() + 60
-    path = f"/apis/{histories.GROUP}/{histories.VERSION}/namespaces/default/{histories.PLURAL}"
+    path = f"/apis/{subjects.GROUP}/{subjects.VERSION}/namespaces/default/{subjects.PLURAL}"
     while plane.request("GET", path).status != 200:
         assert time.monotonic() < deadline, "the kind was never served"
         time.sleep(0.05)
@@ -115,7 +116,7 @@ def _builtin(name: str) -> kinds.Kind:
 
 
 def _thing() -> kinds.Kind:
-    (kind,) = kinds.from_crd(histories.CRD)
+    (kind,) = kinds.from_crd(subjects.CRD)
     return kind
 
 

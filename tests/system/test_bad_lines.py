@@ -11,7 +11,8 @@ import hubs
 import pytest
 import spokes
 from proxy import Shuffler
-from spokes import Spoke, Story, System
+from spokes import Spoke, System
+from story import Story
 
 from agent.link import channels
 from agent.link.link import Link

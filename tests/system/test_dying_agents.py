@@ -12,7 +12,8 @@ from pathlib import Path
 import hubs
 import pytest
 import spokes
-from spokes import Spoke, Story, System
+from spokes import Spoke, System
+from story import Story
 
 from hub.core.served import table
 

@@ -12,7 +12,8 @@ from typing import Any
 import hubs
 import pytest
 import spokes
-from spokes import Story, System
+from spokes import System
+from story import Story
 
 from argosy.errors import Unavailable
 from hub.core.served import table

@@ -13,10 +13,12 @@ from random import Random
 import hubs
 import pytest
 import spokes
+from dying_agent import Disks
 from fleet import Fleet
 from hubs import Repo
 from proxy import Proxy
-from spokes import Disks, Spoke, Story, System
+from spokes import Spoke, System
+from story import Story
 
 from argosy import token
 
