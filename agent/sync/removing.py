@@ -146,13 +146,30 @@ async def erase(site: Site, removal: Removal, out: Removed) -> None:
 async def _delete(
     site: Site, out: Removed, entries: Mapping[ObjectKey, Entry], option: Option, options: Iterable[str]
 ) -> None:
-    api = site.api
     try:
         inherited = await site.heirs(entries)
     except Unavailable as error:
         out.reasons.update(dict.fromkeys(entries, Reason(Why.WAITS, error.message)))
         out.waiting = True
         return
+    doomed = await _doomed(site, out, entries, inherited, option, options)
+    if option == "Delete" and any(reason.why is Why.CONFIRM for reason in out.reasons.values()):
+        # As in Argo CD, an app waits as a whole for the approval that one of its objects needs.
+        out.waiting = True
+        return
+    await _end_all(site, out, doomed, propagation(options))
+
+
+async def _doomed(
+    site: Site,
+    out: Removed,
+    entries: Mapping[ObjectKey, Entry],
+    inherited: Mapping[ObjectKey, str],
+    option: Option,
+    options: Iterable[str],
+) -> dict[object, Seen]:
+    """What may go. Why others stay goes into `out.reasons`; those that are not there, or not ours, leave the inventory."""
+    api = site.api
     kinds = await api.kinds()
     gone: set[ObjectKey] = set()
     doomed: dict[object, Seen] = {}
@@ -184,17 +201,18 @@ async def _delete(
         else:
             out.reasons[key] = reason
     await _shrink(site, out, gone)
-    if option == "Delete" and any(reason.why is Why.CONFIRM for reason in out.reasons.values()):
-        # As in Argo CD, an app waits as a whole for the approval that one of its objects needs.
-        out.waiting = True
-        return
+    return doomed
+
+
+async def _end_all(site: Site, out: Removed, doomed: Mapping[object, Seen], how: Propagation) -> None:
+    """Deletes in reverse order, a wave at a time, until one is not gone whole: then the rest waits."""
     going = frozenset(item.uid for item in doomed.values())
     for stage in removals.ordered(doomed):
-        gone = set()
+        gone: set[ObjectKey] = set()
         for item in stage:
             reason = await contents.shield(site.own, item, going) if removals.takes_more(item) else None
             if reason is None:
-                reason = await _end(api, item, propagation(options))
+                reason = await _end(site.api, item, how)
             if reason is None:
                 gone.add(item.key)
             else:

@@ -35,39 +35,45 @@ class Viewer:
 
         An Application's resourceVersion is that of its report where that is newer.
         """
-        if served is table.APPLICATION:
-            known = shown.applications(tx, [row.uid for row in rows])
-            for row in rows:
-                manifest = self.resources.read(row)
-                joined = known.get(row.uid)
-                if joined is not None:
-                    manifest = views.application(manifest, joined.view())
-                    if joined.rv > row.rv:
-                        manifest = at_version(manifest, joined.rv)
-                yield manifest
-        elif served is table.CLUSTER:
-            agents = shown.clusters(tx, [row.uid for row in rows])
-            for row in rows:
-                agent, applications = agents[row.uid]
-                yield views.cluster(self.resources.read(row), agent, now, applications)
-        elif served is table.APPLICATION_SET:
-            members = shown.sets(tx, [row.uid for row in rows])
-            for row in rows:
-                manifest = views.application_set(self.resources.read(row), members[row.uid])
-                yield views.with_health(self._rolling(tx, manifest))
-        elif served is table.RELEASE:
-            progress = shown.releases(tx, [row.uid for row in rows])
-            for row in rows:
-                yield views.release(self.resources.read(row), progress.get(row.uid))
-        elif served is table.ROLLOUT:
-            statuses = shown.rollouts(tx, [row.uid for row in rows])
-            for row in rows:
-                manifest = self.resources.read(row)
-                status = statuses.get(row.uid)
-                yield {**manifest, "status": status} if status else manifest
-        else:
-            for row in rows:
-                yield self.resources.read(row)
+        compose = _COMPOSERS.get(served.resource)
+        if compose is None:
+            return (self.resources.read(row) for row in rows)
+        return compose(self, tx, rows, now)
+
+    def _applications(self, tx: Tx, rows: Sequence[Row], now: float) -> Iterator[Manifest]:
+        known = shown.applications(tx, [row.uid for row in rows])
+        for row in rows:
+            manifest = self.resources.read(row)
+            joined = known.get(row.uid)
+            if joined is not None:
+                manifest = views.application(manifest, joined.view())
+                if joined.rv > row.rv:
+                    manifest = at_version(manifest, joined.rv)
+            yield manifest
+
+    def _clusters(self, tx: Tx, rows: Sequence[Row], now: float) -> Iterator[Manifest]:
+        agents = shown.clusters(tx, [row.uid for row in rows])
+        for row in rows:
+            agent, applications = agents[row.uid]
+            yield views.cluster(self.resources.read(row), agent, now, applications)
+
+    def _sets(self, tx: Tx, rows: Sequence[Row], now: float) -> Iterator[Manifest]:
+        members = shown.sets(tx, [row.uid for row in rows])
+        for row in rows:
+            manifest = views.application_set(self.resources.read(row), members[row.uid])
+            yield views.with_health(self._rolling(tx, manifest))
+
+    def _releases(self, tx: Tx, rows: Sequence[Row], now: float) -> Iterator[Manifest]:
+        progress = shown.releases(tx, [row.uid for row in rows])
+        for row in rows:
+            yield views.release(self.resources.read(row), progress.get(row.uid))
+
+    def _rollouts(self, tx: Tx, rows: Sequence[Row], now: float) -> Iterator[Manifest]:
+        statuses = shown.rollouts(tx, [row.uid for row in rows])
+        for row in rows:
+            manifest = self.resources.read(row)
+            status = statuses.get(row.uid)
+            yield {**manifest, "status": status} if status else manifest
 
     def _rolling(self, tx: Tx, appset: Manifest) -> Manifest:
         """A set with a RollingSync shows where each of its applications is in it; one whose changes wait says for what."""
@@ -101,6 +107,16 @@ class Viewer:
         if not served.composed:
             return (self.resources.body(row) for row in rows)
         return (json_bytes(manifest) for manifest in self.each(tx, served, rows, now))
+
+
+_COMPOSERS = {
+    table.APPLICATION.resource: Viewer._applications,
+    table.CLUSTER.resource: Viewer._clusters,
+    table.APPLICATION_SET.resource: Viewer._sets,
+    table.RELEASE.resource: Viewer._releases,
+    table.ROLLOUT.resource: Viewer._rollouts,
+}
+"""Who composes the kinds that are shown with more than their own row: those that are `Served.composed`."""
 
 
 def at_version(manifest: Manifest, rv: int) -> Manifest:
