@@ -118,22 +118,6 @@ def of_pass(
         memory.healthy = (assignment.release, now)
     waits = _unapplied(run, finished=finished) or report.unsettled(listed)
     operation = _unapproved(operation, removed)
-    conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
-    conditions += [("SyncOptionWarning", text) for text in run.prepared.warnings]
-    conditions += [
-        ("ExcludedResourceWarning", f"Resource {key.group}/{key.kind} {key.name} is excluded in the settings")
-        for key in run.prepared.excluded
-    ]
-    conditions += [("IgnoreDifferencesWarning", text) for text in unread]
-    if operation.phase == "Failed":
-        conditions.append(("SyncError", operation.message))
-    elif run.blocked and not run.waiting:
-        conditions.append(("SyncError", run.blocked))
-    conditions += [
-        ("SharedResourceWarning", f"{key}: {verdict.reason.detail}")
-        for key, verdict in run.verdicts.items()
-        if verdict.reason.why is Why.SHARED
-    ]
     return AppStatus(
         assignment=assignment.id,
         release=assignment.release,
@@ -154,9 +138,30 @@ def of_pass(
         settled=not waits,
         waiting=waits,
         resources=tuple(listed),
-        conditions=tuple(conditions),
+        conditions=tuple(_conditions(run, operation, unread)),
         removed=tuple(removed.done),
     )
+
+
+def _conditions(run: Application, operation: Operation, unread: Iterable[str]) -> list[tuple[str, str]]:
+    """What somebody has to know of the pass: (Argo CD's type of condition, message)."""
+    conditions: list[tuple[str, str]] = [("ComparisonError", text) for text in run.prepared.problems]
+    conditions += [("SyncOptionWarning", text) for text in run.prepared.warnings]
+    conditions += [
+        ("ExcludedResourceWarning", f"Resource {key.group}/{key.kind} {key.name} is excluded in the settings")
+        for key in run.prepared.excluded
+    ]
+    conditions += [("IgnoreDifferencesWarning", text) for text in unread]
+    if operation.phase == "Failed":
+        conditions.append(("SyncError", operation.message))
+    elif run.blocked and not run.waiting:
+        conditions.append(("SyncError", run.blocked))
+    conditions += [
+        ("SharedResourceWarning", f"{key}: {verdict.reason.detail}")
+        for key, verdict in run.verdicts.items()
+        if verdict.reason.why is Why.SHARED
+    ]
+    return conditions
 
 
 def held_back(status: AppStatus, left: Left) -> AppStatus:

@@ -65,11 +65,7 @@ class AzureScm:
 
     async def has_path(self, repository: Repository, wanted: str) -> bool:
         query = {"path": wanted, "versionDescriptor.version": repository.branch, **_VERSION}
-        try:
-            await self._client.get(f"{self._place}/{segment(repository.repository_id)}/items", **query)
-        except NotFound:
-            return False
-        return True
+        return await self._client.has(f"{self._place}/{segment(repository.repository_id)}/items", **query)
 
 
 class AzurePulls:

@@ -123,6 +123,14 @@ class Client:
         """
         return await self.ask("GET", place, query)
 
+    async def has(self, place: str, **query: Any) -> bool:
+        """Whether there is something at the place. Raises `Unavailable`."""
+        try:
+            await self.get(place, **query)
+        except NotFound:
+            return False
+        return True
+
     async def ask(
         self,
         method: str,

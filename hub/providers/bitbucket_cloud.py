@@ -80,11 +80,7 @@ class BitbucketScm:
 
     async def has_path(self, repository: Repository, wanted: str) -> bool:
         place = f"{self._of(repository)}/src/{segment(repository.sha or repository.branch)}/{path(wanted)}"
-        try:
-            await self._client.get(place, format="meta")
-        except NotFound:
-            return False
-        return True
+        return await self._client.has(place, format="meta")
 
 
 class BitbucketPulls:

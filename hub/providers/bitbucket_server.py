@@ -89,13 +89,9 @@ class BitbucketServerScm:
         ]
 
     async def has_path(self, repository: Repository, wanted: str) -> bool:
-        try:
-            await self._client.get(
-                f"{self._of(repository)}/browse/{path(wanted)}", at=repository.branch, limit=PAGE_SIZE
-            )
-        except NotFound:
-            return False
-        return True
+        return await self._client.has(
+            f"{self._of(repository)}/browse/{path(wanted)}", at=repository.branch, limit=PAGE_SIZE
+        )
 
 
 class BitbucketServerPulls:

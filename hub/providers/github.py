@@ -107,11 +107,9 @@ class GithubScm:
         return found
 
     async def has_path(self, repository: Repository, wanted: str) -> bool:
-        try:
-            await self._client.get(f"{self._of(repository)}/contents/{path(wanted)}", ref=repository.branch)
-        except NotFound:
-            return False
-        return True
+        return await self._client.has(
+            f"{self._of(repository)}/contents/{path(wanted)}", ref=repository.branch
+        )
 
 
 class GithubPulls:

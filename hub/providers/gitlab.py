@@ -74,14 +74,9 @@ class GitlabScm:
         """A file, or a folder that can be listed."""
         place = f"projects/{repository.repository_id}/repository"
         ref = repository.branch
-        try:
-            await self._client.get(f"{place}/files/{segment(wanted)}", ref=ref)
-        except NotFound:
-            try:
-                await self._client.get(f"{place}/tree", path=wanted, ref=ref)
-            except NotFound:
-                return False
-        return True
+        if await self._client.has(f"{place}/files/{segment(wanted)}", ref=ref):
+            return True
+        return await self._client.has(f"{place}/tree", path=wanted, ref=ref)
 
 
 class GitlabPulls:

@@ -40,7 +40,6 @@ class Open:
     assigned: str
     assigned_created: float
     release: str
-    reported_bundle: str
     sync: str
     health: str
     phase: str
@@ -50,8 +49,7 @@ class Open:
 _OPEN = f"""
     SELECT {", ".join(f"d.{name.strip()}" for name in _COLUMNS.split(","))}, d.bundle, d.revision,
            coalesce(json_extract(a.body, '$.release'), ''), coalesce(l.created, 0),
-           coalesce(r.release, ''), coalesce(r.bundle, ''),
-           coalesce(r.sync, ''), coalesce(r.health, ''),
+           coalesce(r.release, ''), coalesce(r.sync, ''), coalesce(r.health, ''),
            CASE WHEN r.sync = 'Synced' AND r.health = 'Healthy' THEN ''
                 ELSE coalesce(json_extract(CAST(r.detail AS TEXT), '$.phase'), '') END,
            coalesce(r.time, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hub.core.releases import cause
 from hub.core.views.where import App, Cluster
@@ -27,6 +28,41 @@ _APPS = """
     LEFT JOIN deployed w ON w.cluster = s.cluster AND w.app = s.app
     WHERE s.cluster <> '' AND s.deleting = ''
 """
+
+
+class _Row(NamedTuple):
+    """A row of `_APPS`: what is wanted, what is assigned, what is reported (`time` is Unix seconds), and what the
+    application was last well with on its cluster.
+    """
+
+    app: str
+    name: str
+    cluster: str
+    wanted: str
+    wanted_from: str
+    repo: str
+    target: str
+    problem: str
+    assigned: str
+    assigned_from: str
+    automated: int
+    reported: str
+    sync: str
+    health: str
+    time: float
+    phase: str
+    message: str
+    running: str
+    running_from: str
+    sources: str
+
+    @property
+    def applied(self) -> bool:
+        """Whether what is reported means that what is assigned was applied, drift or not."""
+        ended = self.sync == "Synced" or (bool(self.automated) and self.phase == "Succeeded")
+        return bool(self.reported) and self.reported == self.assigned and ended
+
+
 _MEMBERS = f"""
     SELECT m.app, m.state, m.since, {rollouts.WHY}, m.stage
     FROM rollout_members m JOIN rollouts r ON r.id = m.rollout
@@ -45,50 +81,49 @@ def of_repository(tx: Tx, concerns: Callable[[str], bool], only: frozenset[str])
     held = {row[0]: row[1:] for row in tx.all(_HELD)}
     made = Made(tx, concerns)
     found = []
-    for row in tx.all(_APPS):
-        uid, name, cluster, wanted, wanted_from, repo, target, problem = row[:8]
-        if only and uid not in only:
+    for row in map(_Row._make, tx.all(_APPS)):
+        if only and row.app not in only:
             continue
-        views = made.views(repo, target, wanted_from, row[19])
+        views = made.views(row.repo, row.target, row.wanted_from, row.sources)
         if not views:
             continue
-        assigned, assigned_from, automated, reported, sync, health, time, phase, message = row[8:17]
-        running, running_from = row[17:19]
-        if reported and reported == assigned and _runs(sync, phase, automated=bool(automated)):
-            running, running_from = assigned, assigned_from
-        state, since, blocker, stage = members.get(uid, ("", 0.0, "", 0))
+        running, running_from = row.running, row.running_from
+        if row.applied:
+            running, running_from = row.assigned, row.assigned_from
+        state, since, blocker, stage = members.get(row.app, ("", 0.0, "", 0))
         if state == "Pending" and not blocker:
             blocker = f"stage {stage + 1} of its rollout"
-        if uid in held and not blocker:
-            blocker, since = held[uid]
+        if row.app in held and not blocker:
+            blocker, since = held[row.app]
         for view in views:
-            now = (wanted, view.commit)
+            now = (row.wanted, view.commit)
+            latest = view.commit if row.problem else confirmed.get((view.repo, view.target), view.commit)
             found.append(
                 App(
-                    name=name,
-                    cluster=cluster,
-                    wanted=wanted,
+                    name=row.name,
+                    cluster=row.cluster,
+                    wanted=row.wanted,
                     wanted_from=view.commit,
-                    wanted_to=view.commit
-                    if problem
-                    else confirmed.get((view.repo, view.target), view.commit),
+                    wanted_to=latest,
                     target=view.target,
-                    problem=problem,
-                    assigned=assigned,
-                    assigned_from=made.of(uid, assigned, view, now) if view.several else assigned_from,
+                    problem=row.problem,
+                    assigned=row.assigned,
+                    assigned_from=made.of(row.app, row.assigned, view, now)
+                    if view.several
+                    else row.assigned_from,
                     running=running,
-                    running_from=made.of(uid, running, view, now) if view.several else running_from,
-                    sync=sync,
-                    health=health,
-                    phase=phase,
-                    message=message[:300],
-                    reported=time,
+                    running_from=made.of(row.app, running, view, now) if view.several else running_from,
+                    sync=row.sync,
+                    health=row.health,
+                    phase=row.phase,
+                    message=row.message[:300],
+                    reported=row.time,
                     waits_for=blocker,
                     waits_since=since,
                     failed=f"{state.lower()}: {blocker}".rstrip(": ") if state in _STUCK else "",
-                    refused=refused.get(uid, ""),
-                    manual=not automated,
-                    uid=uid,
+                    refused=refused.get(row.app, ""),
+                    manual=not row.automated,
+                    uid=row.app,
                 )
             )
     return found
@@ -161,11 +196,6 @@ def versions(tx: Tx, address: str) -> set[str]:
     )
     confirmed = {commit for (repo, _), commit in apps.confirmed(tx).items() if repo == address}
     return {version for version in versions | confirmed | {row[0] for row in rows} if version}
-
-
-def _runs(sync: str, phase: str, *, automated: bool) -> bool:
-    """Whether what is reported of a bundle means that it is applied, drift or not."""
-    return sync == "Synced" or (automated and phase == "Succeeded")
 
 
 def clusters(tx: Tx) -> list[Cluster]:

@@ -34,7 +34,6 @@ def may(now: str, *found: dict[str, Any], manual: bool = False, started: str = "
 
 
 INSIDE, OUTSIDE = "2026-05-04T09:30:00", "2026-05-04T12:00:00"
-DENY_NOON = window("deny", "0 12 * * *")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def _under_way(member: Member, seen: Seen, strategy: Strategy, stage: Stage, now
             return member  # The link blinked: nothing is known to be wrong, and nothing is done either.
         member = _moved(replace(member, healthy=0.0), State.MOVING, now)
     if offline(seen, strategy, now):
-        return _lost(member, seen, strategy, now)
+        return _lost(member, strategy, now)
     if member.deadline == 0 and stage.deadline and stage.budget is not None:
         member = replace(member, deadline=now + stage.deadline)
     failed = _failed(member, seen)
@@ -64,7 +64,7 @@ def _under_way(member: Member, seen: Seen, strategy: Strategy, stage: Stage, now
     return _blocked(member, _why(seen, NOT_YET))
 
 
-def _lost(member: Member, seen: Seen, strategy: Strategy, now: float) -> Member:
+def _lost(member: Member, strategy: Strategy, now: float) -> Member:
     reason = "the cluster is offline"
     match strategy.offline:
         case Offline.DEFER:
