@@ -155,9 +155,9 @@ def _pointers(text: str) -> tuple[str, ...]:
     return tuple(found) if good and found else ()
 
 
-def differs(live: Seen, merged: Seen, ignore: Ignored = NOTHING) -> bool:
-    """Whether applying would change anything."""
-    if not ignore.fields:
+def differs(live: Seen, merged: Seen, ignore: Ignored = NOTHING, *, ownership: bool = True) -> bool:
+    """Whether applying would change anything; without `ownership` who owns a field does not count."""
+    if not ignore.fields and (ownership or live.mark == merged.mark):
         return live.mark != merged.mark
     return any(True for _ in _paths(content(live.body, ignore), content(merged.body, ignore), ""))
 

@@ -284,7 +284,9 @@ def _left(now: Situation, step: Step) -> str:
 
 def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
     live, merged = outcome.live, outcome.merged
-    same = live is not None and merged is not None and not drift.differs(live, merged, now.ignored)
+    # A field that somebody changed and put back is no drift; where we may write it becomes ours again all the same.
+    owning = now.may_write
+    same = live and merged and not drift.differs(live, merged, now.ignored, ownership=owning)
     if live is not None and same and not step.taken:
         message = _left(now, step)
         left = differences.of_claims(now.wanted, live.body, _leaves(now, step))

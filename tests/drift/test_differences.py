@@ -12,14 +12,14 @@ from passes import CONFIG_MAP, World, annotated, config_map
 
 from agent.core import differences
 from agent.core.contested import Claim
-from agent.core.marks import Wanted
+from agent.core.marks import MANAGER, Wanted
 from argosy import convert
 from argosy import differences as objects_differences
 from argosy.bundle import Policy
 from argosy.differences import MASK
 from argosy.kinds import Gvk, gvk_of
 from argosy.objects import Manifest, key_of
-from argosy.status import AppStatus, Difference
+from argosy.status import AppStatus, Difference, Sync
 from hub.core.views import views
 from hub.core.views.views import AppView
 
@@ -258,3 +258,27 @@ async def test_no_value_of_a_secret_leaves_the_agent(world: World) -> None:
     assert shown(done.status)["differences"][0]["live"] == "***"
     assert CANARY not in str(done.status)
     assert "ZXZpbC1hbmQtc2VjcmV0" not in str(done.status)
+
+
+@pytest.mark.parametrize("heals", [True, False])
+async def test_a_field_that_was_changed_and_put_back_is_no_drift(heals: bool) -> None:
+    """Whoever put it back owns it now. It becomes ours again where we heal, so that it can leave the source."""
+    world = World()
+    try:
+        policy = Policy(automated=True, self_heal=heals)
+        wanted = world.assignment(config_map("a", k="1", m="1"), policy=policy)
+        await world.sync(wanted)
+        for value in ("2", "1"):
+            world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"k": value}})
+        done = await world.sync(wanted)
+        line = done.status.resources[0]
+        assert (done.status.sync, line.sync, line.message) == (Sync.SYNCED, Sync.SYNCED, "")
+        ours = [
+            entry for entry in world.live()["a"]["metadata"]["managedFields"] if entry["manager"] == MANAGER
+        ]
+        assert ("f:k" in ours[0]["fieldsV1"]["f:data"]) is heals
+        world.cluster.edit(CONFIG_MAP, "default", "a", {"data": {"m": "2"}})
+        done = await world.sync(wanted)
+        assert done.status.sync is (Sync.SYNCED if heals else Sync.OUT_OF_SYNC)
+    finally:
+        await world.syncer.close()
