@@ -65,8 +65,8 @@ KNOWN: Mapping[str, Place] = {
     MIGRATION_MANAGER: Place(None, resource=False),
     FORCED.partition("=")[0]: Place(None, resource=False),
 }
-"""`ApplyOutOfSyncOnly`, `SkipDryRunOnMissingResource` and `PruneLast` ask for what the agent always does: it applies
-what differs, has no dry run that a missing kind could fail, and prunes after all else."""
+"""`ApplyOutOfSyncOnly` and `SkipDryRunOnMissingResource` ask for what the agent always does: it applies what differs, and
+has no dry run that a missing kind could fail."""
 
 _IN_PLACE = frozenset((("", "Namespace"), ("apiextensions.k8s.io", "CustomResourceDefinition")))
 """Never deleted to be made anew: everything in them would go as well (Argo CD updates them in place, too)."""

@@ -180,29 +180,40 @@ class Application:
         self.blocked = f"{self.blocked}, for longer than the {limit:g} s that a stage may take"
 
     def _wait_for(self, place: str, plain: Iterable[Task], running: list[Task]) -> None:
-        for task in plain:
-            live = self.verdicts[task.key].live or self.around.watcher.get(task.key)
-            found = (
-                table.assess(live.body, self.around.watcher.checks)
-                if live is not None
-                else Found(Health.MISSING)
-            )
-            if found.status not in (None, Health.HEALTHY):
-                self.blocked = f"{place}: waiting for {task.key}: {found.status}"
-                self.waiting = found.status is not Health.DEGRADED
-                return
-            if live is not None:
-                self._wait_for_news(place, task.key, live, found)
-        if running:
+        found, patient = self._not_yet(plain)
+        if found:
+            self.blocked, self.waiting = f"{place}: waiting for {found}", patient
+        elif running:
             self.blocked, self.waiting = f"{place}: waiting for hook {running[0].key}", True
 
-    def _wait_for_news(self, place: str, key: ObjectKey, live: Seen, found: Found) -> None:
-        """A good health of what the object was before its last change opens no stage."""
+    def unwell(self) -> str:
+        """Which of the objects that the sync is about is not healthy as it is now, and why; "" for none."""
+        tasks = (task for stage in self.prepared.stages for task in stage if not task.hook)
+        return self._not_yet(task for task in tasks if self.due.request.concerns(task.key))[0]
+
+    def _not_yet(self, plain: Iterable[Task]) -> tuple[str, bool]:
+        """(The object that is not healthy and its state, whether that is only a matter of time), ("", True) for none. A
+        good health of what an object was before its last change does not count.
+        """
+        lagging = ""
+        for task in plain:
+            verdict = self.verdicts.get(task.key)
+            live = (verdict.live if verdict is not None else None) or self.around.watcher.get(task.key)
+            if live is None:
+                return f"{task.key}: {Health.MISSING}", True
+            found = table.assess(live.body, self.around.watcher.checks)
+            if found.status not in (None, Health.HEALTHY):
+                return f"{task.key}: {found.status}", found.status is not Health.DEGRADED
+            if not lagging and (old := self._lags(task.key, live, found)):
+                lagging = f"{task.key}: {old}"
+        return lagging, True
+
+    def _lags(self, key: ObjectKey, live: Seen, found: Found) -> str:
+        """Why an object's health does not speak of its last change, "" where it does."""
         old = waiting.stale(live.body)
         if not old and self.memory.fresh(key, self.around.clock()) and waiting.lags(live.body, found):
             old = "it was changed just now"
-        if old and not self.blocked:
-            self.blocked, self.waiting = f"{place}: waiting for {key}: {old}", True
+        return old
 
     async def _skip(self, stage: Iterable[Task]) -> None:
         """Objects of a later stage: in sync only where exactly this content and this live state are known to be."""

@@ -12,6 +12,7 @@ from typing import Literal
 
 from agent.cluster.base import ClusterApi, Propagation
 from agent.cluster.reflector import Watcher
+from agent.core import options as sync_options
 from agent.core import removals
 from agent.core.inventory import Entry, Inventory
 from agent.core.marks import Seen
@@ -78,11 +79,12 @@ async def prune(
     leave: removals.Leave,
     *,
     ready: bool,
+    unwell: Callable[[], str],
     holding: str,
     now: float,
 ) -> Removed:
     """The single-object removals of an app, as far as it gives `leave`. `ready`: the app was fully applied, so that
-    deleting may begin.
+    deleting may begin; `unwell` says what of it is not healthy, for which those wait that are pruned last.
     """
     assert site.memory.inventory is not None
     out = Removed(site.memory.inventory)
@@ -100,6 +102,9 @@ async def prune(
             out.reasons[key] = refused
         elif not ready:
             out.reasons[key] = Reason(Why.WAITS, "removed after the next complete sync")
+        elif _last(site, assignment, key) and (why := unwell()):
+            out.reasons[key] = Reason(Why.WAITS, f"PruneLast=true: waiting for {why}")
+            out.waiting = True
         else:
             entries[key] = entry
             if leave.confirmed(removal):
@@ -109,6 +114,13 @@ async def prune(
     known = {str(key) for key in out.inventory.entries} | {str(key) for key in wanted}
     out.done = [removal.id for removal in listed if removal.key and removal.key not in known]
     return out
+
+
+def _last(site: Site, assignment: Assignment, key: ObjectKey) -> bool:
+    """Whether it is pruned last: as the app says for all its objects, or the object for itself."""
+    live = site.watcher.get(key)
+    own = sync_options.of(live.body) if live is not None else ()
+    return "PruneLast=true" in (*assignment.policy.sync_options, *own)
 
 
 async def objects(site: Site, removal: Removal, kept: frozenset[ObjectKey] = frozenset()) -> Removed:

@@ -347,6 +347,7 @@ class Syncer:
             frozenset(run.prepared.wanted) | frozenset(run.hooks.created),
             leave,
             ready=ready and (left.frozen or not left.reason),
+            unwell=run.unwell,
             holding=holding,
             now=self._clock(),
         )
