@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,17 +35,22 @@ class Wake:
     def __init__(self) -> None:
         self._event = asyncio.Event()
         self._owner: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
 
     def set(self) -> None:
         owner = self._owner
         if owner is None:
             self._event.set()
-        elif not owner.is_closed():
+        elif owner.is_closed():
+            return
+        elif self._thread == threading.get_ident():
+            self._event.set()
+        else:
             owner.call_soon_threadsafe(self._event.set)
 
     async def wait(self, seconds: float) -> bool:
         """Waits for a wake-up, at most `seconds`. True when woken, False when the time was up. Clears the wake-up."""
-        self._owner = asyncio.get_running_loop()
+        self._owner, self._thread = asyncio.get_running_loop(), threading.get_ident()
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()

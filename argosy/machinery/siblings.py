@@ -1,8 +1,8 @@
-"""Creating many objects of one form: what differs from one made before in free texts alone is made after its model.
+"""Creating many objects of one form: what differs from one made before in free values alone is made after its model.
 
 A create's checks, defaults and field ownership depend on an object's form, and on its values only where the schema
-constrains them. An object that has the form of its model, and other texts only where any text will do, gets what the
-model got. Everything else takes the whole way through `write.create`, so that no check is left out.
+constrains them. An object that has the form of its model, and other values only where any will do, gets what the model
+got. Everything else takes the whole way through `write.create`, so that no check is left out.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ from argosy.objects import Manifest
 KEPT = 8
 """Models of one kind, namespace and manager."""
 
-_FREE = frozenset(("type", "description", "title", "nullable", "default", "example"))
-"""What a schema may say of a text that leaves every text good."""
+_WORDS = frozenset(("type", "description", "title", "nullable", "default", "example"))
+_FREE = {"string": _WORDS, "integer": _WORDS | {"format"}, "array": _WORDS | {"items"}}
+"""What a schema may say of a text, a number or a list that leaves every one good; of a list, if its items are. Such a list
+has one owner as a whole, whatever is in it.
+"""
+_LOOSE = frozenset((("", "Event"),))
+"""Built-in kinds of whose texts nothing is asked."""
 _LOGIC = ("allOf", "anyOf", "oneOf", "not", "enum", "x-kubernetes-validations", "x-kubernetes-int-or-string")
 _TEXT_MAPS = ("labels", "annotations")
 
 Path = tuple[str, ...]
+Differing = list[tuple[Path, Any, Any]]
+"""(where, the model's value, the other)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,8 @@ class Siblings:
     def create(self, place: Place, body: Manifest, options: Options) -> Outcome:
         """What `write.create` gives. Raises as it does."""
         kind = place.kind
-        if kind.structural is None or options.strict or "generateName" in (body.get("metadata") or {}):
+        known = kind.structural is not None or (kind.group, kind.kind) in _LOOSE
+        if not known or options.strict or "generateName" in (body.get("metadata") or {}):
             return write.create(place, body, options)
         key = (kind.api_version, kind.kind, place.namespace, options.manager, options.validation)
         models = self._models.setdefault(key, [])
@@ -61,13 +69,16 @@ class Siblings:
 
 def _after(model: _Model, place: Place, body: Manifest, options: Options) -> Manifest | None:
     """None where the body is not of the model's form."""
-    differing: list[tuple[Path, str, str]] = []
+    differing: Differing = []
     if model.body.keys() != body.keys():
         return None
-    schema = (place.kind.structural or {}).get("properties") or {}
+    structural = place.kind.structural
+    schema = (structural or {}).get("properties") or {}
     for name, value in body.items():
         before = model.body[name]
-        alike = _metadata_alike if name == "metadata" else _alike(schema.get(name))
+        alike: Alike = _loosely_alike if structural is None else _alike(schema.get(name))
+        if name == "metadata":
+            alike = _metadata_alike
         if not alike(before, value, (name,), differing):
             return None
     made: Any = dict(model.made)
@@ -84,10 +95,10 @@ def _after(model: _Model, place: Place, body: Manifest, options: Options) -> Man
     return {**made, "metadata": metadata}
 
 
-Alike = Callable[[Any, Any, Path, list[tuple[Path, str, str]]], bool]
+Alike = Callable[[Any, Any, Path, Differing], bool]
 
 
-def _metadata_alike(before: Any, after: Any, path: Path, out: list[tuple[Path, str, str]]) -> bool:
+def _metadata_alike(before: Any, after: Any, path: Path, out: Differing) -> bool:
     """Name, labels and annotations may differ: their rules are checked for each object."""
     if not isinstance(before, dict) or not isinstance(after, dict) or before.keys() != after.keys():
         return False
@@ -102,7 +113,7 @@ def _metadata_alike(before: Any, after: Any, path: Path, out: list[tuple[Path, s
     return True
 
 
-def _texts_alike(before: Any, after: Any, path: Path, out: list[tuple[Path, str, str]]) -> bool:
+def _texts_alike(before: Any, after: Any, path: Path, out: Differing) -> bool:
     if not isinstance(before, dict) or not isinstance(after, dict) or before.keys() != after.keys():
         return False
     for name, value in after.items():
@@ -115,13 +126,13 @@ def _texts_alike(before: Any, after: Any, path: Path, out: list[tuple[Path, str,
 
 
 def _alike(schema: Any) -> Alike:
-    def alike(before: Any, after: Any, path: Path, out: list[tuple[Path, str, str]]) -> bool:
+    def alike(before: Any, after: Any, path: Path, out: Differing) -> bool:
         return _same_form(before, after, schema, path, out)
 
     return alike
 
 
-def _same_form(before: Any, after: Any, schema: Any, path: Path, out: list[tuple[Path, str, str]]) -> bool:
+def _same_form(before: Any, after: Any, schema: Any, path: Path, out: Differing) -> bool:
     if before is after:
         return True
     if type(before) is not type(after):
@@ -137,12 +148,35 @@ def _same_form(before: Any, after: Any, schema: Any, path: Path, out: list[tuple
         return len(out) == found or _is_plain(schema)
     if before == after:
         return bool(isinstance(after, (str, bool)) or _exactly(before, after))
-    if isinstance(after, str) and isinstance(schema, dict):
-        free = schema.get("type") == "string" and schema.keys() <= _FREE
-        if free:
+    if not isinstance(schema, dict) or not schema.keys() <= _FREE.get(
+        kind := schema.get("type", ""), frozenset()
+    ):
+        return False
+    if kind == "array":
+        free = isinstance(after, list) and _items_alike(before, after, schema.get("items"))
+    else:
+        free = type(after) is (str if kind == "string" else int)
+    if free:
+        out.append((path, before, after))
+    return free
+
+
+def _items_alike(before: list[Any], after: list[Any], schema: Any) -> bool:
+    """Whether all items have the form of the model's first one: they are kept as they are where that was."""
+    return bool(before and after) and all(_same_form(before[0], item, schema, (), []) for item in after)
+
+
+def _loosely_alike(before: Any, after: Any, path: Path, out: Differing) -> bool:
+    """As `_same_form`, of a kind that takes any text. Empty ones are not stored."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return before.keys() == after.keys() and all(
+            _loosely_alike(before[name], value, (*path, name), out) for name, value in after.items()
+        )
+    if isinstance(before, str) and isinstance(after, str) and before and after:
+        if before != after:
             out.append((path, before, after))
-        return free
-    return False
+        return True
+    return _exactly(before, after)
 
 
 def _exactly(before: Any, after: Any) -> bool:
@@ -167,8 +201,8 @@ def _member(schema: Any, name: str) -> Any:
     return schema.get("additionalProperties") if found is None else found
 
 
-def _put(value: Any, path: Path, before: str, after: str) -> Any:
-    """A copy with another text at a path; None where there is not the text that should be."""
+def _put(value: Any, path: Path, before: Any, after: Any) -> Any:
+    """A copy with another value at a path; None where there is not the one that should be."""
     if not path:
         return after if value == before else None
     if not isinstance(value, dict) or path[0] not in value:

@@ -265,7 +265,7 @@ class Resources(Reader):
         if outcome.action == write.UNCHANGED:
             return Written(live if live is not None else outcome.object, write.UNCHANGED, outcome.warnings)
         if outcome.action == write.CREATED:
-            return self._created(tx, served, place, outcome, now, dry_run)
+            return self._created(tx, served, place, outcome, now, dry_run, taken=row)
         assert row is not None
         assert live is not None
         if outcome.action == write.DELETED:
@@ -287,8 +287,17 @@ class Resources(Reader):
         return Written(stored, write.UPDATED, outcome.warnings, live)
 
     def _created(
-        self, tx: Tx, served: Served, place: Place, outcome: Outcome, now: float, dry_run: bool
+        self,
+        tx: Tx,
+        served: Served,
+        place: Place,
+        outcome: Outcome,
+        now: float,
+        dry_run: bool,
+        *,
+        taken: Row | None,
     ) -> Written:
+        """`taken` is what has the name that the request gives; where it gives none, that is looked up."""
         manifest = served.complete(outcome.object)
         if served is table.CLUSTER:
             admission.check_server(tx, manifest)
@@ -298,7 +307,8 @@ class Resources(Reader):
         kind = served.kind
         if kind.namespaced:
             admission.check_namespace(tx, place.namespace)
-        taken = objects.get(tx, served.resource, place.namespace, name)
+        if not place.name:
+            taken = objects.get(tx, served.resource, place.namespace, name)
         if taken is not None:
             if metadata.get("generateName"):
                 raise failure.name_taken(kind.plural, kind.group, name)
