@@ -182,8 +182,9 @@ def track_update(live: Manifest | None, new: Manifest, target: Target, name: str
     before = live or target.empty
     sent = (new.get("metadata") or {}).get("managedFields")
     slim = managed_fields.without_managed(new)
-    kept = _kept_managed((before.get("metadata") or {}).get("managedFields"))
-    if target.subresource:
+    known = (before.get("metadata") or {}).get("managedFields")
+    kept = _kept_managed(known)
+    if target.subresource or (sent and sent == known):
         managed = kept
     elif sent is not None and (sent == [] or sent == [{}]):
         managed = {}

@@ -185,8 +185,9 @@ def _validate_change(place: Place, live: Manifest, new: Manifest) -> list[FieldE
         out = structural.validate_part(new["status"], part, "status", live.get("status", typed.ABSENT))
     else:
         out = structural.validate(new, kind.structural, live)
-    if not structural.duplicates(live, kind.structural):
-        out += structural.duplicates(new, kind.structural)
+    twice = structural.duplicates(new, kind.structural)
+    if twice and not structural.duplicates(live, kind.structural):
+        out += twice
     return out
 
 

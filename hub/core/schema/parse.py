@@ -28,7 +28,7 @@ class AppSet:
     annotations: dict[str, str]
 
 
-def _admit(manifest: Any, kind: str, shape: Struct) -> dict[str, Any]:
+def _fits(manifest: Any, kind: str, shape: Struct) -> None:
     if not isinstance(manifest, dict):
         raise Invalid(f"expected an {kind}, found {described(manifest)}")
     found_kind = f"{manifest.get('apiVersion')} {manifest.get('kind')}"
@@ -37,8 +37,6 @@ def _admit(manifest: Any, kind: str, shape: Struct) -> dict[str, Any]:
     problems = check(shape, manifest, "")
     if problems:
         raise Invalid(_listed([Problem(problem.where.lstrip("."), problem.message) for problem in problems]))
-    decoded: dict[str, Any] = decode(shape, manifest)
-    return decoded
 
 
 def _listed(problems: list[Problem]) -> str:
@@ -50,7 +48,8 @@ def _listed(problems: list[Problem]) -> str:
 
 def application_set(manifest: Any) -> AppSet:
     """Raises `errors.Invalid`, naming every wrong field by its path."""
-    decoded = _admit(manifest, "ApplicationSet", appset_fields.APPLICATION_SET)
+    _fits(manifest, "ApplicationSet", appset_fields.APPLICATION_SET)
+    decoded = decode(appset_fields.APPLICATION_SET, manifest)
     metadata = decoded["metadata"]
     if not metadata.get("name"):
         raise Invalid("metadata.name: required field is missing")
@@ -63,7 +62,12 @@ def application_set(manifest: Any) -> AppSet:
 
 
 def application(manifest: Any) -> Manifest:
-    """An Application as Argo CD's types keep it. Raises `errors.Invalid`, naming every wrong field by its
-    path.
-    """
-    return _admit(manifest, "Application", app_fields.APPLICATION)
+    """An Application as Argo CD's types keep it. Raises as `check_application`."""
+    check_application(manifest)
+    decoded: Manifest = decode(app_fields.APPLICATION, manifest)
+    return decoded
+
+
+def check_application(manifest: Any) -> None:
+    """Raises `errors.Invalid` where it is no Application, naming every wrong field by its path."""
+    _fits(manifest, "Application", app_fields.APPLICATION)

@@ -122,7 +122,7 @@ def _admit_application(new: Manifest, live: Manifest | None) -> list[FieldError]
     if live is not None and live.get("spec") == new.get("spec"):
         return []
     try:
-        parse.application(new)
+        parse.check_application(new)
     except Invalid as problem:
         return _errors(problem)
     return []
