@@ -34,6 +34,7 @@ from hub.api.openapi import OpenApi
 from hub.api.paths import Target
 from hub.api.rings import Rings
 from hub.api.show import Viewer
+from hub.api.vigil import Standing, Vigil
 from hub.api.watching import Watcher, WatchResponse
 from hub.api.webhook import OnPush, Webhook
 from hub.core.access.access import Attributes, User
@@ -128,6 +129,7 @@ class Api:
         self._objects = Objects(hub.store, hub.resources, viewer, lister, watcher)
         self._guard = Guard(hub.policy)
         self._authenticator = Authenticator(hub.store, hub.clock, hub.identity)
+        self._vigil = Vigil(hub.store, self._authenticator, hub.policy, hub.clock)
         self._discovery = Discovery([action.offer for action in hub.actions])
         self._actions = {(action.offer.resource, action.offer.name): action for action in hub.actions}
         started = email.utils.formatdate(hub.clock(), usegmt=True)
@@ -169,10 +171,12 @@ class Api:
 
     async def start(self) -> None:
         """Begins to follow the store's changes."""
+        self._vigil.start()
         await self._rings.start()
 
     async def stop(self) -> None:
         """Ends open watches."""
+        await self._vigil.stop()
         await self._rings.stop()
 
     def _page(self, handler: Handler, *, free: bool = False) -> _Endpoint:
@@ -215,6 +219,7 @@ class Api:
     async def _resource(self, request: Request) -> Response | WatchResponse:
         """Everything below `/api/` and `/apis/`."""
         who = await self._known(request)
+        ends = self._authenticator.ends(request)
         target = paths.parse(request.url.path)
         if target is None or not target.resource:
             return await self._described(request, target, who)
@@ -234,6 +239,7 @@ class Api:
                 target.group, target.version, target.resource, "", target.name, target.subresource
             )
         self._permit(who, what)
+        standing = Standing(request, who, what, self._hub.policy(), ends)
         await self._rings.follow(served)
         guard = self._guard
         call = Call(request, target, served, who, verb, self._hub.clock(), guard, guard.permits(who, what))
@@ -247,7 +253,8 @@ class Api:
             return acted
         _check(call)
         if verb == "watch":
-            return await self._objects.answer(call)
+            watch = await self._objects.answer(call)
+            return watch.until(self._vigil.over(standing)) if isinstance(watch, WatchResponse) else watch
         async with asyncio.timeout(REQUEST_SECONDS):
             found = await self._objects.answer(call)
         assert isinstance(found, Response)

@@ -43,7 +43,8 @@ class Authenticator:
         self._store = store
         self._identity = identity or Identity(clock)
         self._clock = clock
-        self._known: dict[str, tuple[User, float]] = {}
+        self._known: dict[str, tuple[User, float, float]] = {}
+        """By the hash of a token: (its user, until when that is believed, when the token ends)."""
 
     async def user(self, request: Request) -> User | None:
         """The user, None for nobody. Raises `ApiFailure` 401 for a token that is not good, 403 for a wrong
@@ -54,11 +55,19 @@ class Authenticator:
             return None
         return _impersonated(request, found)
 
+    def ends(self, request: Request) -> float:
+        """When the token of a request whose user was found a moment ago ends, Unix seconds; 0 for never, or no token."""
+        secret = _shown(request)
+        return self._known[token.secret_hash(secret)][2] if secret else 0.0
+
+    def forget(self) -> None:
+        """Believes no token any more without looking it up."""
+        self._known.clear()
+
     async def _bearer(self, request: Request) -> User | None:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secret.strip():
+        secret, now = _shown(request), self._clock()
+        if not secret:
             return None
-        secret, now = secret.strip(), self._clock()
         name = token.secret_hash(secret)
         cached = self._known.get(name)
         if cached is not None and cached[1] > now:
@@ -67,7 +76,7 @@ class Authenticator:
         if len(self._known) >= _CACHED:
             self._known.clear()
         until = now + CACHE_SECONDS
-        self._known[name] = (found, min(until, expires) if expires else until)
+        self._known[name] = (found, min(until, expires) if expires else until, expires)
         return found
 
     async def _provided(self, secret: str) -> tuple[User, float]:
@@ -87,6 +96,12 @@ class Authenticator:
         if account is None:
             raise failure.unauthorized()
         return access.user(account.username, account.groups), account.expires
+
+
+def _shown(request: Request) -> str:
+    """The bearer token of a request, "" where it has none."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def _holder(tx: Tx, secret: str, now: float) -> accounts.Account | None:

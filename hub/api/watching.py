@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -28,6 +29,7 @@ SHORTEST_SECONDS = 1800
 """How long a watch lasts at least where the client names no time; twice this at most, at random."""
 GRACE_SECONDS = 30.0
 """How long a client that does not read may keep its connection after the watch is over."""
+DISMISSAL_SECONDS = 1.0
 _BATCH = 256
 
 log = structlog.get_logger("watch")
@@ -244,21 +246,32 @@ class WatchResponse:
     def __init__(self, lines: AsyncIterator[bytes], seconds: float) -> None:
         self._lines = lines
         self._seconds = seconds
+        self._over: contextlib.AbstractContextManager[asyncio.Event] = contextlib.nullcontext(asyncio.Event())
+
+    def until(self, over: contextlib.AbstractContextManager[asyncio.Event]) -> WatchResponse:
+        """The same, ended early by an event that is entered for as long as it is sent."""
+        self._over = over
+        return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sending = asyncio.create_task(self._send(send))
         gone = asyncio.create_task(_disconnected(receive))
-        try:
-            with metrics.WATCHES.track_inprogress():
+        with self._over as over, metrics.WATCHES.track_inprogress():
+            ended = asyncio.create_task(over.wait())
+            tasks = (sending, gone, ended)
+            try:
                 await asyncio.wait(
-                    (sending, gone),
+                    tasks,
                     timeout=self._seconds + GRACE_SECONDS,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-        finally:
-            for task in (sending, gone):
-                task.cancel()
-            outcomes = await asyncio.gather(sending, gone, return_exceptions=True)
+            finally:
+                early = over.is_set() and not (sending.done() or gone.done())
+                for task in tasks:
+                    task.cancel()
+                outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        if early:
+            await _dismiss(send)
         for outcome in outcomes:
             if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
                 log.error("watch broke", error=f"{type(outcome).__name__}: {outcome}")
@@ -269,6 +282,14 @@ class WatchResponse:
         async for chunk in self._lines:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _dismiss(send: Send) -> None:
+    """Has the client list again, and hear what it may; one that does not read is let go."""
+    with contextlib.suppress(TimeoutError, OSError):
+        async with asyncio.timeout(DISMISSAL_SECONDS):
+            body = _error("you may not see what you saw, or more: list again")
+            await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def _disconnected(receive: Receive) -> None:

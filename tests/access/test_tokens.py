@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import sys
-from asyncio import create_subprocess_exec, to_thread
+from asyncio import create_subprocess_exec, create_task, gather, timeout, to_thread
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ import hubs
 import pytest
 from hubs import Clock
 
-from argosy.errors import ArgosyError, Forbidden, Invalid
+from argosy.errors import ArgosyError, Conflict, Forbidden, Invalid
 from argosy.objects import Manifest
 from hub.api.auth import CACHE_SECONDS
 from hub.assembly import Hub
@@ -240,6 +240,73 @@ async def test_who_may_issue_is_said_by_the_policy(hub: Hub) -> None:
     with pytest.raises(Forbidden):
         await ask(hub, token, lambda client: client.delete(API_TOKENS.path(name=name)))
     await ask(hub, issuer, lambda client: client.delete(API_TOKENS.path(name=name)))
+
+
+class Watching:
+    """A watch of all Applications that somebody has open: what it was sent, and how it ended."""
+
+    def __init__(self, hub: Hub, token: str) -> None:
+        self.seen: list[str] = []
+        self._task = create_task(ask(hub, token, self._watch))
+
+    def _watch(self, client: Client) -> None:
+        for verb, item in client.watch(APPS.path("argocd"), {"resourceVersion": "0"}):
+            label = (item["metadata"].get("labels") or {}).get("seen", "")
+            self.seen.append(f"{verb} {item['metadata']['name']} {label}".strip())
+
+    async def sees(self, wanted: str) -> None:
+        await hubs.until(lambda: self._task.done() or wanted in self.seen, f"{wanted} was seen")
+        assert not self._task.done()
+
+    async def is_dismissed(self) -> None:
+        with pytest.raises(Conflict, match="list again"):
+            async with timeout(60):
+                await self._task
+
+    async def close(self, hub: Hub) -> None:
+        """Lets the holder of an unending watch go: by the end of the hub's API."""
+        await hub.stop()
+        await gather(self._task, return_exceptions=True)
+
+
+async def test_a_watch_ends_with_its_token_and_nobody_elses(hub: Hub, clock: Clock) -> None:
+    name, token = await issued(hub, "ci")
+    _, short = await issued(hub, "ci", ttlSeconds=3600)
+    _, other = await issued(hub, "proj:shop:reader")
+    revoked, timed, stays, admins = (Watching(hub, each) for each in (token, short, other, ""))
+    for watch in (revoked, timed, stays, admins):
+        await watch.sees("ADDED web")
+    await ask(hub, "", lambda client: client.delete(API_TOKENS.path(name=name)))
+    await revoked.is_dismissed()
+    clock.ahead = 3600 + 1
+    await timed.is_dismissed()
+    await hubs.patch(hub, table.APPLICATION, "web", {"metadata": {"labels": {"seen": "yes"}}})
+    await stays.sees("MODIFIED web yes")
+    await admins.sees("MODIFIED web yes")
+    await hubs.patch(hub, table.APP_PROJECT, "shop", {"spec": {"roles": []}})
+    await stays.is_dismissed()
+    await admins.close(hub)
+
+
+async def test_a_watch_ends_where_the_policy_says_otherwise_of_its_user(hub: Hub) -> None:
+    _, token = await issued(hub, "ci")
+    _, other = await issued(hub, "proj:shop:reader")
+    concerned, stays = Watching(hub, token), Watching(hub, other)
+    for watch in (concerned, stays):
+        await watch.sees("ADDED web")
+    await hubs.patch(
+        hub, table.CONFIG_MAP, "argocd-rbac-cm", {"data": {"policy.csv": f"{POLICY}g, eve, role:admin\n"}}
+    )
+    await hubs.until(lambda: "eve" in hub.configurer.policy.roles, "somebody else's rights are others")
+    await hubs.patch(hub, table.APPLICATION, "web", {"metadata": {"labels": {"seen": "yes"}}})
+    for watch in (concerned, stays):
+        await watch.sees("MODIFIED web yes")
+    fewer = POLICY.replace("p, ci, applications, get, shop/*, allow\n", "")
+    await hubs.patch(hub, table.CONFIG_MAP, "argocd-rbac-cm", {"data": {"policy.csv": fewer}})
+    await concerned.is_dismissed()
+    await hubs.patch(hub, table.APPLICATION, "web", {"metadata": {"labels": {"seen": "still"}}})
+    await stays.sees("MODIFIED web still")
+    await stays.close(hub)
 
 
 async def test_a_token_cannot_be_given_to_somebody_else(hub: Hub) -> None:

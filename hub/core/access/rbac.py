@@ -73,6 +73,17 @@ class Policy:
                         return True
         return False
 
+    def concerning(self, name: str, groups: Iterable[str]) -> Mapping[str, Any]:
+        """All that decides about a user: where two policies say the same, he may by both what he may by one."""
+        groups = tuple(groups)
+        said = {
+            project: [frozenset(self._rules(subject, extra)) for subject in self._asked(name, groups, extra)]
+            for project, extra in (("", NOTHING), *self.projects.items())
+        }
+        return {key: rules for key, rules in said.items() if not key or rules != said[""]} | {
+            "regex": self.regex
+        }
+
     def _asked(self, name: str, groups: Iterable[str], extra: Policy) -> list[str]:
         known = [group for group in groups if group in self.roles or group in extra.roles]
         return [*([self.default] if self.default else []), name, *known]
