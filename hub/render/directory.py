@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from argosy import yamlio
+from argosy import gobwas, yamlio
 from argosy.errors import Invalid
 from argosy.objects import Manifest
 from hub.core.apps.sources import Source
@@ -225,50 +225,11 @@ def _called(value: Any) -> str:
     return names.get(type(value), "nothing")
 
 
-@functools.lru_cache(maxsize=1024)
 def glob(pattern: str) -> Callable[[str], bool]:
-    """A gobwas/glob pattern without separators: `*` and `?` also match `/`, `{a,b}` and `[a-c]`, `[!a-c]`
-    choose.
-
-    Raises `ValueError` for a malformed one.
-    """
-    text, at, depth = "", 0, 0
-    while at < len(pattern):
-        sign = pattern[at]
-        at += 1
-        if sign == "\\":
-            text += re.escape(pattern[at : at + 1])
-            at += 1
-        elif sign == "*":
-            text += ".*"
-        elif sign == "?":
-            text += "."
-        elif sign == "[":
-            end = pattern.find("]", at + 1)
-            if end < 0:
-                raise ValueError("[ without ]")
-            inside = pattern[at:end]
-            negated = inside.startswith("!")
-            text += f"[{'^' if negated else ''}{_class(inside[negated:])}]"
-            at = end + 1
-        elif sign == "{":
-            text, depth = text + "(?:", depth + 1
-        elif sign == "}" and depth:
-            text, depth = text + ")", depth - 1
-        elif sign == "," and depth:
-            text += "|"
-        else:
-            text += re.escape(sign)
-    if depth:
-        raise ValueError("{ without }")
-    compiled = re.compile(text, re.DOTALL)
-    return lambda path: compiled.fullmatch(path) is not None
-
-
-def _class(inside: str) -> str:
-    if len(inside) == 3 and inside[1] == "-":
-        return f"{re.escape(inside[0])}-{re.escape(inside[2])}"
-    return re.escape(inside)
+    """Whether a path matches, `*` and `?` spanning `/` too (`argosy.gobwas`). Raises `ValueError` for a malformed one."""
+    if gobwas.expression(pattern) is None:
+        raise ValueError("expected a glob in which every [ and { is closed and \\ quotes something")
+    return functools.partial(gobwas.match, pattern)
 
 
 def _pattern(given: Any, where: str) -> Callable[[str], bool] | None:
@@ -276,7 +237,7 @@ def _pattern(given: Any, where: str) -> Callable[[str], bool] | None:
         return None
     try:
         return glob(str(given))
-    except (ValueError, re.error) as error:
+    except ValueError as error:
         raise Invalid(f"{where}: {given!r}: {error}") from None
 
 
