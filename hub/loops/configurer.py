@@ -20,14 +20,17 @@ from hub.core.types import NAMESPACE
 from hub.git import credentials
 from hub.git.mirror import Mirrors
 from hub.git.signatures import Signatures
-from hub.loops import checking
 from hub.loops.apps.kitchen import Kitchen
 from hub.loops.appsets.world import World
 from hub.oidc import Identity
-from hub.store.base import Store
+from hub.store import bundles, desired
+from hub.store.base import Store, Tx
 
 PUSH_SECRETS = "argocd-secret"
 """The Secret where Argo CD keeps what webhooks are signed with (`webhook.github.secret`, ...)."""
+
+MANY = 50
+"""Clusters changed in one transaction: others write in between."""
 
 log = structlog.get_logger("hub")
 
@@ -98,7 +101,7 @@ class Configurer:
     async def _take_settings(self, maps: Sequence[Manifest]) -> None:
         kitchen, found = self._concerned.kitchen, settings.of(_data(maps, settings.CONFIG_MAP))
         if not self._checks_given or found.checks != kitchen.settings.checks:
-            await checking.give(self._store, found.checks, self._now())
+            await _give_checks(self._store, found.checks, self._now())
             self._checks_given = True
         if found == kitchen.settings:
             return
@@ -127,6 +130,25 @@ class Configurer:
             self._concerned.identity.use(found)
         except Invalid as error:
             log.warning("identity provider not understood", problem=error.message)
+
+
+async def _give_checks(store: Store, checks: tuple[tuple[str, str], ...], now: float) -> None:
+    """Gives every cluster the users' own health checks, and those that join later the same. May be interrupted: the next
+    call does what is left.
+    """
+    digest, blob = settings.packed_checks(checks)
+
+    def keep(tx: Tx) -> list[str]:
+        if digest:
+            bundles.put(tx, digest, blob, now)
+        if desired.current_checks(tx) != digest:
+            desired.keep_checks(tx, digest)
+        return desired.checked_otherwise(tx, digest)
+
+    clusters = await store.write(keep)
+    for start in range(0, len(clusters), MANY):
+        part = clusters[start : start + MANY]
+        await store.write(lambda tx, part=part: [desired.change(tx, each, checks=digest) for each in part])  # type: ignore[misc]
 
 
 def _data(maps: Sequence[Manifest], name: str) -> Mapping[str, str]:
