@@ -23,7 +23,7 @@ ANSWERS: dict[str, tuple[str, tuple[str, ...]]] = {
             "loops/test_expansion.py::test_a_git_server_in_trouble_removes_nothing_and_is_told",
             "loops/test_expansion.py::test_a_complete_but_empty_set_keeps_everything",
             "loops/test_asking_providers.py::test_a_bad_answer_is_a_failure_and_removes_nothing",
-            "desired/test_removals.py::test_nothing_goes_that_the_last_two_complete_readings_had",
+            "removals/test_removals.py::test_nothing_goes_that_the_last_two_complete_readings_had",
         ),
     ),
     "a hub that was restored, emptied or lost deletes nothing": (
