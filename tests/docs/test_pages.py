@@ -33,6 +33,22 @@ def test_links_and_named_files_exist(file: Path) -> None:
     assert not dead
 
 
+def test_every_package_has_its_place_on_the_map() -> None:
+    """By its path, or by its name behind that of the folder it is in."""
+    section = (
+        (ROOT / "docs/architecture.md").read_text().partition("\n## The packages\n")[2].partition("\n## ")[0]
+    )
+    named = set(re.findall(r"`([\w/]+/)`", section))
+    packages = [
+        f"{found.parent.relative_to(ROOT)}/"
+        for top in ("argosy", "hub", "agent")
+        for found in (ROOT / top).glob("*/**/__init__.py")
+    ]
+    assert len(packages) > 40
+    lost = [each for each in packages if not {each, each.rstrip("/").rpartition("/")[2] + "/"} & named]
+    assert not lost
+
+
 def test_the_page_of_the_command_is_what_the_command_says() -> None:
     assert (ROOT / "docs/cli.md").read_text() == page.render(), "run: python -m hub.cli.page > docs/cli.md"
 
