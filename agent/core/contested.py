@@ -2,8 +2,8 @@
 
 A field we applied before is taken back with force. A field another manager owns at our first contact is not
 taken: the object fails and the message names the manager. A field taken back three times from one manager
-within ten minutes is contested: it is left alone and said, so that two controllers never fight over it
-without end.
+within ten minutes is contested: it is left to that manager for as long as he owns it, and said, so that two
+controllers never fight over it without end. New content, or a sync that is asked for, begins anew.
 """
 
 from __future__ import annotations

@@ -88,6 +88,16 @@ def yielded(live: Manifest, new: Manifest, managers: Collection[str]) -> Manifes
     return new
 
 
+def left(live: Manifest, new: Manifest, paths: Collection[str]) -> Manifest:
+    """The new form with the live value in each of these fields (`.data.k`), and without those that the live object has
+    not.
+    """
+    for path in paths:
+        value = fieldpath.get(live, path)
+        new = fieldpath.drop(new, path) if value is None else fieldpath.put(new, path, value[0])
+    return new
+
+
 def _kept(live: Manifest) -> Manifest:
     metadata = live["metadata"]
     return {name: metadata[name] for name in _SERVERS if name in metadata and name != "managedFields"}

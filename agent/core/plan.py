@@ -103,7 +103,7 @@ def _check(
 ) -> Check:
     """A dry run in which nothing that is ignored differs from the live object, whose owner may be anybody."""
     manifest, ignored = _manifest(now, left), now.ignored
-    return Check(now.wanted, manifest, seen, taken, left, thorough, ignored.managers, ignored)
+    return Check(now.wanted, manifest, seen, taken, _alone(now, left), thorough, ignored.managers, ignored)
 
 
 def _apply(
@@ -113,7 +113,7 @@ def _apply(
     found: tuple[Difference, ...] = (),
 ) -> Apply:
     manifest, keeping = _manifest(now, left), now.ignored if now.respect_ignored else drift.NOTHING
-    return Apply(now.wanted, manifest, taken, left, found, keeping.managers, keeping)
+    return Apply(now.wanted, manifest, taken, _alone(now, left), found, keeping.managers, keeping)
 
 
 def _tried(now: Situation) -> str:
@@ -143,12 +143,25 @@ def _reason(known: Verified) -> Reason:
 
 
 def _manifest(now: Situation, left: tuple[Claim, ...] = ()) -> Manifest:
-    """The manifest without the fields that are left to others."""
+    """The manifest as a server-side apply sends it: without the fields that are left to who owns them now.
+
+    A field that nobody else owns now is in it, however contested: what we own and no longer say would go away.
+    """
+    if now.wanted.how.mode is not Mode.APPLY:
+        return now.wanted.manifest
     out: Any = now.wanted.manifest
-    for claim in {*left, *(claim for claim, times in now.corrections.items() if contested.contested(times))}:
+    for claim in left:
         out = fieldpath.drop(out, claim.field)
     manifest: Manifest = out
     return manifest
+
+
+def _alone(now: Situation, left: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """The fields that a write leaves alone. Where the server names no conflicts, the record alone says which."""
+    if now.wanted.how.mode is Mode.APPLY:
+        return left
+    fought = (claim for claim, times in now.corrections.items() if contested.contested(times))
+    return tuple(dict.fromkeys((*left, *fought)))
 
 
 def then(now: Situation, step: Step, outcome: Outcome, time: float) -> Step | Verdict:
@@ -272,8 +285,7 @@ def _healed(now: Situation, live: Seen | None, merged: Seen | None) -> tuple[Cla
 
 def _leaves(now: Situation, step: Step) -> frozenset[Claim]:
     """The fields that are left to others because they fight for them."""
-    still = {claim for claim, times in now.corrections.items() if contested.contested(times)} | set(step.left)
-    return frozenset(claim for claim in still if claim.manager not in now.ignored.managers)
+    return frozenset(claim for claim in step.left if claim.manager not in now.ignored.managers)
 
 
 def _left(now: Situation, step: Step) -> str:

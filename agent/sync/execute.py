@@ -13,7 +13,6 @@ from agent.cluster import base
 from agent.cluster.base import ClusterApi
 from agent.core import handing, keeping, marks, merging
 from agent.core.contested import Claim
-from agent.core.drift import NOTHING, Ignored
 from agent.core.marks import Seen
 from agent.core.options import How, Mode
 from agent.core.steps import Applied, Apply, Check, Checked, Conflicted, Failed, Outcome, Recreate, Step
@@ -77,8 +76,7 @@ async def _apply(api: ClusterApi, todo: Apply) -> Outcome:
     for _ in range(_TRIES):
         live = await api.get(todo.wanted.gvk, todo.wanted.key.namespace, todo.wanted.key.name)
         try:
-            put = await _put(api, how, live, todo.manifest, yielding=todo.yielding, ignored=todo.keeping)
-            return Applied(marks.seen(put))
+            return Applied(marks.seen(await _put(api, todo, live)))
         except base.Changed as error:
             changed = error
     raise changed
@@ -91,36 +89,31 @@ async def _kept(api: ClusterApi, todo: Apply) -> Manifest:
     return todo.manifest if live is None else keeping.kept(todo.manifest, live, todo.keeping, owned=True)
 
 
-async def _put(
-    api: ClusterApi,
-    how: How,
-    live: Manifest | None,
-    manifest: Manifest,
-    *,
-    dry_run: bool = False,
-    yielding: frozenset[str] = frozenset(),
-    ignored: Ignored = NOTHING,
-) -> Manifest:
+async def _put(api: ClusterApi, todo: Apply | Check, live: Manifest | None) -> Manifest:
     """Creates the object, or puts its merged or whole new form in the place of the live one.
 
     A dry run always merges: what others added to an object is no difference, though a replacement takes it away.
-    `yielding` managers keep what they own, and what is `ignored` stays as it is.
     """
+    how, dry_run = todo.wanted.how, isinstance(todo, Check)
     remember = how.mode is Mode.MERGE
     if live is None:
-        return await api.create(
-            merging.remembered(manifest) if remember else manifest, dry_run=dry_run, validate=how.validate
-        )
-    manifest = keeping.kept(manifest, live, ignored)
+        return await _create(api, how, todo.manifest, dry_run=dry_run)
+    manifest = keeping.kept(todo.manifest, live, todo.keeping)
     try:
         if remember or dry_run:
             new = merging.merged(live, manifest, remember=remember, record=not dry_run)
         else:
             new = merging.replaced(live, manifest)
-        new = merging.yielded(live, new, yielding)
+        new = merging.yielded(live, new, todo.yielding)
+        new = merging.left(live, new, [claim.field for claim in todo.left])
     except ValueError as error:
         raise base.Refused(f"cannot be merged with the live object: {error}", "Invalid") from None
     return await api.update(new, dry_run=dry_run, validate=how.validate)
+
+
+async def _create(api: ClusterApi, how: How, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+    made = merging.remembered(manifest) if how.mode is Mode.MERGE else manifest
+    return await api.create(made, dry_run=dry_run, validate=how.validate)
 
 
 async def _recreate(api: ClusterApi, todo: Recreate) -> Outcome:
@@ -141,7 +134,7 @@ async def _fresh(api: ClusterApi, todo: Recreate) -> Manifest:
     how = todo.wanted.how
     if how.mode is Mode.APPLY:
         return await api.apply(todo.manifest, validate=how.validate)
-    return await _put(api, how, None, todo.manifest)
+    return await _create(api, how, todo.manifest)
 
 
 async def _check(api: ClusterApi, todo: Check) -> Outcome:
@@ -171,13 +164,11 @@ async def _dry_run(api: ClusterApi, todo: Check, live: Seen | None) -> Seen:
 async def _check_put(api: ClusterApi, todo: Check) -> Outcome:
     key = todo.wanted.key
     live = await api.get(todo.wanted.gvk, key.namespace, key.name)
-    if live is None:
-        if todo.thorough:
-            await _put(api, todo.wanted.how, None, todo.manifest, dry_run=True)
-        return Checked(None)
-    how, ignored = todo.wanted.how, todo.keeping
-    merged = await _put(api, how, live, todo.manifest, dry_run=True, yielding=todo.yielding, ignored=ignored)
-    return Checked(marks.seen(live), marks.seen(merged))
+    if live is not None:
+        return Checked(marks.seen(live), marks.seen(await _put(api, todo, live)))
+    if todo.thorough:
+        await _put(api, todo, None)
+    return Checked(None)
 
 
 async def delete(

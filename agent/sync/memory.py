@@ -12,7 +12,7 @@ from typing import Any
 from agent.cluster.base import ClusterApi, NamespaceMissing
 from agent.cluster.reflector import Watcher
 from agent.core import inventory as inventories
-from agent.core import marks
+from agent.core import marks, operations
 from agent.core.contested import Corrections
 from agent.core.inventory import Inventory, Operation
 from agent.core.marks import Seen, Wanted
@@ -69,8 +69,12 @@ class Memory:
         """A new sync, or a new try of one, does not wait for what failed before."""
         if (operation.token, operation.attempt) != (before.token, before.attempt):
             self.failures.clear()
-        if operation.request != before.request:
-            self.corrections.clear()
+        request = operations.asked(operation)
+        if operation.request != before.request and not request.dry_run:
+            for key in [key for key in self.corrections if request.concerns(key)]:
+                # Somebody asked for it as it is wanted: what was left to others is looked at again, too.
+                del self.corrections[key]
+                self.verified.pop(key, None)
 
     def fresh(self, key: ObjectKey, now: float) -> bool:
         """Whether an apply changed the object so shortly ago that its status may lag behind."""

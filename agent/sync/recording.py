@@ -11,6 +11,7 @@ from agent.cluster.reflector import Watcher
 from agent.core import operations, prepare
 from agent.core.inventory import Inventory, Operation
 from agent.core.prepare import Prepared
+from agent.core.steps import Why
 from agent.sync import memory as memories
 from agent.sync.applying import Application
 from agent.sync.memory import Memory
@@ -91,7 +92,8 @@ def _missed(run: Application) -> str:
 def learned(run: Application, operation: Operation) -> Inventory:
     """The inventory with what the pass saw of the objects, and the operation's record."""
     fine = [
-        verdict.live
+        # Of one that has a field left to others that has to be said, so it is looked at again after a restart.
+        replace(verdict.live, mark="") if verdict.reason.why is Why.CONTESTED else verdict.live
         for verdict in run.verdicts.values()
         if verdict.live is not None and verdict.sync is Sync.SYNCED
     ]
