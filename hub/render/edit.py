@@ -168,7 +168,7 @@ def _labels(result: dict[str, Any], options: Mapping[str, Any], where: str) -> N
     templates = bool(options.get("labelIncludeTemplates"))
     for entry in listed:
         same = bool(entry.get("includeTemplates")) == templates
-        if same and not entry.get("includeSelectors") and not entry.get("fields"):
+        if same and not entry.get("includeSelectors"):
             entry["pairs"] = _added(entry.get("pairs"), wanted, force, where)
             break
     else:

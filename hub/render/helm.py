@@ -33,6 +33,7 @@ _LONGEST_RELEASE = 53
 _CAPABILITIES = re.compile(rb"\.Capabilities\b(?!\.(?:KubeVersion|HelmVersion)\b)")
 _ANY_CAPABILITIES = b".Capabilities"
 _CONSTRAINT = b"kubeVersion"
+_EXPORTED = re.compile(r"\b(?:values-\d+\.yaml|file-\d+|values-own\.yaml)\b")
 _versions: dict[str, str] = {}
 
 
@@ -98,8 +99,11 @@ async def render(source: Source, tree: Tree, sandbox: Sandbox) -> list[Manifest]
     program = find()
     what = f"helm template {source.chart or source.path or '.'}"
     with private_folder() as folder:
-        flags = await sandbox.call(functools.partial(_export, source, tree, Path(folder)))
-        out = await sandbox.run([program, "template", "chart", *flags], folder=folder, what=what)
+        flags, names = await sandbox.call(functools.partial(_export, source, tree, Path(folder)))
+        try:
+            out = await sandbox.run([program, "template", "chart", *flags], folder=folder, what=what)
+        except Invalid as error:
+            raise Invalid(_EXPORTED.sub(lambda found: names.get(found[0], found[0]), error.message)) from None
     return await sandbox.call(functools.partial(_read, out, what))
 
 
@@ -134,8 +138,11 @@ def _within(path: str, folder: str) -> bool:
     return not path.startswith("$") and (not folder or path.startswith(f"{folder}/"))
 
 
-def _export(source: Source, tree: Tree, folder: Path) -> list[str]:
-    """Writes chart and values, read-only, and gives helm's flags, in Argo CD's order of precedence."""
+def _export(source: Source, tree: Tree, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Writes chart and values, read-only. Gives helm's flags, in Argo CD's order of precedence, and what the user calls the
+    files that were written.
+    """
+    names: dict[str, str] = {}
     options, budget = source.options, export.Budget()
     release = str(options.get("releaseName") or "")
     if len(release) > _LONGEST_RELEASE:
@@ -156,13 +163,17 @@ def _export(source: Source, tree: Tree, folder: Path) -> list[str]:
     for at, (name, path) in enumerate(values.file_parameters(source, tree)):
         export.write(tree, [(f"file-{at}", path)], folder, budget)
         flags += ["--set-file", f"{name}=file-{at}"]
+        names[f"file-{at}"] = path
     for at, path in enumerate(values.value_files(source, tree)):
         export.write(tree, [(f"values-{at}.yaml", path)], folder, budget)
         flags += ["--values", f"values-{at}.yaml"]
+        names[f"values-{at}.yaml"] = path
     own = _own_values(source)
     if own is not None:
-        (folder / "values.yaml").write_bytes(own)
-        flags += ["--values", "values.yaml"]
+        (folder / "values-own.yaml").write_bytes(own)
+        flags += ["--values", "values-own.yaml"]
+        field = "values" if options.get("valuesObject") is None else "valuesObject"
+        names["values-own.yaml"] = f"{source.where}.helm.{field}"
     flags += [f"--api-versions={one}" for one in options.get("apiVersions") or ()]
     if not options.get("skipCrds"):
         flags.append("--include-crds")
@@ -171,7 +182,7 @@ def _export(source: Source, tree: Tree, folder: Path) -> list[str]:
     if options.get("skipTests"):
         flags.append("--skip-tests")
     export.read_only(folder)
-    return flags
+    return flags, names
 
 
 def _own_values(source: Source) -> bytes | None:

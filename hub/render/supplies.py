@@ -13,8 +13,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from argosy.errors import Invalid
+from argosy import yamlio
+from argosy.errors import Invalid, NotFound
 from hub.core.apps import charts, sources
+from hub.core.apps.charts import Dependency
 from hub.core.apps.mounted import Mounted
 from hub.core.apps.sources import Source
 from hub.core.tree import Tree
@@ -104,31 +106,15 @@ def _chart_folders(tree: Tree) -> dict[str, bool]:
 
 
 def needs(source: Source, tree: Tree) -> tuple[Need, ...]:
-    """What is missing of the chart at a source's path, and of the charts beside it that it takes in."""
+    """What is missing of the chart at a source's path. A chart beside it is taken in as it lies there, like `helm dependency
+    build` does it for Argo CD: without what that one misses itself.
+    """
     if table.detect(source, tree).name != sources.HELM:
         return ()
-    start = files.real(tree, source.path, f"{source.where}.path")
-    found: dict[str, Need] = {}
-    # (where the chart is in the tree, where it will appear, the charts on the way there).
-    todo: list[tuple[str, str, tuple[str, ...]]] = [(start, start, (start,))]
-    while todo:
-        folder, shown, way = todo.pop()
-        for need, beside in _of(tree, folder, shown):
-            if beside in way:
-                raise Invalid(f"{folder}/Chart.yaml: depends on itself by way of {beside or '.'}")
-            found[need.folder] = need
-            if len(found) > _MOST:
-                raise Invalid(f"{start}/Chart.yaml: more than {_MOST} dependencies")
-            if not need.address:
-                todo.append((beside, need.folder, (*way, beside)))
-    # A folder that is put inside another comes after it.
-    return tuple(found[folder] for folder in sorted(found))
-
-
-def _of(tree: Tree, folder: str, shown: str) -> list[tuple[Need, str]]:
+    folder = files.real(tree, source.path, f"{source.where}.path")
     chart = _first(tree, folder, "Chart.yaml")
     if chart is None:
-        return []
+        return ()
     path, lock = chart, _first(tree, folder, "Chart.lock")
     wanted = charts.dependencies(files.content(tree, chart), _content(tree, lock), path)
     old = _first(tree, folder, "requirements.yaml")
@@ -137,22 +123,44 @@ def _of(tree: Tree, folder: str, shown: str) -> list[tuple[Need, str]]:
         wanted = charts.dependencies(files.content(tree, old), _content(tree, lock), old)
     below = posixpath.join(folder, "charts")
     vendored = {each[len(below) + 1 :].partition("/")[0] for each in files.beginning(tree, f"{below}/")}
-    found: list[tuple[Need, str]] = []
+    found: dict[str, Need] = {}
     for one in charts.missing(wanted, vendored):
-        at = posixpath.join(shown, "charts", one.name)
+        at = posixpath.join(below, one.name)
+        if len(found) >= _MOST:
+            raise Invalid(f"{path}: more than {_MOST} dependencies")
         if one.address:
-            found.append((Need(at, one.address, one.version), at))
+            found[at] = Need(at, one.address, one.version)
         elif one.folder:
             beside = files.real(tree, posixpath.join(folder, one.folder), f"{path}: dependency {one.name}")
             if _first(tree, beside, "Chart.yaml") is None:
                 raise Invalid(f"{path}: dependency {one.name}: no chart at file://{one.folder}")
-            found.append((Need(at, beside=beside), beside))
+            if beside == folder:
+                raise Invalid(f"{path}: dependency {one.name}: it depends on itself")
+            _check_version(tree, beside, one, path)
+            found[at] = Need(at, beside=beside)
         else:
             raise Invalid(
                 f"{path}: dependency {one.name}: it has no repository and is not in {below}; commit it there or "
                 "name its repository"
             )
-    return found
+    return tuple(found[at] for at in sorted(found))
+
+
+def _check_version(tree: Tree, beside: str, wanted: Dependency, path: str) -> None:
+    """Raises `Invalid` where the chart that lies there is of another version than is asked for."""
+    own = posixpath.join(beside, "Chart.yaml")
+    chart = yamlio.load_first(files.content(tree, own), source=own)
+    version = str(chart.get("version") or "") if isinstance(chart, dict) else ""
+    if not wanted.version:
+        return
+    try:
+        charts.choose(
+            wanted.version,
+            [version],
+            f"{path}: dependency {wanted.name}: file://{wanted.folder} is {version}",
+        )
+    except NotFound as error:
+        raise Invalid(error.message) from None
 
 
 def _first(tree: Tree, folder: str, name: str) -> str | None:

@@ -7,6 +7,7 @@ of that reference. Nothing is read that is not in one of these trees.
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 from argosy.errors import Invalid
 from hub.core.apps.mounted import Mounted
 from hub.core.apps.sources import Source
-from hub.core.matching import globs
+from hub.core.matching import doublestar
 from hub.core.tree import Tree
 from hub.render import files
 
@@ -38,21 +39,22 @@ def value_files(source: Source, tree: Tree) -> list[str]:
         for here, given in named
         if not _MAGIC.search(given) and (path := _exact(source, tree, given, here)) is not None
     }
-    found: list[str] = []
+    found: dict[str, str] = {}
     for here, given in named:
         if not _MAGIC.search(given):
             path = _exact(source, tree, given, here)
             if path is not None:
-                # Of a file that is listed twice the first place counts.
-                found += [path] if path not in found else []
+                found.setdefault(path, path)
             elif not lenient:
                 raise Invalid(f"{here}: {given}: no such file{_at(tree)}")
             continue
-        matched = list(_matching(source, tree, given, here))
+        matched = dict(_matching(source, tree, given, here))
         if not matched and not lenient:
             raise Invalid(f"{here}: {given} matches no file{_at(tree)}")
-        found += [path for path in matched if path not in explicit and path not in found]
-    return found
+        for name, path in matched.items():
+            if name not in explicit:
+                found.setdefault(name, path)
+    return list(found.values())
 
 
 def file_parameters(source: Source, tree: Tree) -> list[tuple[str, str]]:
@@ -117,15 +119,49 @@ def _exact(source: Source, tree: Tree, given: str, where: str) -> str | None:
     return f"{start}{real}" if files.is_file(root, real) else None
 
 
-def _matching(source: Source, tree: Tree, given: str, where: str) -> Iterator[str]:
+def _matching(source: Source, tree: Tree, given: str, where: str) -> Iterator[tuple[str, str]]:
+    """(path as it was found, path of the file that is there) of what a pattern matches."""
     start, root, path = _root(source, tree, given, where)
     pattern = posixpath.normpath(path)
     if pattern.startswith(("../", "/")) or pattern == "..":
         raise Invalid(f"{where}: {given} leads out of the repository")
-    matches = globs.doublestar(pattern)
-    for each in root.paths():
-        if matches(each):
-            yield f"{start}{files.real(root, each, where)}"
+    try:
+        found = doublestar.find(pattern, functools.partial(_listing, root, where))
+    except ValueError as error:
+        raise Invalid(f"{where}: {given}: {error}") from None
+    for each in found:
+        yield f"{start}{each}", f"{start}{files.real(root, each, where)}"
+
+
+def _listing(tree: Tree, where: str, folder: str) -> dict[str, bool] | None:
+    """What is in a folder, by name, as `doublestar.find` asks for it; links that lead to nothing are left out."""
+    real = files.real(tree, folder, where)
+    if not files.is_folder(tree, real):
+        return None
+    links, start = tree.symlinks(), len(real) + 1 if real else 0
+    found: dict[str, bool] = {}
+    for path in files.below(tree, real):
+        name, below, _ = path[start:].partition("/")
+        if path not in links:
+            found[name] = bool(below)
+            continue
+        kind = True if below else _led(tree, path)
+        if kind is not None:
+            found[name] = kind
+    return dict(sorted(found.items(), key=lambda each: each[0].encode("utf-8", "surrogateescape")))
+
+
+def _led(tree: Tree, link: str) -> bool | None:
+    """Whether a link leads to a folder, None where it leads to nothing; one that may not be followed counts as a file,
+    so that it is told where it is read.
+    """
+    try:
+        target = files.real(tree, link, link)
+    except Invalid:
+        return False
+    if files.is_file(tree, target):
+        return False
+    return True if files.is_folder(tree, target) else None
 
 
 def _at(tree: Tree) -> str:

@@ -108,6 +108,14 @@ async def test_file_parameters(rendering: Rendering) -> None:
         await shown(rendering, files, "web", fileParameters=[{"name": "motd", "path": "absent"}])
 
 
+async def test_helms_words_name_the_files_of_the_user(rendering: Rendering) -> None:
+    files = tree({**chart(), "good.yaml": "a: 1\n", "env/bad.yaml": "a: [\n"})
+    with pytest.raises(Invalid, match=r"failed to parse env/bad\.yaml"):
+        await shown(rendering, files, valueFiles=["good.yaml", "env/bad.yaml"])
+    with pytest.raises(Invalid, match=r"failed to parse spec\.source\.helm\.values: "):
+        await shown(rendering, files, values="a: [\n")
+
+
 async def test_of_file_parameters_with_one_name_the_last_counts(rendering: Rendering) -> None:
     files = tree({**chart(), "motd": "hello"})
     listed = [{"name": "motd", "path": "absent"}, {"name": "motd", "path": "motd"}]
@@ -352,6 +360,31 @@ class TestDependencies:
         }
         found = await self._rendered(rendering, vendored, _none)
         assert sorted(one["data"]["chart"] for one in found) == ["db-1.9.0", "web-1.0.0"]
+
+    async def test_one_in_the_repository_has_to_have_the_version(self, rendering: Rendering) -> None:
+        files = {
+            **below("web", chart()),
+            "web/Chart.yaml": self.CHART % ("^2.0.0", "file://../db"),
+            **below("db", chart("db", "1.5.0")),
+        }
+        with pytest.raises(
+            Invalid, match=r"dependency db: file://\.\./db is 1\.5\.0: no version satisfies '\^2\.0\.0'"
+        ):
+            await self._rendered(rendering, files, _none)
+
+    async def test_what_one_in_the_repository_misses_itself_stays_missing(self, rendering: Rendering) -> None:
+        files = {
+            **below("web", chart()),
+            "web/Chart.yaml": self.CHART % ("1.x", "file://../db"),
+            **below("db", chart("db", "1.5.0")),
+            "db/Chart.yaml": (
+                "apiVersion: v2\nname: db\nversion: 1.5.0\n"
+                "dependencies:\n- {name: leaf, version: 1.x, repository: 'file://../leaf'}\n"
+            ),
+            **below("leaf", chart("leaf", "1.0.0")),
+        }
+        found = await self._rendered(rendering, files, _none)
+        assert sorted(one["data"]["chart"] for one in found) == ["db-1.5.0", "web-1.0.0"]
 
     async def _rendered(self, rendering: Rendering, files: Any, fetch: Any) -> list[Manifest]:
         app = application("web")

@@ -109,6 +109,15 @@ def test_a_block_of_an_override_decides_and_has_the_right_types(text: str, tool:
         assert sources.overridden(source, files, "app").tool == tool
 
 
+def test_a_null_of_an_override_takes_away_values_alone() -> None:
+    helm = {"releaseName": "mine", "valuesObject": {"a": 1, "b": {"c": 2, "d": 3}}}
+    (source,) = sources.of(application(helm=helm))
+    text = "helm: {releaseName: null, valuesObject: {a: null, b: {c: null}}}\nkustomize: null\n"
+    files = tree({".argocd-source.yaml": text, ".argocd-source-app.yaml": "helm: null\n"})
+    found = sources.overridden(source, files, "app")
+    assert found.options == {"releaseName": "mine", "valuesObject": {"b": {"d": 3}}}
+
+
 def test_a_reference_that_no_source_has_is_told_also_where_missing_files_are_ignored() -> None:
     app = application()
     helm = {"valueFiles": ["$A.yaml", "$other/x.yaml"], "ignoreMissingValueFiles": True}

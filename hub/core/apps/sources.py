@@ -149,9 +149,9 @@ def folder(path: str, where: str) -> str:
 def overridden(source: Source, tree: Tree, app: str) -> Source:
     """The source after the `.argocd-source.yaml` and `.argocd-source-<app>.yaml` of its folder.
 
-    They are JSON merge patches; repoURL, path, targetRevision and chart in them have no effect. `app` is the
-    name as `instance_name` gives it. A block in them says which tool is meant, also an empty one. Raises `Invalid`
-    where such a file is no mapping or what it makes is no source.
+    They are JSON merge patches, but nulls have no effect outside `valuesObject`; repoURL, path, targetRevision and chart in
+    them have none either. `app` is the name as `instance_name` gives it. A block in them says which tool is meant, also
+    an empty one. Raises `Invalid` where such a file is no mapping or what it makes is no source.
     """
     for path in override_paths(source, app):
         if tree.tree_id(path) is None:
@@ -163,7 +163,7 @@ def overridden(source: Source, tree: Tree, app: str) -> Source:
             raise Invalid(f"{path}: a mapping is expected")
         blocks: dict[str, Any] = {source.tool: source.options} if source.tool else {}
         for block in BLOCKS:
-            if block in patch:
+            if patch.get(block) is not None:
                 blocks[block] = _merged(blocks.get(block), patch[block])
         tool, options = _block(blocks, path)
         if tool and (wrong := schema.check(_SHAPES[tool], options, tool)):
@@ -368,14 +368,16 @@ def _block(blocks: Mapping[str, Any], where: str) -> tuple[str, Mapping[str, Any
     return name, options
 
 
-def _merged(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
+def _merged(target: Any, patch: Any, *, raw: bool = False) -> Any:
+    """RFC 7386, but a null takes nothing away outside `valuesObject` (`raw`): Argo CD reads the result into the source
+    that it has, and what is not in it stays.
+    """
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
-        if value is None:
+        if value is not None:
+            result[key] = _merged(result.get(key), value, raw=raw or key == "valuesObject")
+        elif raw:
             result.pop(key, None)
-        else:
-            result[key] = _merged(result.get(key), value)
     return result

@@ -1,7 +1,7 @@
 """The three ways of matching paths that Argo CD has, each compiled to one regular expression.
 
 `directory` is Go's `path.Match` (git directories), `pathspec` is what `git ls-files -- PATTERN` selects
-(git files), `doublestar` is bmatcuk/doublestar (Helm value files).
+(git files), `doublestar` is what its magic `:(glob)` spans.
 """
 
 from __future__ import annotations
