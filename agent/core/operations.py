@@ -137,8 +137,13 @@ def _going_on(assignment: Assignment, last: Operation, now: float, *, heal: bool
 
 
 def hook_mark(operation: Operation) -> str:
-    """What a hook's object says of the operation and try that made it."""
+    """What a hook's object says of the operation and try that made it; its phase comes after that."""
     return f"{operation.id}.{operation.attempt}"
+
+
+def made_hook(operation: Operation, mark: str) -> bool:
+    """Whether this try of the operation made the hook whose object bears the mark."""
+    return mark.startswith(f"{hook_mark(operation)}.")
 
 
 def hook_outcome(health: Health | None) -> bool | None:

@@ -104,7 +104,7 @@ def endings(
 
 
 def hook(task: Task, assignment: Assignment, operation: str, started: float) -> Wanted:
-    """A hook as it is created in one operation; a nameless one gets Argo CD's name for it."""
+    """A hook as it is created in one phase of an operation; a nameless one gets Argo CD's name for it."""
     metadata: dict[str, Any] = task.manifest["metadata"]
     name = metadata.get("name") or (
         f"{metadata['generateName']}{assignment.revision[:7]}-{task.phase.word}-{int(started)}".lower()
@@ -116,10 +116,8 @@ def hook(task: Task, assignment: Assignment, operation: str, started: float) -> 
             "name": name,
         },
     }
-    options = assignment.policy.sync_options
-    return marks.marked(
-        manifest, objects.key_of(manifest), assignment.id, operation=operation, options=options
-    )
+    options, mark = assignment.policy.sync_options, f"{operation}.{task.phase.word}"
+    return marks.marked(manifest, objects.key_of(manifest), assignment.id, operation=mark, options=options)
 
 
 def _problem(manifest: Any) -> str:

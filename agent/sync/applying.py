@@ -73,6 +73,8 @@ class Application:
     blocked: str = ""
     waiting: bool = False
     """True where `blocked` is only a matter of time."""
+    failing: bool = False
+    """True while hooks of phase SyncFail run: the sync has failed, and ends with them."""
     patience: float = 0.0
     """Seconds that are left of the time a stage may take, 0 where there is no such limit."""
     _namespace: asyncio.Task[str] | None = None
@@ -104,8 +106,7 @@ class Application:
                 continue
             await self._stage(stage, last=number >= last)
         if self.blocked and not self.waiting and self.due.runs_hooks:
-            for task in self.prepared.after_failure:
-                await self.hooks.run(task)
+            self.failing = None in [await self.hooks.run(task) for task in self.prepared.after_failure]
 
     def _last_stage(self) -> int:
         """The number of the last stage that the sync is about."""

@@ -67,12 +67,12 @@ class Hooks:
         return good
 
     async def _live(self, task: Task, wanted: Wanted) -> Seen | None:
-        """The hook's object of this operation, created where there is none; None while an older one goes away."""
-        live = await execute.observe(self.api, wanted.gvk, wanted.key)
-        if live is not None and live.operation == operations.hook_mark(self.operation):
+        """The hook's object of this phase, created where there is none; None while an older one goes away."""
+        live, ours = await execute.observe(self.api, wanted.gvk, wanted.key), marks.seen(wanted.manifest)
+        if live is not None and live.operation == ours.operation:
             return live
         if live is not None and "BeforeHookCreation" in stages.delete_policies(task.manifest):
-            if live.owner != marks.seen(wanted.manifest).owner and not stages.role(live.body).hook:
+            if live.owner != ours.owner and not stages.role(live.body).hook:
                 # One that Argo CD left says of itself that it is a hook; anything else is somebody's.
                 raise Refused("an object of that name is there which is no hook: it is not deleted")
             gone, problem = await execute.delete(self.api, live)
@@ -94,23 +94,25 @@ class Hooks:
             if not entry.hook:
                 continue
             live = await execute.observe(self.api, entry.gvk, entry.key)
-            if live is not None and not operations.hook_outcome(
-                table.assess(live.body, self.watcher.checks).status
-            ):
+            if live is None or not operations.made_hook(self.operation, live.operation):
+                continue
+            if not operations.hook_outcome(table.assess(live.body, self.watcher.checks).status):
                 await self._delete(live)
 
-    async def clear(self, *, succeeded: bool) -> None:
-        """Deletes the hooks whose policy says so after the whole operation's outcome."""
+    async def clear(self, others: Iterable[Task] = (), *, succeeded: bool) -> None:
+        """Deletes the hooks whose policy says so after the whole operation's outcome: those that it ran, and what `others`,
+        which had nothing to do in it, left in an earlier one (Argo CD 3.6).
+        """
         policy = "HookSucceeded" if succeeded else "HookFailed"
-        for key, wanted in self.created.items():
-            if policy in stages.delete_policies(wanted.manifest):
-                live = await execute.observe(self.api, wanted.gvk, key)
-                if live is not None:
-                    await self._delete(live)
+        made = [self.make(task, self.operation) for task in others]
+        for key, wanted in {**{item.key: item for item in made}, **self.created}.items():
+            if policy not in stages.delete_policies(wanted.manifest):
+                continue
+            live = await execute.observe(self.api, wanted.gvk, key)
+            if live is not None and live.owner == marks.seen(wanted.manifest).owner:
+                await self._delete(live)
 
     async def _delete(self, live: Seen) -> None:
-        if live.operation != operations.hook_mark(self.operation):
-            return
         gone, _ = await execute.delete(self.api, live)
         if gone:
             self.watcher.forget(live.key)

@@ -65,7 +65,7 @@ def operation_of(run: Application) -> Operation:
     operation = run.operation
     if not run.due.pending:
         return operation
-    if run.waiting:
+    if run.waiting or run.failing:
         return replace(operation, phase="Running", message=run.blocked, finished=0.0)
     if run.blocked or run.prepared.problems:
         same = operation.phase == "Failed" and operation.finished

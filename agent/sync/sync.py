@@ -358,7 +358,9 @@ class Syncer:
         if run.due.terminated:
             await run.hooks.stop(run.inventory.entries.values())
         elif operation.finished and not run.due.operation.finished:
-            await run.hooks.clear(succeeded=operation.succeeded)
+            tasks = (task for stage in (*run.prepared.stages, run.prepared.after_failure) for task in stage)
+            others = (task for task in tasks if task.hook and run.due.runs_hooks)
+            await run.hooks.clear(others, succeeded=operation.succeeded)
 
     async def _note(self, memory: Memory) -> None:
         """Keeps what was corrected, so that a field stays contested when the agent starts again."""
@@ -395,6 +397,6 @@ class Syncer:
         lag = run.memory.lag(self._clock())
         if lag and not status.settled:
             waits.append(lag)
-        if run.waiting or removed.waiting:
+        if run.waiting or run.failing or removed.waiting:
             waits.append(WAITING_AGAIN)
         return Pass(status, max(0.05, min(waits)) if waits else None)

@@ -170,3 +170,52 @@ async def test_drift_that_is_seen_while_a_stage_waits_is_not_taken_for_known(wor
     end(world, "slow", "Complete")
     await world.sync(again)
     assert world.live()["a"]["data"] == {"k": "1"}
+
+
+async def test_a_hook_of_two_phases_runs_in_both(world: World) -> None:
+    wanted = world.assignment(job("check", hook="PreSync,PostSync"), config_map("a"), policy=HEAL)
+    await world.sync(wanted)
+    first = await world.cluster.get(JOB, "default", "check")
+    end(world, "check", "Complete")
+    done = await world.sync(wanted)
+    second = await world.cluster.get(JOB, "default", "check")
+    assert first is not None
+    assert second is not None
+    assert (set(world.live()), done.status.phase) == ({"a"}, "Running")
+    assert first["metadata"]["uid"] != second["metadata"]["uid"]
+
+    await world.restart()
+    done = await world.sync(wanted)
+    assert done.status.phase == "Running", "it is not made a third time"
+    assert await world.cluster.get(JOB, "default", "check") == second
+    end(world, "check", "Complete")
+    assert (await world.sync(wanted)).status.phase == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    ("policy", "after_failure", "after_success"),
+    [("HookSucceeded", True, False), ("HookFailed", False, False), ("BeforeHookCreation", True, True)],
+)
+async def test_a_hook_of_failures_runs_to_its_end_and_goes_as_its_policy_says(
+    world: World, policy: str, after_failure: bool, after_success: bool
+) -> None:
+    """Its policy is of the whole sync, also of a later one in which it has nothing to do."""
+
+    async def there() -> bool:
+        return await world.cluster.get(JOB, "default", "tell") is not None
+
+    told = job("tell", hook="SyncFail", **{"argocd.argoproj.io/hook-delete-policy": policy})
+    automatic = Policy(automated=True, retry='{"limit": 0}')
+    bad = world.assignment(job("check", hook="PreSync"), told, policy=automatic)
+    await world.sync(bad)
+    end(world, "check", "Failed")
+    for _ in range(3):
+        done = await world.sync(bad)
+        assert (done.status.phase, await there(), done.again is not None) == ("Running", True, True)
+    end(world, "tell", "Complete")
+    done = await world.sync(bad)
+    assert (done.status.phase, await there()) == ("Failed", after_failure)
+    assert "hook failed: batch/Job/default/check" in done.status.message
+
+    done = await world.sync(world.assignment(told, config_map("a"), policy=automatic))
+    assert (done.status.phase, await there()) == ("Succeeded", after_success)

@@ -310,9 +310,14 @@ async def test_a_request_brings_its_own_retries(world: World, limit: int, tries:
 
 
 async def test_a_failed_sync_runs_its_hook_for_that(world: World) -> None:
-    hook = job("alarm", hook="SyncFail")
-    done = await world.sync(world.assignment(hook, broken("a"), policy=Policy(automated=True)))
-    assert done.status.phase == "Failed"
+    wanted = world.assignment(job("alarm", hook="SyncFail"), broken("a"), policy=Policy(automated=True))
+    assert (await world.sync(wanted)).status.phase == "Running"
+    end(world, "alarm", "Complete")
+    done = await world.sync(wanted)
+    assert (done.status.phase, "1 objects failed: /ConfigMap/default/a" in done.status.message) == (
+        "Failed",
+        True,
+    )
     assert await world.cluster.get(JOB, "default", "alarm") is not None
 
 
