@@ -20,7 +20,7 @@ from hub.core import settings
 from hub.core.appsets import increment
 from hub.core.appsets.expand import Evaluation
 from hub.core.generators.base import Inputs, ProviderRequest, TreeRequest
-from hub.core.removals import grace, removals
+from hub.core.removals import caps, grace
 from hub.core.served import table
 from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, Complete, Failed, SetProblem
 from hub.loops.appsets import sets
@@ -300,7 +300,7 @@ class Expander:
             known.patience = time.monotonic() + again + PATIENCE
         known.again, known.confirm = self._again(evaluation, again), bool(again)
         if known.members.later:
-            asyncio.get_running_loop().call_later(removals.TOGETHER + CONFIRM_AFTER, self._look_at_held)
+            asyncio.get_running_loop().call_later(caps.TOGETHER + CONFIRM_AFTER, self._look_at_held)
         if self._sets.claimed(known.members, claimed) + self._sets.forgotten(moved):
             self._wake.set()
         if wrote:

@@ -11,8 +11,8 @@ from hub.core.appsets.expand import Evaluation
 from hub.core.plans.compare import SetOutcome
 from hub.core.plans.model import RemovalPlan
 from hub.core.removals import handover, removals
+from hub.core.removals.caps import Caps
 from hub.core.removals.handover import Hands, Planned
-from hub.core.removals.removals import Caps
 from hub.core.served import table
 from hub.core.types import NAMESPACE
 from hub.store import bereft, objects, plans, returning

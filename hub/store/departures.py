@@ -19,7 +19,7 @@ from hub.core import repos
 from hub.core.apps import hooks
 from hub.core.clusters import clusters
 from hub.core.releases import cause, releases
-from hub.core.removals import grace, removals
+from hub.core.removals import grace, judging, removals
 from hub.core.removals.removals import Plan
 from hub.core.secret import SECRET_TYPE, texts
 from hub.core.served import cells, table
@@ -67,14 +67,12 @@ def held_up(
     if served is not table.APPLICATION_SET:
         return ()
     owned = resources.owned(tx, table.APPLICATION, live["metadata"]["uid"])
-    members = [removals.member(app) for app in owned]
+    members = [judging.member(app) for app in owned]
     annotations = live["metadata"].get("annotations") or {}
     plan = plans.plan(tx, resources, live, (app["metadata"]["uid"] for app in owned))
     limits = plans.limits(tx, resources)
     lately = plans.before(tx, plan, limits, now)
-    why = (
-        removals.over_cap(members, members, annotations, limits, plan.absent, lately.own) or lately.elsewhere
-    )
+    why = judging.over_cap(members, members, annotations, limits, plan.absent, lately.own) or lately.elsewhere
     if not why:
         return _kept(tx, resources, live) if owned else ()
     plans.wait(tx, resources, plan, why, plans.Cause(plans.SET_DELETED, by), now)

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from hub.core.removals.removals import Pending
+from hub.core.removals.judging import Pending
 from hub.store.base import Tx
 
 

@@ -12,8 +12,9 @@ from hub.core import settings
 from hub.core.apps import hooks
 from hub.core.appsets import generated
 from hub.core.clusters import clusters
-from hub.core.removals import grace, removals
-from hub.core.removals.removals import Before, Caps, Loss, Plan
+from hub.core.removals import caps, grace, judging, removals
+from hub.core.removals.caps import Caps
+from hub.core.removals.removals import Before, Loss, Plan
 from hub.core.served import cells, table
 from hub.core.types import NAMESPACE
 from hub.store import apps, bereft, bundles, desired, objects
@@ -50,7 +51,7 @@ def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str], *, 
             continue
         state = apps.get(tx, uid)
         cascade = not keeps and hooks.CASCADE in (app["metadata"].get("finalizers") or ())
-        member = removals.member(app)
+        member = judging.member(app)
         kinds = _kinds(tx, state.bundle) if state is not None and state.bundle and uid in told else {}
         place = state.cluster if state is not None else ""
         if place not in names:
@@ -66,7 +67,7 @@ def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str], *, 
 def limits(tx: Tx, resources: Resources) -> Caps:
     """The caps that this hub's settings say."""
     found = resources.get(tx, table.CONFIG_MAP, NAMESPACE, settings.CONFIG_MAP) or {}
-    return removals.caps(found.get("data") or {})
+    return caps.of(found.get("data") or {})
 
 
 def kept_for(tx: Tx, resources: Resources, appset: Manifest) -> float:
@@ -86,7 +87,7 @@ def alone(tx: Tx, resources: Resources, plan: Plan, now: float) -> str:
     """Why a plan of what has no cap of its own is too much for the fleet, "" where it is not."""
     others = {cluster for owner, cluster in bereft.lately(tx, now) if owner != plan.uid}
     fleet = objects.count(tx, table.CLUSTER.resource)
-    return removals.over_fleet(plan.bereft, others, fleet, limits(tx, resources))
+    return caps.over_fleet(plan.bereft, others, fleet, limits(tx, resources))
 
 
 def _present(cluster: Manifest | None) -> str:

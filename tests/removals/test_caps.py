@@ -15,8 +15,9 @@ from hubs import Repo
 from argosy.objects import Manifest
 from hub.assembly import Hub
 from hub.core.plans.model import Plan
-from hub.core.removals import removals
-from hub.core.removals.removals import Cap, Caps, Member
+from hub.core.removals import caps, judging, removals
+from hub.core.removals.caps import Cap, Caps
+from hub.core.removals.judging import Member
 from hub.core.served import table
 from hub.store import plans
 from hub.store.base import Tx
@@ -25,34 +26,34 @@ CLUSTERS = ("one", "two", "three")
 
 
 def test_without_a_word_set_and_fleet_have_the_larger_of_one_cluster_and_five_percent() -> None:
-    assert removals.caps({}) == Caps(Cap(1, 5.0), Cap(1, 5.0))
+    assert caps.of({}) == Caps(Cap(1, 5.0), Cap(1, 5.0))
     assert [Cap().limit(total) for total in (0, 1, 3, 39, 40, 100, 1000)] == [1, 1, 1, 1, 2, 5, 50]
 
 
 def test_several_sets_together_take_no_more_from_the_fleet_than_its_cap() -> None:
-    assert removals.crowded({"a", "b"}, set(), 3) == "", "a set alone is bounded by its own cap"
-    assert removals.crowded({"a"}, {"a"}, 3) == "", "the same cluster counts once"
-    assert "2 clusters of the fleet" in removals.crowded({"a"}, {"b"}, 3)
-    assert "6 clusters of the fleet" in removals.crowded({"a"}, {"b", "c", "d", "e", "f"}, 100)
-    assert removals.crowded({"a"}, {"b", "c", "d", "e"}, 100) == ""
-    assert removals.crowded({"a"}, {"b"}, 3, removals.caps({"argosy.fleetRemovalCap": "2"})) == ""
+    assert caps.crowded({"a", "b"}, set(), 3) == "", "a set alone is bounded by its own cap"
+    assert caps.crowded({"a"}, {"a"}, 3) == "", "the same cluster counts once"
+    assert "2 clusters of the fleet" in caps.crowded({"a"}, {"b"}, 3)
+    assert "6 clusters of the fleet" in caps.crowded({"a"}, {"b", "c", "d", "e", "f"}, 100)
+    assert caps.crowded({"a"}, {"b", "c", "d", "e"}, 100) == ""
+    assert caps.crowded({"a"}, {"b"}, 3, caps.of({"argosy.fleetRemovalCap": "2"})) == ""
 
 
 def test_the_settings_say_other_caps_and_a_sets_own_word_counts_more() -> None:
-    limits = removals.caps({"argosy.removalCap": "50%", "argosy.fleetRemovalCap": "3"})
+    limits = caps.of({"argosy.removalCap": "50%", "argosy.fleetRemovalCap": "3"})
     assert limits == Caps(Cap(0, 50.0), Cap(3, 0.0))
     members = [Member(f"app-{n}", f"c{n}") for n in range(4)]
-    assert removals.over_cap(members[:2], members, {}, limits) == ""
-    assert "the cap of 2" in removals.over_cap(members[:3], members, {}, limits)
-    assert "the cap of 1" in removals.over_cap(members[:2], members, {removals.CAP_ANNOTATION: "1"}, limits)
+    assert judging.over_cap(members[:2], members, {}, limits) == ""
+    assert "the cap of 2" in judging.over_cap(members[:3], members, {}, limits)
+    assert "the cap of 1" in judging.over_cap(members[:2], members, {caps.CAP_ANNOTATION: "1"}, limits)
 
 
 def test_a_cap_that_cannot_be_read_permits_nothing_and_names_its_key() -> None:
-    limits = removals.caps({"argosy.removalCap": "many", "argosy.fleetRemovalCap": "-1"})
+    limits = caps.of({"argosy.removalCap": "many", "argosy.fleetRemovalCap": "-1"})
     members = [Member("a", "one"), Member("b", "two")]
-    why = removals.over_cap(members[:1], members, {}, limits)
+    why = judging.over_cap(members[:1], members, {}, limits)
     assert 'argocd-cm data[argosy.removalCap]: found "many", expected a number of clusters' in why
-    assert "argocd-cm data[argosy.fleetRemovalCap]" in removals.crowded({"a"}, {"a"}, 100, limits)
+    assert "argocd-cm data[argosy.fleetRemovalCap]" in caps.crowded({"a"}, {"a"}, 100, limits)
 
 
 @contextlib.asynccontextmanager
@@ -122,12 +123,12 @@ async def test_the_settings_give_sets_another_cap(hub: Hub) -> None:
 
 def test_clusters_that_lost_something_of_a_set_just_now_count_with_those_that_would() -> None:
     members = [Member(f"app-{n}", f"c{n}") for n in range(40)]
-    assert removals.over_cap(members[:1], members, {}, lately=1) == "", "two of forty"
-    why = removals.over_cap(members[:1], members, {}, lately=2)
+    assert judging.over_cap(members[:1], members, {}, lately=1) == "", "two of forty"
+    why = judging.over_cap(members[:1], members, {}, lately=2)
     assert "1 clusters, and 2 more lost some within 60 s, more than the cap of 2" in why
     assert "goes by itself 60 s after the last" in why
-    assert "goes by itself" not in removals.over_cap(members[:3], members, {}, lately=1)
-    assert removals.over_cap(members[:1], members, {}, absent={"app-0"}, lately=9) == "", "nothing goes there"
+    assert "goes by itself" not in judging.over_cap(members[:3], members, {}, lately=1)
+    assert judging.over_cap(members[:1], members, {}, absent={"app-0"}, lately=9) == "", "nothing goes there"
 
 
 async def test_a_set_that_loses_one_cluster_after_another_is_stopped_by_its_cap(
@@ -138,7 +139,7 @@ async def test_a_set_that_loses_one_cluster_after_another_is_stopped_by_its_cap(
     async with two_sets(tmp_path / "hub", repo, clock=clock) as hub:
         await unlabel(hub, "one", "left")
         await hubs.until(lambda: names(hub, 5), "the first is within the cap")
-        monkeypatch.setattr(removals, "TOGETHER", 3.0)
+        monkeypatch.setattr(caps, "TOGETHER", 3.0)
         clock.ahead = -1e6  # however long the test takes, the first went just now
         await unlabel(hub, "two", "left")
         plan = await hubs.until(lambda: waiting(hub), "the second waits")

@@ -19,8 +19,8 @@ from hub.core.holds.freezes import Orders
 from hub.core.plans import holds as plan_holds
 from hub.core.plans.holds import Rules
 from hub.core.plans.model import AppPlan
-from hub.core.removals import removals
-from hub.core.removals.removals import Cap
+from hub.core.removals import caps, removals
+from hub.core.removals.caps import Cap
 from hub.core.served import table
 from hub.store import holds, plans
 
@@ -28,20 +28,20 @@ MANY = tuple(f"cm-{number:02}" for number in range(30))
 
 
 def test_without_a_word_the_larger_of_ten_objects_and_a_fifth_may_go() -> None:
-    assert removals.caps({}).of_prune == Cap(10, 20.0)
-    assert removals.over_prune(10, 10, {}) == "", "a small application may change as a whole"
-    assert removals.over_prune(20, 100, {}) == ""
-    assert "21 of 100 objects would be pruned, more than the cap of 20" in removals.over_prune(21, 100, {})
+    assert caps.of({}).of_prune == Cap(10, 20.0)
+    assert caps.over_prune(10, 10, {}) == "", "a small application may change as a whole"
+    assert caps.over_prune(20, 100, {}) == ""
+    assert "21 of 100 objects would be pruned, more than the cap of 20" in caps.over_prune(21, 100, {})
 
 
 def test_the_application_and_the_settings_say_other_caps() -> None:
-    notes = {removals.PRUNE_ANNOTATION: "100%"}
-    assert removals.over_prune(100, 100, notes) == ""
-    assert "cap of 0" in removals.over_prune(1, 3, {removals.PRUNE_ANNOTATION: "0"})
-    limits = removals.caps({"argosy.pruneCap": "2"})
-    assert "cap of 2" in removals.over_prune(3, 3, {}, limits)
-    assert removals.over_prune(3, 3, notes, limits) == ""
-    wrong = removals.over_prune(1, 3, {removals.PRUNE_ANNOTATION: "few"})
+    notes = {caps.PRUNE_ANNOTATION: "100%"}
+    assert caps.over_prune(100, 100, notes) == ""
+    assert "cap of 0" in caps.over_prune(1, 3, {caps.PRUNE_ANNOTATION: "0"})
+    limits = caps.of({"argosy.pruneCap": "2"})
+    assert "cap of 2" in caps.over_prune(3, 3, {}, limits)
+    assert caps.over_prune(3, 3, notes, limits) == ""
+    wrong = caps.over_prune(1, 3, {caps.PRUNE_ANNOTATION: "few"})
     assert 'metadata.annotations[argosy.dev/prune-cap]: found "few", expected a number of objects' in wrong
 
 
@@ -192,12 +192,12 @@ async def test_a_rejected_one_stays_out(system: System, repo: Repo) -> None:
 
 
 async def test_an_application_that_says_so_needs_nobody(system: System, repo: Repo) -> None:
-    note = {"spec": {"template": {"metadata": {"annotations": {removals.PRUNE_ANNOTATION: "100%"}}}}}
+    note = {"spec": {"template": {"metadata": {"annotations": {caps.PRUNE_ANNOTATION: "100%"}}}}}
     await hubs.patch(system.hub, table.APPLICATION_SET, "fleet", note)
 
     async def noted() -> bool:
         found = (await hubs.apps(system.hub)).values()
-        return all(removals.PRUNE_ANNOTATION in (app["metadata"].get("annotations") or {}) for app in found)
+        return all(caps.PRUNE_ANNOTATION in (app["metadata"].get("annotations") or {}) for app in found)
 
     await hubs.until(noted, "the applications carry it")
     spokes.commit(repo, files(MANY[:1], "2"))

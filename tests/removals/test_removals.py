@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argosy.errors import Invalid
-from hub.core.removals import grace, removals
-from hub.core.removals.removals import Member, Pending, Verdict
+from hub.core.removals import caps, grace, judging
+from hub.core.removals.judging import Member, Pending, Verdict
 
 FLEET = [Member(f"app-{n}", f"c{n}") for n in range(10)]
 NAMES = {member.name for member in FLEET}
@@ -17,7 +17,7 @@ NAMES = {member.name for member in FLEET}
 def judge(wanted: set[str], before: Pending | None = None, **options: object) -> Verdict:
     settings: dict[str, object] = {"complete": True, "annotations": {}, "now": 100.0, "before": before}
     settings["reread"] = before is not None
-    return removals.judge(FLEET, wanted, **{**settings, **options})  # type: ignore[arg-type]
+    return judging.judge(FLEET, wanted, **{**settings, **options})  # type: ignore[arg-type]
 
 
 def test_one_reading_without_an_application_only_asks_for_a_second() -> None:
@@ -54,7 +54,7 @@ def test_an_incomplete_reading_removes_nothing_and_forgets_the_first() -> None:
 
 
 def test_a_deleted_set_keeps_its_applications_for_a_while() -> None:
-    gone: dict[str, object] = {"deleting": True, "annotations": {removals.CAP_ANNOTATION: "100%"}}
+    gone: dict[str, object] = {"deleting": True, "annotations": {caps.CAP_ANNOTATION: "100%"}}
     first = judge(set(), **gone)
     early = judge(set(), first.pending, until=101.0, **gone)
     assert (early.remove, early.recheck) == ((), True)
@@ -92,16 +92,16 @@ def test_an_approval_that_stays_on_the_set_is_no_leave_for_what_was_made_anew() 
     wanted = NAMES - {"app-1", "app-2"}
 
     def asked(fleet: list[Member], notes: dict[str, str]) -> Verdict:
-        pending = removals.judge(
+        pending = judging.judge(
             fleet, wanted, complete=True, annotations=notes, before=None, reread=False, now=1.0
         ).pending
-        return removals.judge(
+        return judging.judge(
             fleet, wanted, complete=True, annotations=notes, before=pending, reread=True, now=2.0
         )
 
     held = asked(first, {}).pending
     assert held is not None
-    approved = {removals.APPROVE_ANNOTATION: held.id}
+    approved = {judging.APPROVE_ANNOTATION: held.id}
     assert asked(first, approved).remove == ("app-1", "app-2")
     assert asked(again, approved).remove == ()
     assert "more than the cap" in asked(again, approved).blocked
@@ -121,11 +121,12 @@ def test_more_clusters_than_the_cap_wait_for_an_approval_of_exactly_this_removal
     assert held.remove == ()
     assert held.pending is not None
     assert held.pending.id in held.blocked
-    assert judge(
-        wanted, first.pending, annotations={removals.APPROVE_ANNOTATION: held.pending.id}
-    ).remove == ("app-1", "app-2")
-    assert judge(wanted, first.pending, annotations={removals.APPROVE_ANNOTATION: "another"}).remove == ()
-    assert judge(wanted, first.pending, annotations={removals.CAP_ANNOTATION: "2"}).remove == (
+    assert judge(wanted, first.pending, annotations={judging.APPROVE_ANNOTATION: held.pending.id}).remove == (
+        "app-1",
+        "app-2",
+    )
+    assert judge(wanted, first.pending, annotations={judging.APPROVE_ANNOTATION: "another"}).remove == ()
+    assert judge(wanted, first.pending, annotations={caps.CAP_ANNOTATION: "2"}).remove == (
         "app-1",
         "app-2",
     )
@@ -135,13 +136,13 @@ def test_a_set_under_deletion_wants_nothing_and_still_minds_the_cap() -> None:
     first = judge(set(), deleting=True)
     assert "removal-cap" not in first.blocked
     assert "cap of 1" in judge(set(), first.pending, deleting=True).blocked
-    free = {removals.CAP_ANNOTATION: "100%"}
+    free = {caps.CAP_ANNOTATION: "100%"}
     assert set(judge(set(), first.pending, deleting=True, annotations=free).remove) == NAMES
 
 
 def test_a_cap_that_cannot_be_read_lets_nothing_go() -> None:
     first = judge(NAMES - {"app-1"})
-    verdict = judge(NAMES - {"app-1"}, first.pending, annotations={removals.CAP_ANNOTATION: "lots"})
+    verdict = judge(NAMES - {"app-1"}, first.pending, annotations={caps.CAP_ANNOTATION: "lots"})
     assert verdict.remove == ()
     assert "lots" in verdict.blocked
 
@@ -152,7 +153,7 @@ def test_a_cap_that_cannot_be_read_lets_nothing_go() -> None:
 def test_nothing_goes_that_the_last_two_complete_readings_had(readings: list[tuple[bool, set[str]]]) -> None:
     pending, last = None, NAMES
     for complete, wanted in readings:
-        verdict = judge(wanted, pending, complete=complete, annotations={removals.CAP_ANNOTATION: "100%"})
+        verdict = judge(wanted, pending, complete=complete, annotations={caps.CAP_ANNOTATION: "100%"})
         assert not set(verdict.remove) & (wanted | last)
         assert complete or not verdict.remove
         assert wanted or not verdict.remove
@@ -161,10 +162,10 @@ def test_nothing_goes_that_the_last_two_complete_readings_had(readings: list[tup
 
 @pytest.mark.parametrize(("text", "limit"), [("", 5), ("3", 3), ("10%", 10), ("0", 0)])
 def test_the_cap_is_read(text: str, limit: int) -> None:
-    assert removals.parse_cap(text).limit(100) == limit
+    assert caps.parse(text).limit(100) == limit
 
 
 @pytest.mark.parametrize("text", ["many", "-1", "101%", "5 %%"])
 def test_a_wrong_cap_is_refused_with_its_place(text: str) -> None:
     with pytest.raises(Invalid, match="removal-cap"):
-        removals.parse_cap(text)
+        caps.parse(text)

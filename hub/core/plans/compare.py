@@ -15,7 +15,7 @@ from argosy.differences import Difference
 from argosy.objects import Manifest
 from hub.core.appsets import generated
 from hub.core.appsets.expand import Evaluation
-from hub.core.removals import removals
+from hub.core.removals import caps, judging
 from hub.core.types import NAMESPACE, Failed, Partial
 
 
@@ -102,13 +102,13 @@ def of_set(
     *,
     givers: Mapping[str, str] | None = None,
     deleting: bool = False,
-    limits: removals.Caps = removals.NO_CAPS,
+    limits: caps.Caps = caps.NO_CAPS,
     absent: Collection[str] = (),
     lately: int = 0,
 ) -> SetOutcome:
     """`existing` are the set's applications by name; `foreign` those of others: name -> the uid of the set that has it;
     `givers` are the sets that some of the existing come from; `limits` are the hub's caps; `absent` and `lately` as in
-    `removals.judge`.
+    `judging.judge`.
 
     A set that is not evaluated completely loses nothing, and one that fails changes nothing.
     """
@@ -132,7 +132,7 @@ def of_set(
         pairs.append(Pair(name, live, wanted, (givers or {}).get(mine, "")))
     wanted_names = evaluation.wanted
     members = [
-        removals.member(app) for app in existing.values() if not app["metadata"].get("deletionTimestamp")
+        judging.member(app) for app in existing.values() if not app["metadata"].get("deletionTimestamp")
     ]
     losing = [member for member in members if member.name not in wanted_names]
     if not evaluation.whole or not losing or not (deleting or permitted.delete):
@@ -144,20 +144,20 @@ def of_set(
         tuple(pairs),
         tuple(problems),
         _empty(appset, wanted_names, deleting=deleting)
-        or removals.over_cap(losing, members, annotations, limits, absent),
+        or judging.over_cap(losing, members, annotations, limits, absent),
         tuple(sorted(member.name for member in losing)),
         len({member.cluster for member in losing}),
-        removals.over_cap(losing, members, annotations, limits, absent, lately),
+        judging.over_cap(losing, members, annotations, limits, absent, lately),
     )
 
 
 def _empty(appset: Manifest, wanted: Collection[str], *, deleting: bool) -> str:
     annotations = appset["metadata"].get("annotations") or {}
-    if wanted or deleting or annotations.get(removals.ALLOW_EMPTY_ANNOTATION) == "true":
+    if wanted or deleting or annotations.get(judging.ALLOW_EMPTY_ANNOTATION) == "true":
         return ""
     return (
         "the set would generate no application at all, and an empty result removes nothing; to allow it, annotate "
-        f"the set with {removals.ALLOW_EMPTY_ANNOTATION}=true"
+        f"the set with {judging.ALLOW_EMPTY_ANNOTATION}=true"
     )
 
 

@@ -14,8 +14,8 @@ from hub.core.holds import holds, windows
 from hub.core.holds.freezes import Orders, Subject
 from hub.core.holds.windows import Window
 from hub.core.plans.model import AppPlan, Hold
-from hub.core.removals import removals
-from hub.core.removals.removals import NO_CAPS, Caps
+from hub.core.removals import caps
+from hub.core.removals.caps import NO_CAPS, Caps
 from hub.core.rollout import placing, showing
 from hub.core.rollout.model import OUTSIDE, Gate, Strategy
 
@@ -63,7 +63,7 @@ def of_prune(plan: AppPlan, manifest: Manifest, rules: Rules) -> tuple[Hold, ...
     """Whether what an application would lose by it has to be approved first."""
     gone = sum(each.change == differences.REMOVED and not each.kept for each in plan.objects)
     notes = manifest["metadata"].get("annotations") or {}
-    why = removals.over_prune(gone, plan.had, notes, rules.limits) if gone else ""
+    why = caps.over_prune(gone, plan.had, notes, rules.limits) if gone else ""
     return (Hold("Prune", f"waits for an approval: {why}"),) if why else ()
 
 

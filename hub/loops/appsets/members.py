@@ -15,7 +15,7 @@ from argosy.machinery.failure import ApiFailure
 from argosy.objects import Manifest
 from hub.core.appsets import generated
 from hub.core.appsets.expand import Evaluation
-from hub.core.removals import grace, handover, removals
+from hub.core.removals import caps, grace, handover, judging, removals
 from hub.core.served import table
 from hub.core.types import NAMESPACE, VALIDATION_FAILED, Answer, SetProblem
 from hub.core.views import conditions
@@ -185,7 +185,7 @@ class Writer:
         self.wrote = True
         self.written.add(int(made["metadata"]["resourceVersion"]))
 
-    def remove(self, evaluation: Evaluation, *, reread: bool) -> removals.Verdict:
+    def remove(self, evaluation: Evaluation, *, reread: bool) -> judging.Verdict:
         """Deletes what may go, by inputs that were `reread` for it.
 
         A set under deletion wants none of its applications, and that is no empty reading.
@@ -196,17 +196,17 @@ class Writer:
         self.members.later = False
         before = evaluations.pending(self.tx, self._uid)
         if before is None and not deleting and not self._known.keys() - wanted:
-            return removals.Verdict()
+            return judging.Verdict()
         complete = evaluation.whole
         if complete:
             self._hand_over(self._known.keys() - wanted)
         plan = self._plan(wanted)
         wrong = self._keep_for_a_while() if deleting and plan.losses else ""
-        limits = plans.limits(self.tx, self.resources) if plan.losses else removals.NO_CAPS
+        limits = plans.limits(self.tx, self.resources) if plan.losses else caps.NO_CAPS
         lately = plans.before(self.tx, plan, limits, self.now)
-        verdict = removals.judge(
+        verdict = judging.judge(
             [
-                removals.Member(name, one.cluster, one.uid)
+                judging.Member(name, one.cluster, one.uid)
                 for name, one in self._known.items()
                 if not one.leaving
             ],
@@ -275,8 +275,8 @@ class Writer:
     def _by(
         self,
         plan: removals.Plan,
-        before: removals.Pending | None,
-        pending: removals.Pending | None,
+        before: judging.Pending | None,
+        pending: judging.Pending | None,
         *,
         deleting: bool,
     ) -> str:
@@ -288,8 +288,8 @@ class Writer:
         return causing.of_removal(self.tx, self.appset, plan, self.trigger, self.now)
 
     def _show(
-        self, plan: removals.Plan, verdict: removals.Verdict, cause: plans.Cause, *, may: bool
-    ) -> removals.Verdict:
+        self, plan: removals.Plan, verdict: judging.Verdict, cause: plans.Cause, *, may: bool
+    ) -> judging.Verdict:
         """The plan as a Removal: where it waits, is carried out, or is none any more. Says how to decide what waits."""
         if verdict.blocked and may:
             plans.wait(self.tx, self.resources, plan, verdict.blocked, cause, self.now)
@@ -356,7 +356,7 @@ class Writer:
 def _member(live: Manifest, made: Manifest | None) -> Member:
     metadata = live["metadata"]
     leaving = bool(metadata.get("deletionTimestamp"))
-    return Member(metadata["uid"], removals.member(live).cluster, leaving, made)
+    return Member(metadata["uid"], judging.member(live).cluster, leaving, made)
 
 
 def refresh_asked(manifest: Manifest) -> bool:

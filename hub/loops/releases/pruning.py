@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from argosy.bundle import Assignment
 from argosy.objects import parse_key
 from hub.core.releases import releases
-from hub.core.removals import removals
+from hub.core.removals import caps, removals
 from hub.core.removals.removals import Loss, Plan
 from hub.core.rollout.model import Hold
 from hub.core.served import table
@@ -69,7 +69,7 @@ def _over(
     if app is None:
         return None
     notes, limits = app["metadata"].get("annotations") or {}, plans.limits(tx, resources)
-    if not removals.over_prune(len(gone), len(had), notes, limits):
+    if not caps.over_prune(len(gone), len(had), notes, limits):
         return None
     # What another Application of the cluster has is handed over, not pruned.
     others = tx.all(
@@ -77,7 +77,7 @@ def _over(
         (state.cluster, state.app),
     )
     gone -= set[str]().union(*(keys_of(tx, digest) for (digest,) in others))
-    why = removals.over_prune(len(gone), len(had), notes, limits)
+    why = caps.over_prune(len(gone), len(had), notes, limits)
     if not why:
         return None
     kinds = Counter(_kind(key) for key in gone)
