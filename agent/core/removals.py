@@ -75,7 +75,8 @@ def refused(removal: Removal, *, holding: str, now: float) -> Reason | None:
     if holding:
         return Reason(Why.HOLDING, f"removals are refused: {holding}")
     if now >= removal.expires:
-        return Reason(Why.EXPIRED, f"removal {removal.id} expired")
+        again = "; a sync with prune asks for it again" if removal.key else ""
+        return Reason(Why.EXPIRED, f"removal {removal.id} expired{again}")
     return None
 
 

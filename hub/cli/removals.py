@@ -8,12 +8,16 @@ import typer
 
 from argosy.objects import Manifest
 from hub.cli import output, session
+from hub.cli.errors import Usage
 from hub.cli.output import Output
 from hub.cli.resources import REMOVALS
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What goes, or would go, and why.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The removal's name.")]
+Names = Annotated[
+    list[str], typer.Argument(metavar="NAME...", help="The removals' names, as `-o name` prints them, too.")
+]
 Digest = Annotated[
     str,
     typer.Option(metavar="DIGEST", help="Decide only if the plan is still this one; else, the one there is."),
@@ -69,23 +73,26 @@ def show(ctx: typer.Context, name: Name, form: session.OutputOption = Output.TAB
 
 
 @commands.command("approve")
-def approve(ctx: typer.Context, name: Name, digest: Digest = "") -> None:
-    """Let exactly what the removal lists go."""
-    _decide(ctx, name, digest, "approve")
+def approve(ctx: typer.Context, names: Names, digest: Digest = "") -> None:
+    """Let exactly what the removals list go."""
+    _decide(ctx, names, digest, "approve")
 
 
 @commands.command("reject")
-def reject(ctx: typer.Context, name: Name, digest: Digest = "") -> None:
-    """Keep what the removal lists: the applications stay, as nobody's."""
-    _decide(ctx, name, digest, "reject")
+def reject(ctx: typer.Context, names: Names, digest: Digest = "") -> None:
+    """Keep what the removals list: the applications stay, as nobody's."""
+    _decide(ctx, names, digest, "reject")
 
 
-def _decide(ctx: typer.Context, name: str, digest: str, verb: str) -> None:
+def _decide(ctx: typer.Context, names: list[str], digest: str, verb: str) -> None:
+    if digest and len(names) > 1:
+        raise Usage("--digest is that of one removal: found several names")
     hub = session.connect(ctx)
-    found = hub.get(REMOVALS.path(name=name))
-    seen = digest or found["spec"]["digest"]
-    answer = hub.create(REMOVALS.path(name=name, subresource=verb), {"digest": seen})
-    print(answer.get("message") or f"removal {name}: {verb} done")
+    for name in (each.rpartition("/")[2] for each in names):
+        found = hub.get(REMOVALS.path(name=name))
+        seen = digest or found["spec"]["digest"]
+        answer = hub.create(REMOVALS.path(name=name, subresource=verb), {"digest": seen})
+        print(answer.get("message") or f"removal {name}: {verb} done", flush=True)
 
 
 def _decision(status: Manifest) -> str:

@@ -20,7 +20,7 @@ from hub.core.appsets import generated
 from hub.core.releases import releases
 from hub.core.rollout import rollingsync
 from hub.core.served import cells, table
-from hub.loops.releases import inheriting
+from hub.loops.releases import inheriting, lapsing
 from hub.loops.releases.holding import Holding
 from hub.store import agents, apps, audit, departures, desired, holds, plans, reports
 from hub.store.base import Store, Tx
@@ -149,9 +149,12 @@ class Remover:
         state = apps.get(tx, uid)
         heir = self._heir(tx, app)
         self._held_by_heirs = self._held_by_heirs or bool(heir)
-        if state is not None and self._holding.stays(tx, state, self._now(), heir):
-            return False
         clusters = set(desired.clusters_of(tx, uid)) | ({state.cluster} if state and state.cluster else set())
+        lapsed = lapsing.waits(tx, self._resources, app, sorted(clusters), self._now())
+        if state is not None and self._holding.stays(tx, state, self._now(), heir or lapsed):
+            if lapsed:
+                self._awaited[uid] = _Awaited(version, frozenset(clusters))
+            return False
         awaited = frozenset(cluster for cluster in sorted(clusters) if not self._left(tx, app, cluster))
         if awaited:
             self._awaited[uid] = _Awaited(version, awaited)

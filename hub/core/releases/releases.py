@@ -13,6 +13,8 @@ from hub.core.rollout.model import Version
 
 REMOVAL_LIFE = 30 * 24 * 3600.0
 """Seconds a written removal stays valid: an agent that was away for longer asks a person, not an old paper."""
+RELEASE_LIFE = 3650 * 24 * 3600.0
+"""As `REMOVAL_LIFE`, of what only lets go: nothing is deleted by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,13 @@ def prunes(app: str, keys: Iterable[str], *, cause: str, now: float) -> list[Rem
     ]
 
 
+def asks_to_prune(policy: Policy) -> bool:
+    """Whether the sync that a person asks for prunes."""
+    if not (policy.sync_request and policy.operation):
+        return False
+    return bool((orjson.loads(policy.operation).get("sync") or {}).get("prune"))
+
+
 def farewell(app: str, *, cascade: bool, reason: str, by: str, now: float) -> Removal:
     """The written removal of a whole application from its cluster."""
     return Removal(
@@ -130,7 +139,7 @@ def farewell(app: str, *, cascade: bool, reason: str, by: str, now: float) -> Re
         reason=reason,
         by=by,
         created=now,
-        expires=now + REMOVAL_LIFE,
+        expires=now + (REMOVAL_LIFE if cascade else RELEASE_LIFE),
     )
 
 

@@ -150,6 +150,23 @@ def _prune(tx: Tx, cluster: str, change: _Change, between: Sequence[handing.Row]
     handing.put(tx, cluster, waits.difference(between))
     back = {item.id for item in change.put}
     change.close += [one.id for one in open_ones if (one.key in kept if one.key else one.assignment in back)]
+    lapsed = [one for one in open_ones if one.key and one.key not in kept and one.expires <= now]
+    given_now = {item.id: item for item in change.put}
+    for old in lapsed:
+        if old.assignment in given_now and _asks_to_prune(tx, cluster, given_now[old.assignment]):
+            # A person asks for a sync that prunes: what was said so long ago that it counts no more is said once more.
+            change.close.append(old.id)
+            (again,) = releases.prunes(
+                old.assignment, [old.key], cause=f"{old.by}, asked again at {now:.0f}", now=now
+            )
+            change.remove.append(replace(again, by=old.by))
+
+
+def _asks_to_prune(tx: Tx, cluster: str, given: Assignment) -> bool:
+    """Whether an assignment brings a request for a sync that prunes."""
+    before = desired.assignment(tx, cluster, given.id)
+    anew = before is None or before.policy.sync_request != given.policy.sync_request
+    return anew and releases.asks_to_prune(given.policy)
 
 
 def _awaited(
