@@ -210,7 +210,14 @@ def _application(file: str) -> Manifest:
         raise Invalid(f"{file}: one Application is expected, found {len(apps)}")
     if not isinstance(apps[0].get("spec"), dict) or not isinstance(apps[0].get("metadata"), dict):
         raise Invalid(f"{file}: an Application has metadata and spec")
-    return apps[0]
+    from hub.core.schema import parse
+
+    # Neither decides what is rendered, and files in the making may leave them out.
+    spec = {"project": "default", "destination": {}, **apps[0]["spec"]}
+    try:
+        return parse.application({**apps[0], "spec": spec})
+    except Invalid as error:
+        raise Invalid(f"{file}: {error.message}") from None
 
 
 def _repo(text: str) -> tuple[str, str]:

@@ -120,7 +120,9 @@ def image(text: str) -> dict[str, str]:
 
 
 def _images(known: Any, wanted: Any, where: str) -> list[dict[str, Any]]:
-    """Of one name the last entry counts; `*` is what the kustomization has there, or nothing."""
+    """Of one name the last entry of the Application counts, else the first of the kustomization; `*` is what that has
+    there, or nothing.
+    """
     new: dict[str, dict[str, str]] = {}
     for at, text in enumerate(wanted):
         try:
@@ -132,7 +134,7 @@ def _images(known: Any, wanted: Any, where: str) -> list[dict[str, Any]]:
     for entry in known or []:
         name = str(entry.get("name")) if isinstance(entry, dict) else ""
         if name not in new:
-            kept[name] = entry
+            kept.setdefault(name, entry)
             continue
         for part in _PARTS:
             if new[name].get(part) == _KEEP:

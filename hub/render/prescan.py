@@ -34,6 +34,7 @@ path.
 _FOLDERS_OR_FILES = ("resources", "bases", "components")
 _PLUGINS = ("generators", "transformers", "validators")
 _FILES = ("crds", "configurations")
+_IMAGE = ("name", "newName", "newTag", "digest")
 _HELM = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")
 _NO_HELM = "Helm charts are not supported here; make the chart a source of its own, in spec.sources"
 _PATCHES = ("patches", "patchesJson6902", "replacements")
@@ -144,6 +145,10 @@ def _one(tree: Tree, folder: str, reached: Reached, *, plugins: bool) -> Iterato
             where = f"{path}: {name}[{at}]"
             for each in _resource(tree, folder, entry, where, reached, plugins=plugins):
                 yield each, plugins
+    for at, entry in _entries(found, "images", path):
+        for part in _IMAGE if isinstance(entry, dict) else ():
+            if not isinstance(entry.get(part) or "", str):
+                raise Invalid(f"{path}: images[{at}].{part}: {entry[part]!r} is no text; write it in quotes")
     for name in _FILES:
         for at, entry in _entries(found, name, path):
             file(tree, folder, entry, f"{path}: {name}[{at}]", reached)

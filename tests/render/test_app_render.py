@@ -147,3 +147,21 @@ class TestCharts:
         found = self.shown(app, capsys, values, objects=str(held))
         assert (found["chart"], found["app.kubernetes.io/instance"]) == ("web-1.7.0", "app")
         server.close()
+
+
+def test_fields_that_nobody_knows_are_told_and_nothing_is_rendered(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = application("x", directory={"recurse": "yes", "incluude": "*"}, helmm={})
+    del manifest["spec"]["destination"]
+    path = tmp_path / "app.yaml"
+    path.write_bytes(orjson.dumps(manifest))
+    assert app_render.render(str(path), repos=[f"https://git.example.com/a={tmp_path}"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    for message in (
+        "app.yaml: spec.source.directory.recurse: expected a boolean, found the string 'yes'",
+        "spec.source.directory.incluude: unknown field, did you mean include?",
+        "spec.source.helmm: unknown field, did you mean helm?",
+    ):
+        assert message in told.err

@@ -396,11 +396,23 @@ async def test_build_options_take_effect(rendering: Rendering) -> None:
          [{"name": "nginx", "newName": "n", "newTag": "5"}]),
         ([{"name": "nginx", "newTag": "1"}], ["nginx=other:*"], [{"name": "nginx", "newName": "other", "newTag": "1"}]),
         ([{"name": "a", "newTag": "1"}, {"name": "a", "newTag": "2"}], ["b:3"],
-         [{"name": "a", "newTag": "2"}, {"name": "b", "newTag": "3"}]),
+         [{"name": "a", "newTag": "1"}, {"name": "b", "newTag": "3"}]),
     ],
 )  # fmt: skip
 def test_images_are_set_as_kustomize_edit_sets_them(known: Any, wanted: list[str], found: Any) -> None:
     assert edit.applied({"images": known}, {"images": wanted}, "spec.source")["images"] == found
+
+
+@needs_kustomize
+async def test_a_number_for_a_tag_is_told_with_its_place(rendering: Rendering) -> None:
+    files = {
+        **FILES,
+        "base/kustomization.yaml": "resources: [web.yaml]\nimages: [{name: nginx, newTag: 1.10}]\n",
+    }
+    with pytest.raises(
+        Invalid, match=r"base/kustomization\.yaml: images\[0\]\.newTag: 1\.1 is no text; write it in quotes"
+    ):
+        await rendered(rendering, tree(files), "prod")
 
 
 def test_quotes_around_labels_and_annotations_are_taken_for_the_shells() -> None:
