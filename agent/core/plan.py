@@ -133,7 +133,7 @@ def known(now: Situation) -> Verified | None:
     if seen is None or entry is None or not entry.mark:
         return None
     same = (entry.uid, entry.mark) == (seen.uid, seen.mark) and seen.applied == now.wanted.digest
-    return Verified(now.wanted.digest, seen.mark, Sync.SYNCED) if same else None
+    return Verified(now.wanted.digest, seen.mark, Sync.SYNCED, uid=_applied_to(now, seen)) if same else None
 
 
 def _reason(known: Verified) -> Reason:
@@ -251,17 +251,29 @@ def _with_live(verdict: Verdict, live: Seen) -> Verdict:
 
 
 def _ours(now: Situation, live: Seen | None) -> Callable[[str], bool]:
-    """Which fields we applied before: what the live object's own marks say was last applied to it."""
+    """Which fields we applied before: what the live object's own marks say was last applied to it, and what we know of
+    this very object should somebody have taken them off.
+    """
     if now.takes:
         return lambda _: True
     seen = live if live is not None else now.seen
-    if seen is None or seen.owner != now.assignment:
+    if seen is None or seen.owner not in ("", now.assignment):
         return lambda _: False
-    if seen.applied == now.wanted.digest:
+    applied = {seen.applied} if seen.owner else set()
+    if now.verified is not None and now.verified.uid == seen.uid:
+        applied.add(now.verified.digest)
+    if now.wanted.digest in applied:
         return lambda _: True
-    old = now.before(seen.applied)
-    own = tuple(f".metadata.{part}.{marks.OWN_PREFIX}" for part in ("annotations", "labels"))
-    return lambda path: path.startswith(own) or (old is not None and fieldpath.has(old, path))
+    before = [old for old in map(now.before, applied) if old is not None]
+    own = (
+        tuple(f".metadata.{part}.{marks.OWN_PREFIX}" for part in ("annotations", "labels")) if applied else ()
+    )
+    return lambda path: path.startswith(own) or any(fieldpath.has(old, path) for old in before)
+
+
+def _applied_to(now: Situation, live: Seen) -> str:
+    """The UID of the live object where it says itself that we applied this content to it, else ""."""
+    return live.uid if (live.owner, live.applied) == (now.assignment, now.wanted.digest) else ""
 
 
 def _applied(now: Situation, step: Step, live: Seen, time: float) -> Verdict:
@@ -269,7 +281,7 @@ def _applied(now: Situation, step: Step, live: Seen, time: float) -> Verdict:
     message = _left(now, step)
     found = step.found if isinstance(step, Apply) else ()
     found += differences.of_claims(now.wanted, live.body, _leaves(now, step))
-    verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message, found)
+    verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message, found, _applied_to(now, live))
     reason = Reason(Why.CONTESTED if message else Why.APPLIED, message)
     return Verdict(reason, Sync.SYNCED, live, verified, corrections=corrections)
 
@@ -302,7 +314,7 @@ def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
     if live is not None and same and not step.taken:
         message = _left(now, step)
         left = differences.of_claims(now.wanted, live.body, _leaves(now, step))
-        verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message, left)
+        verified = Verified(now.wanted.digest, live.mark, Sync.SYNCED, message, left, _applied_to(now, live))
         reason = Reason(Why.CONTESTED if message else Why.IN_SYNC, message)
         return Verdict(reason, Sync.SYNCED, live, verified)
     found: tuple[Difference, ...] = ()

@@ -133,13 +133,15 @@ Outcome = Applied | Checked | Conflicted | Failed
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was last found out about an object: for which content and live state, and the answer."""
+    """What was last found out about an object: for which content and live state, and the answer. `uid` is that of the
+    live object where we have applied this content to it, else ""."""
 
     digest: str
     mark: str
     sync: Sync
     message: str = ""
     differences: tuple[Difference, ...] = ()
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from passes import AUTO, CONFIG_MAP, NoKeeper, config_map
+from passes import AUTO, CONFIG_MAP, NoKeeper, annotated, config_map
 from skipping import SkippingLoop
 
 from agent.cluster.faults import Effect, Fault
 from agent.cluster.memory import MemoryCluster
+from agent.core import marks
 from agent.core.epoch import Held
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
@@ -36,10 +37,23 @@ from argosy.status import AppStatus, Health, Sync
 RUNS, PER_CASE = 120, 30
 TICK = 1 / 16
 NAMES = ("a", "b", "c", "d")
+OPTIONS = {"c": "ServerSideApply=false", "d": "Replace=true"}
+"""Sync options of single objects."""
 EFFECTS: tuple[Effect, ...] = ("latency", "unavailable", "lost", "error", "busy", "throttled", "conflict")
 VERBS = ("apply", "get", "kinds", "delete", "watch", "any")
 PATIENCE = 180.0
 """Seconds; at most so long an object that was refused several times waits for its next try."""
+
+
+def built(name: str, value: str) -> Manifest:
+    made = config_map(name, k=value, m="1")
+    return annotated(made, **{"argocd.argoproj.io/sync-options": OPTIONS[name]}) if name in OPTIONS else made
+
+
+MARKS_OFF: tuple[dict[str, Any], ...] = (
+    {"labels": {marks.PART_OF: None}},
+    {"annotations": {marks.TRACKING: None, marks.APPLIED: None}},
+)
 
 
 class Blobs:
@@ -85,8 +99,8 @@ class History:
         self.generation, self.hands = 0, 0
         self.counts: Counter[str] = Counter()
         """What happened, and which faults were met."""
-        self.persistent: Counter[str] = Counter()
-        """How often one and the same manager edited an object since its content changed."""
+        self.edits: Counter[str] = Counter()
+        """How often an object was edited since its content changed."""
         self.work: asyncio.Task[None] | None = None
 
     def now(self) -> float:
@@ -95,6 +109,7 @@ class History:
     # --- the agent
 
     def start(self) -> None:
+        self.outbox.told = None
         observer = Observer(settle=TICK / 2)
         self.syncer = Syncer(
             self.cluster, self.blobs, changed=observer.changed, clock=self.now, notes=self.notes
@@ -120,7 +135,7 @@ class History:
         return self.offered[digest]
 
     def desired(self) -> Desired:
-        digest, blob = bundle.pack([config_map(name, k=value) for name, value in self.values.items()])
+        digest, blob = bundle.pack([built(name, value) for name, value in self.values.items()])
         self.offered[digest] = blob
         made = Assignment("id-1", "shop", "argocd", "default", "default", digest, "r1", "abc1234567", AUTO)
         self.wanted = replace(made, release=f"r{self.generation}")
@@ -142,7 +157,7 @@ class History:
             else:
                 self.values[name] = str(self.generation)
                 self.removals.pop(name, None)
-            self.persistent[name] = 0
+            self.edits[name] = 0
         self.applier.adopt(self.desired())
 
     def edit(self) -> None:
@@ -154,9 +169,22 @@ class History:
         manager = f"hand-{self.hands}"
         if self.roll.random() < 0.2:
             manager = "kubectl-edit"
-            self.persistent[name] += 1
+        self.edits[name] += 1
         value = self.roll.choice(("drift", "drift", manager))
-        self.cluster.edit(CONFIG_MAP, "default", name, {"data": {"k": value}}, manager=manager)
+        drifted: dict[str, Any] = {"data": {"k": value}}
+        changes: list[dict[str, Any]] = [drifted, drifted]
+        changes += [{"data": each} for each in ({"m": value}, {"k": None}, {"own": value}, None)]
+        if self.knows(name):
+            changes += [{**drifted, "metadata": off} for off in MARKS_OFF]
+        self.cluster.edit(CONFIG_MAP, "default", name, self.roll.choice(changes), manager=manager)
+
+    def knows(self, name: str) -> bool:
+        """Whether this process of the agent saw the object well. What somebody takes the marks off before that is to it a
+        first contact, which it leaves alone and names."""
+        told = self.outbox.told
+        return told is not None and any(
+            line.name == name and line.sync is Sync.SYNCED for line in told.resources
+        )
 
     def delete(self) -> None:
         self.cluster.remove(CONFIG_MAP, "default", self.roll.choice(NAMES))
@@ -175,8 +203,13 @@ class History:
         self.cluster.faults.inject(Fault(verb, effect, after=after, times=times, seconds=seconds))
 
     async def restart(self) -> None:
-        await self.stop()
-        self.start()
+        """A new process, but not while marks are off: what the old one knew of such an object goes with it."""
+        live = [found for name in NAMES if (found := self.live(name)) is not None]
+        if all(
+            marks.seen(each).owner and marks.PART_OF in each["metadata"].get("labels", {}) for each in live
+        ):
+            await self.stop()
+            self.start()
 
     async def happen(self) -> None:
         edits = (self.edit,) * 5
@@ -213,12 +246,16 @@ class History:
         lines = {line.name: line.message for line in told.resources}
         for name in NAMES:
             live = self.live(name)
-            value = None if live is None else (live.get("data") or {}).get("k")
-            if value == self.values.get(name):
+            data = {} if live is None else live.get("data") or {}
+            if live is None or name not in self.values:
+                if (live is None) != (name not in self.values):
+                    return f"{name} is {data}, wanted {self.values.get(name)}"
                 continue
-            given_way = '"kubectl-edit" owns .data.k' in lines.get(name, "") and self.persistent[name] >= 3
-            if not given_way:
-                return f"{name} is {value}, wanted {self.values.get(name)}, told: {lines.get(name)}"
+            wrong = [k for k, v in (("k", self.values[name]), ("m", "1")) if data.get(k) != v]
+            line = lines.get(name, "")
+            given_way = "contested: " in line and all(f".data.{k}" in line for k in wrong)
+            if wrong and not (given_way and self.edits[name] >= 3):
+                return f"{name} is {data}, wanted {self.values[name]}, told: {line}"
         return ""
 
     async def run(self, steps: int) -> None:
