@@ -226,6 +226,8 @@ def delta_from(parts: Sequence[pb.Desired]) -> Delta:
 def detail_of(status: AppStatus) -> bytes:
     """An application's status as canonical JSON."""
     value = orjson.loads(orjson.dumps(status))
+    if not value["pruned"]:
+        del value["pruned"]
     for each in value["resources"]:
         for name in _SELDOM:
             if not each[name]:

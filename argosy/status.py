@@ -119,5 +119,7 @@ class AppStatus:
     """(type, message) pairs in Argo CD's condition types, for example ("SyncError", ...)."""
     removed: tuple[str, ...] = ()
     """Ids of removals that are done; repeated until the hub stops listing them."""
+    pruned: tuple[tuple[str, str, str, str, str], ...] = ()
+    """(group, version, kind, namespace, name) of what that sync deleted, as far as the agent remembers it."""
     gone: bool = False
     """True once the whole app was removed or released and nothing of it is in the inventory."""

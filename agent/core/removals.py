@@ -60,7 +60,7 @@ class Leave:
         if asked:
             return None
         if not self.policy.prune:
-            return Reason(Why.NOT_PRUNED, "ignored (no prune)")
+            return Reason(Why.NOT_PRUNED, "ignored (requires pruning)")
         if self.empty and not self.policy.allow_empty:
             return Reason(Why.NOT_PRUNED, "auto-sync will wipe out all resources, and allowEmpty is not set")
         return None

@@ -5,7 +5,7 @@ Everything here but the inventory may be lost at any moment: it saves calls, it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from agent.cluster.reflector import Watcher
 from agent.core import inventory as inventories
 from agent.core import marks, operations
 from agent.core.contested import Corrections
-from agent.core.inventory import Inventory, Operation
+from agent.core.inventory import Entry, Inventory, Operation
 from agent.core.marks import Seen, Wanted
 from agent.core.prepare import Prepared
 from agent.core.retry import Failure
@@ -64,6 +64,8 @@ class Memory:
     status: AppStatus | None = None
     stage: tuple[str, float] = ("", 0.0)
     """(sync and stage that is waited for, since when)."""
+    pruned: tuple[str, tuple[Entry, ...]] = ("", ())
+    """(a sync's token, what it deleted)."""
 
     def anew(self, operation: Operation, before: Operation) -> None:
         """A new sync, or a new try of one, does not wait for what failed before."""
@@ -75,6 +77,11 @@ class Memory:
                 # Somebody asked for it as it is wanted: what was left to others is looked at again, too.
                 del self.corrections[key]
                 self.verified.pop(key, None)
+
+    def forgets(self, token: str, entries: Iterable[Entry]) -> None:
+        """A sync deleted these."""
+        before = self.pruned[1] if self.pruned[0] == token else ()
+        self.pruned = (token, (*before, *entries))
 
     def fresh(self, key: ObjectKey, now: float) -> bool:
         """Whether an apply changed the object so shortly ago that its status may lag behind."""

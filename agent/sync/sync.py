@@ -340,7 +340,9 @@ class Syncer:
         leave = removals.Leave(run.assignment.policy, operations.asked(operation), empty=not verdicts)
         if operation.content != operations.content(run.assignment):
             leave = replace(leave, request=AUTOMATIC)
-        return await removing.prune(
+        assert run.memory.inventory is not None
+        entries = run.memory.inventory.entries
+        removed = await removing.prune(
             self._site(run.memory, run.assignment.policy.account),
             run.assignment,
             listed,
@@ -351,6 +353,9 @@ class Syncer:
             holding=holding,
             now=self._clock(),
         )
+        gone = entries.keys() - removed.inventory.entries.keys() - removed.reasons.keys()
+        run.memory.forgets(operation.token, (entries[key] for key in sorted(gone)))
+        return removed
 
     @staticmethod
     async def _end_hooks(run: Application, operation: Operation) -> None:

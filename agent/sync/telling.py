@@ -140,7 +140,16 @@ def of_pass(
         resources=tuple(listed),
         conditions=tuple(_conditions(run, operation, unread)),
         removed=tuple(removed.done),
+        pruned=_pruned(memory, operation),
     )
+
+
+def _pruned(memory: Memory, operation: Operation) -> tuple[tuple[str, str, str, str, str], ...]:
+    token, entries = memory.pruned
+    if token != operation.token:
+        return ()
+    keyed = ((entry.key, entry.version) for entry in entries)
+    return tuple((key.group, version, key.kind, key.namespace, key.name) for key, version in keyed)
 
 
 def _conditions(run: Application, operation: Operation, unread: Iterable[str]) -> list[tuple[str, str]]:

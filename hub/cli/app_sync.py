@@ -134,9 +134,12 @@ def _print(app: Manifest, state: dict[str, Any]) -> None:
     """How it ended, and each object that is not as it should be."""
     print(f"{app['metadata']['name']}: {state['phase']}: {state.get('message') or ''}")
     for each in (state.get("syncResult") or {}).get("resources") or ():
-        bad = each.get("status") not in (None, "Synced") or each.get("hookPhase") in ("Failed", "Error")
+        bad = each.get("status") not in (None, "Synced", "Pruned") or each.get("hookPhase") in (
+            "Failed",
+            "Error",
+        )
         if bad or each.get("message"):
             kind = f"{each['kind']}.{each['group']}" if each["group"] else each["kind"]
-            word = each.get("status") or each.get("hookPhase") or "OutOfSync"
+            word = each.get("hookPhase") or each.get("status") or "OutOfSync"
             where = f"{each['namespace']}/{each['name']}".lstrip("/")
             print(f"  {kind} {where}: {word} {each.get('message') or ''}".rstrip())

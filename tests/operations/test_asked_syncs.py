@@ -51,7 +51,7 @@ REPORT: dict[str, Any] = {
             "name": "old",
             "sync": "OutOfSync",
             "requires_pruning": True,
-            "message": "ignored (no prune)",
+            "message": "ignored (requires pruning)",
         },
     ],
 }
@@ -93,6 +93,7 @@ def test_the_state_has_argo_cds_shape() -> None:
                     "hookType": "PreSync",
                     "syncPhase": "PreSync",
                     "hookPhase": "Succeeded",
+                    "status": "Synced",
                 },
                 {
                     "group": "",
@@ -102,11 +103,25 @@ def test_the_state_has_argo_cds_shape() -> None:
                     "name": "old",
                     "syncPhase": "Sync",
                     "status": "PruneSkipped",
-                    "message": "ignored (no prune)",
+                    "message": "ignored (requires pruning)",
                 },
             ],
         },
     }
+
+
+def test_what_a_sync_pruned_is_told() -> None:
+    report = {**REPORT, "pruned": [["", "v1", "ConfigMap", "d", "gone"]]}
+    found = state(APP, report, sync_request="op-1")["syncResult"]["resources"][-1]
+    assert (found["name"], found["status"], found["message"]) == ("gone", "Pruned", "pruned")
+
+
+@pytest.mark.parametrize("namespace", [{}, {"namespace": "d"}, {"namespace": "other"}])
+def test_of_a_sync_of_chosen_objects_only_they_are_told(namespace: dict[str, str]) -> None:
+    asked = {"sync": {"resources": [{"kind": "ConfigMap", "name": "a", **namespace}]}}
+    report = {**REPORT, "asked": orjson.dumps(asked).decode()}
+    found = state(APP, report, sync_request="op-1")["syncResult"]["resources"]
+    assert [each["name"] for each in found] == ([] if namespace.get("namespace") == "other" else ["a"])
 
 
 def test_an_asked_sync_is_running_from_the_moment_it_is_written() -> None:

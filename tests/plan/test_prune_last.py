@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from passes import AUTO, World, annotated, config_map
 
+from argosy import convert
 from argosy.kinds import Gvk
 from argosy.objects import Manifest
 
@@ -100,3 +101,16 @@ async def test_without_the_option_nothing_waits_for_health(world: World) -> None
     wanted, removal = await pruning(world, app=False, own=False)
     await world.sync(wanted, removal)
     assert "old" not in world.live()
+
+
+async def test_a_sync_tells_what_it_pruned_until_the_next_one(world: World) -> None:
+    await world.sync(world.assignment(config_map("a"), config_map("old")))
+    wanted, removal = world.assignment(config_map("a")), world.removal("/ConfigMap/default/old")
+    done = await world.sync(wanted, removal)
+    assert done.status.pruned == (("", "v1", "ConfigMap", "default", "old"),)
+    assert (await world.sync(wanted)).status.pruned == done.status.pruned
+    assert b'"pruned":[["","v1","ConfigMap","default","old"]]' in convert.detail_of(done.status)
+
+    done = await world.sync(world.assignment(config_map("a", k="2")))
+    assert done.status.pruned == ()
+    assert b"pruned" not in convert.detail_of(done.status)

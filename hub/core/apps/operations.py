@@ -5,7 +5,7 @@ The field is taken up once and cleared; what it said goes to the cluster's agent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -184,7 +184,7 @@ def _reported(report: Mapping[str, Any], stamp: Any, deployed: Mapping[str, Any]
         "operation": {**asked, "sync": sync},
         "syncResult": {
             **deployed,
-            "resources": [_result(each) for each in report.get("resources") or ()],
+            "resources": _results(report, sync.get("resources") or ()),
         },
     }
     if report.get("message"):
@@ -201,6 +201,23 @@ def _reported(report: Mapping[str, Any], stamp: Any, deployed: Mapping[str, Any]
 _HOOK_PHASES = {"Progressing": "Running", "Suspended": "Running", "Degraded": "Failed", "Unknown": "Failed"}
 
 
+def _results(report: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What came of each object; of a sync of chosen ones only they are told of."""
+    found = [_result(each) for each in report.get("resources") or () if _concerns(chosen, each)]
+    for group, version, kind, namespace, name in report.get("pruned") or ():
+        place = {"group": group, "version": version, "kind": kind, "namespace": namespace, "name": name}
+        found.append({**place, "syncPhase": "Sync", "status": "Pruned", "message": "pruned"})
+    return found
+
+
+def _concerns(chosen: Sequence[Mapping[str, Any]], each: Mapping[str, Any]) -> bool:
+    def fits(one: Mapping[str, Any]) -> bool:
+        same = all((one.get(part) or "") == (each.get(part) or "") for part in ("group", "kind", "name"))
+        return same and one.get("namespace") in (None, "", each.get("namespace"))
+
+    return not chosen or any(map(fits, chosen))
+
+
 def _result(each: Mapping[str, Any]) -> dict[str, Any]:
     """One object's part of `syncResult`, in Argo CD's words."""
     get = each.get
@@ -214,6 +231,7 @@ def _result(each: Mapping[str, Any]) -> dict[str, Any]:
     if get("hook"):
         out["hookType"] = out["syncPhase"] = get("phase") or "Sync"
         out["hookPhase"] = _HOOK_PHASES.get(get("health") or "", "Succeeded")
+        out["status"] = "Synced"
     else:
         out["syncPhase"] = "Sync"
         out["status"] = _word(each)
