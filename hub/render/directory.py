@@ -7,6 +7,7 @@ meant as an object but lacks its kind, and the same key twice in a mapping, are 
 
 from __future__ import annotations
 
+import codecs
 import functools
 import json
 import re
@@ -22,8 +23,8 @@ from hub.render import files, jsonnet
 from hub.render.base import Renderer
 from hub.render.sandbox import Sandbox
 
-MAX_BYTES = 10 * 1024 * 1024
-"""Of all files of one source together, as Argo CD's default."""
+MAX_BYTES = 10_000_000
+"""Of all files of one source together but Jsonnet, as Argo CD's default."""
 _MANIFEST = re.compile(r".+\.(ya?ml|json|jsonnet)\Z")
 _SEPARATOR = re.compile(rb"^---[ \t\r]*(?:#.*)?$\n?", re.MULTILINE)
 _SKIP = b"+argocd:skip-file-rendering"
@@ -68,10 +69,10 @@ def read(source: Source, tree: Tree, made: Mapping[str, list[Any]]) -> list[Mani
     found: list[Manifest] = []
     left = MAX_BYTES
     for path in selected(source, tree, folder):
-        data = files.content(tree, path)
+        data = _utf8(files.content(tree, path), path)
         if _SKIP in data:
             continue
-        left -= len(data)
+        left -= 0 if path.endswith(jsonnet.SUFFIX) else len(data)
         if left < 0:
             raise Invalid(
                 f"{path}: the manifests of {source.path or '.'} are larger than {MAX_BYTES} bytes in all"
@@ -81,6 +82,16 @@ def read(source: Source, tree: Tree, made: Mapping[str, list[Any]]) -> list[Mani
             documents = _json(data, path) if path.endswith(".json") else _yaml(data, path)
         found.extend(_flat(documents, path))
     return found
+
+
+def _utf8(data: bytes, path: str) -> bytes:
+    """A file whose byte order mark says UTF-16 is read as that, as Argo CD does: PowerShell writes such files."""
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.removeprefix(codecs.BOM_UTF8)
+    try:
+        return data.decode("utf-16").encode()
+    except UnicodeDecodeError:
+        raise Invalid(f"{path}: not UTF-16, as its byte order mark says") from None
 
 
 def selected(source: Source, tree: Tree, folder: str) -> list[str]:

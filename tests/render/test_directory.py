@@ -178,6 +178,31 @@ async def test_files_put_together_are_read_document_by_document(rendering: Rende
     assert names(await rendered(rendering, files)) == ["a", "b"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+async def test_a_byte_order_mark_says_how_a_file_is_written(rendering: Rendering, encoding: str) -> None:
+    found = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "b"},
+        "data": {"k": "\u00e9\u65e5"},
+    }
+    files = tree(
+        {
+            "a.yaml": config_map("a").replace("\n", "\r\n").encode(encoding),
+            "b.json": json.dumps(found, ensure_ascii=False).encode(encoding),
+            "c.yaml": ("# +argocd:skip-file-rendering\n" + config_map("c")).encode(encoding),
+        }
+    )
+    objects = await rendered(rendering, files)
+    assert names(objects) == ["a", "b"]
+    assert objects[1] == found
+
+
+async def test_half_a_sign_of_utf_16_is_told(rendering: Rendering) -> None:
+    with pytest.raises(Invalid, match=r"a\.yaml: not UTF-16"):
+        await rendered(rendering, tree({"a.yaml": config_map().encode("utf-16") + b"x"}))
+
+
 async def test_an_object_before_what_cannot_be_read_is_not_lost_in_silence(rendering: Rendering) -> None:
     text = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})
     with pytest.raises(Invalid, match=r"a\.yaml:\d+: "):

@@ -40,6 +40,13 @@ def test_variables_are_put_in_as_go_does(text: str, wanted: str) -> None:
     assert sources.expand(text, VARIABLES) == wanted
 
 
+@pytest.mark.parametrize("path", [".", "web", "./web/", "web/../web"])
+def test_the_build_environment_tells_the_path_as_it_was_written(path: str) -> None:
+    app = application(path)
+    found = sources.environment(app, sources.of(app)[0], "c" * 40)
+    assert found["ARGOCD_APP_SOURCE_PATH"] == path
+
+
 @pytest.mark.parametrize(
     "block",
     [

@@ -89,6 +89,8 @@ class Source:
     options: Mapping[str, Any] = field(default_factory=dict)
     where: str = "spec.source"
 
+    written: str = ""
+    """The path as the user wrote it, which the build environment tells."""
     references: bool = False
     """It has a `ref` and neither path nor chart."""
 
@@ -209,7 +211,7 @@ def environment(application: Manifest, source: Source, commit: str) -> dict[str,
         "ARGOCD_APP_REVISION_SHORT": commit[:7],
         "ARGOCD_APP_REVISION_SHORT_8": commit[:8],
         # A chart from a repository has no path there.
-        "ARGOCD_APP_SOURCE_PATH": "" if source.chart else source.path or ".",
+        "ARGOCD_APP_SOURCE_PATH": "" if source.chart else source.written or source.path or ".",
         "ARGOCD_APP_SOURCE_REPO_URL": source.repo,
         "ARGOCD_APP_SOURCE_TARGET_REVISION": source.revision,
     }
@@ -325,6 +327,7 @@ def _source(given: Any, where: str) -> Source:
         references=bool(texts["ref"]) and not texts["path"],
         # A reference without a path stays without one; `path: .` renders the root.
         path="" if texts["chart"] else folder(texts["path"], f"{where}.path"),
+        written=texts["path"],
         revision=texts["targetRevision"],
         tag_prefix=texts["tagPrefix"],
         ref=texts["ref"],
