@@ -18,6 +18,7 @@ def read(detail: bytes) -> AppStatus:
     known["resources"] = tuple(_object_status(item) for item in value.get("resources") or ())
     known["conditions"] = tuple((str(a), str(b)) for a, b in value.get("conditions") or ())
     known["removed"] = tuple(str(item) for item in value.get("removed") or ())
+    known["pruned"] = tuple(tuple(map(str, item)) for item in value.get("pruned") or ())
     return AppStatus(**known)
 
 
