@@ -1,8 +1,8 @@
 """What the hub wants of a cluster: bundles of objects, and the assignments and removals that refer to them.
 
 A bundle is known by the digest of its objects, so equal content is stored, sent and applied once. A removal is the
-only thing in Argosy that deletes (design, law 1): it is a written value that names what goes, why, by whom and until
-when. The absence of an assignment from a `Desired` removes nothing.
+only thing in Argosy that deletes (docs/architecture.md, law 1): it is a written value that names what goes, why, by whom
+and until when. The absence of an assignment from a `Desired` removes nothing.
 """
 
 from __future__ import annotations

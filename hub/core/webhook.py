@@ -1,6 +1,6 @@
 """What a push webhook says: which repositories moved, and which of their refs.
 
-Its only effect is to look again (design, law 2), so what it claims needs no trust; the signature keeps
+Its only effect is to look again (docs/architecture.md, law 2), so what it claims needs no trust; the signature keeps
 strangers from making the hub busy. Forms and headers are those that Argo CD accepts at `/api/webhook`,
 secrets lie under its keys of the Secret `argocd-secret`.
 """

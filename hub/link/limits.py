@@ -1,6 +1,6 @@
 """What one agent may cost the hub, and how the link is tuned.
 
-One cluster's trouble stays one row (design, law 4).
+One cluster's trouble stays one row (docs/architecture.md, law 4).
 """
 
 from __future__ import annotations

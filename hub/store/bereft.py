@@ -1,5 +1,5 @@
 """Which clusters lost an application just now by removals that nobody was asked about: removals within
-`removals.TOGETHER` count as one."""
+`caps.TOGETHER` count as one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an ApplicationSet and the world to Applications (design, section 4, hop 2).
+"""From an ApplicationSet and the world to Applications (hop 2 of a change).
 
 Pure: everything that is looked at comes in through `Sources`. What has not been fetched yet comes back as
 requests; the caller fetches and evaluates again. Order, messages and rules are those of Argo CD 3.6's

@@ -1,4 +1,4 @@
-"""When an application that a set no longer generates may go. Absence is not a command (design, law 1).
+"""When an application that a set no longer generates may go. Absence is not a command (docs/architecture.md, law 1).
 
 An application is removed only after two complete evaluations in a row without it, never by an empty one unless the
 set allows that, and never when more clusters would lose an application than the cap permits, unless a person approved
