@@ -63,14 +63,7 @@ async def rejoin(folder: Path, old: Identity, who: Self, *, clock: Callable[[], 
     """A new certificate for the key that holds the identity already, after the old certificate ended."""
     key = identity.key_in(folder)
     answer = await _enroll(old.enroll, old.ca.encode(), key, "", who)
-    fresh = replace(
-        old,
-        certificate=answer.certificate,
-        ca=answer.ca_bundle,
-        received=clock(),
-        lifetime=float(answer.lifetime_seconds),
-    )
-    identity.save(folder, fresh)
+    fresh = _replaced(folder, old, answer, clock())
     log.info("certificate replaced", cluster=fresh.name)
     return fresh
 
@@ -82,11 +75,18 @@ async def renew(
     request = tls.new_request(identity.key_in(folder), old.name)
     with channels.translated():
         answer = await rpc.LinkServiceStub(channel).Renew(pb.RenewRequest(csr=request), timeout=CALL_SECONDS)
+    return _replaced(folder, old, answer, clock())
+
+
+def _replaced(
+    folder: Path, old: Identity, answer: pb.EnrollResponse | pb.RenewResponse, now: float
+) -> Identity:
+    """The identity with another certificate, and the CAs that came with it; written down."""
     fresh = replace(
         old,
         certificate=answer.certificate,
         ca=answer.ca_bundle,
-        received=clock(),
+        received=now,
         lifetime=float(answer.lifetime_seconds),
     )
     identity.save(folder, fresh)
