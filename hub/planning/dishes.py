@@ -168,10 +168,16 @@ class Dishes:
         app, entry = pair.wanted, self._entry(pair)
         state = entry.state if entry else None
         self._note(pair, state)
-        change = differences.ADDED if pair.live is None else differences.CHANGED
-        name = _cluster_name(app, scene.directory)
-        plan = AppPlan(pair.namespace, pair.name, pair.appset, name, change, fields=compare.described(pair))
-        plan = replace(plan, before=state.recipe if state else "", taken_from=pair.giver)
+        plan = AppPlan(
+            pair.namespace,
+            pair.name,
+            pair.appset,
+            _cluster_name(app, scene.directory),
+            differences.ADDED if pair.live is None else differences.CHANGED,
+            fields=compare.described(pair),
+            before=state.recipe if state else "",
+            taken_from=pair.giver,
+        )
         try:
             cluster = destinations.resolve(app["spec"].get("destination") or {}, scene.directory)
             rendered = await self._render(app, cluster, entry, scene)
@@ -188,28 +194,34 @@ class Dishes:
             if not pair.giver:
                 return None
             plan = replace(plan, change=differences.HANDED_OVER)
-        plan = replace(
-            plan,
-            after=rendered.recipe,
-            revision=rendered.revision,
-            holds=rendered.holds,
-        )
+        plan = replace(plan, after=rendered.recipe, revision=rendered.revision, holds=rendered.holds)
         if moved and pair.live is not None:
             plan = replace(plan, moved_from=_cluster_name(pair.live, scene.directory))
         if same:
             return plan
         if rendered.objects is None:
             return replace(plan, shown=False)
-        old = await self._bundle(state.bundle) if state and not moved else ()
-        objects = await _compared(old, rendered.objects, _kept(app))
+        uid = (
+            pair.live["metadata"]["uid"] if pair.live is not None else f"planned:{pair.namespace}/{pair.name}"
+        )
+        made = Made(uid, cluster.id, rendered.account, app, rendered.objects)
+        return await self._with_objects(
+            plan, pair, made, "" if moved or state is None else state.bundle, moved=moved
+        )
+
+    async def _with_objects(
+        self, plan: AppPlan, pair: Pair, made: Made, before: str, *, moved: bool
+    ) -> AppPlan | None:
+        """The plan with what would change of the objects, of which the cluster has the bundle `before`. None where nothing
+        changes at all.
+        """
+        old = await self._bundle(before)
+        objects = await _compared(old, made.objects, _kept(made.manifest))
         told = bool(plan.fields.fields or plan.mended or plan.taken_from)
         if not objects and not told and not moved and pair.live is not None:
             # Another recipe for the same objects changes nothing.
             return None
-        uid = (
-            pair.live["metadata"]["uid"] if pair.live is not None else f"planned:{pair.namespace}/{pair.name}"
-        )
-        self.made[pair.namespace, pair.name] = Made(uid, cluster.id, rendered.account, app, rendered.objects)
+        self.made[pair.namespace, pair.name] = made
         return replace(plan, objects=objects, had=len(old))
 
     async def _render(
