@@ -13,10 +13,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from argosy import cron
-from argosy.cron import Schedule
 from argosy.errors import Invalid
+
+if TYPE_CHECKING:
+    from argosy.cron import Schedule
 
 ALLOW, DENY = "allow", "deny"
 
@@ -82,6 +84,9 @@ class Window:
 
     def _read(self, present: datetime.datetime) -> tuple[Schedule, Decimal, datetime.timedelta]:
         """(the schedule, seconds, what is added to a time before the schedule is asked about it)."""
+        # Late: only an agent of a cluster with windows pays for calendars and zones, 1.5 MB.
+        from argosy import cron
+
         schedule, length = cron.parse(self.schedule), seconds(self.duration)
         zone = cron.zone_of(self.time_zone) or cron.UTC
         if self.exact:

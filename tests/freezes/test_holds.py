@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from argosy import cron
 from argosy import windows as clock
 from hub.core.holds import freezes, holds, windows
 from hub.core.holds.freezes import Orders, Subject
@@ -146,7 +147,7 @@ def test_a_start_that_the_clock_skips_comes_later_and_one_shown_twice_opens_once
 
 
 def offset(window: clock.Window, moment: datetime.datetime) -> datetime.timedelta | None:
-    return moment.astimezone(clock.cron.zone_of(window.time_zone)).utcoffset()
+    return moment.astimezone(cron.zone_of(window.time_zone)).utcoffset()
 
 
 @settings(max_examples=150, deadline=None)

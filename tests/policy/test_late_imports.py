@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import metadata
 
-LATE = ("argosy.machinery.write", "pyrage", "cryptography.hazmat.primitives.ciphers.aead", "agent.sops.tree")
+from agent.main import version
+
+LATE = (
+    "argosy.machinery.write",
+    "pyrage",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "agent.sops.tree",
+    "argosy.cron",
+    "zoneinfo",
+    "importlib.metadata",
+    "email",
+)
 
 
-def test_an_agent_that_manages_loads_neither_the_comparison_nor_the_decryption() -> None:
-    program = "import sys, agent.program; print(*(name for name in sys.argv[1:] if name in sys.modules))"
+def test_an_agent_that_only_manages_loads_none_of_what_others_need() -> None:
+    program = (
+        "import sys, agent.main, agent.program; agent.main.version(); "
+        "print(*(name for name in sys.argv[1:] if name in sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program, *LATE], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    assert version() == metadata.version("argosy")
