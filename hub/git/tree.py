@@ -124,7 +124,8 @@ class Objects:
             level = below
         else:
             raise Invalid(f"folders are nested more than {_DEEPEST} levels deep")
-        paths.sort(key=_bytes)
+        # In the order of their bytes, which for these texts is that of their characters.
+        paths.sort(key=None if all(map(str.isascii, paths)) else _bytes)
         found = _Listing(tuple(paths), frozenset(links))
         self._listings.put(root, found)
         return found

@@ -85,10 +85,13 @@ class Remover:
 
     async def run(self) -> None:
         told, self._told = self._told, set()
-        done, leaving = await self._store.read(lambda tx: (reports.finished(tx), apps.leaving(tx)))
+        done, leaving, unfinished = await self._store.read(
+            lambda tx: (reports.finished(tx), apps.leaving(tx), self._unfinished(tx))
+        )
         if done:
             await self._store.write(self._close_done)
         due = self._due(leaving, told)
+        worked = bool(done or due)
         self._held_by_heirs = False
         # An heir that is assigned between the look at who is to come and the one at who goes must wake the next run.
         self.waiting = bool(due)
@@ -101,7 +104,7 @@ class Remover:
             next_ones = any(self._turns.values()) and any(ended)
             due = await self._store.read(apps.leaving) if next_ones else {}
         self.waiting = self._held_by_heirs
-        departing, planned = await self._store.read(self._unfinished)
+        departing, planned = await self._store.read(self._unfinished) if worked else unfinished
         if departing:
             await self._store.write(lambda tx: departures.see_off(tx, self._resources, self._now()))
         if departing or planned:

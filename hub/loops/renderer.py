@@ -279,13 +279,15 @@ class Renderer:
         def write(tx: Tx) -> None:
             for (repo, target), commit in moved:
                 if apps.confirm(tx, repo, target, commit):
-                    for uid in self.known.sharing((repo, target)):
-                        self._tell(tx, uid)
+                    self._tell(tx, self.known.sharing((repo, target)))
 
         await self._store.write(write)
         self._confirmed.update(moved)
 
-    def _tell(self, tx: Tx, uid: str) -> None:
-        metadata = self.known[uid].manifest["metadata"]
-        where = (table.APPLICATION.resource, metadata["namespace"], metadata["name"], uid)
-        tx.emit(Change(tx.next_rv(), "MODIFIED", *where, composed=True))
+    def _tell(self, tx: Tx, uids: Iterable[str]) -> None:
+        """What is shown of these Applications is another: of a commit, of thousands that it does not touch."""
+        resource = table.APPLICATION.resource
+        for uid in uids:
+            metadata = self.known[uid].manifest["metadata"]
+            namespace, name = metadata["namespace"], metadata["name"]
+            tx.emit(Change(tx.next_rv(), "MODIFIED", resource, namespace, name, uid, composed=True))

@@ -99,9 +99,8 @@ class Supplies:
 
 def _chart_folders(tree: Tree) -> dict[str, bool]:
     """Folder with a chart -> False, symbolic link -> True."""
-    found = {
-        path.rpartition("/")[0]: False for path in tree.paths() if path.rpartition("/")[2] == "Chart.yaml"
-    }
+    likely = (path.rpartition("/") for path in tree.paths() if path.endswith("Chart.yaml"))
+    found = {folder: False for folder, _, name in likely if name == "Chart.yaml"}
     return found | dict.fromkeys(tree.symlinks(), True)
 
 
