@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 
 import orjson
 
-from hub.store.base import Tx
+from hub.store.base import Tx, row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,12 @@ class Record:
 _OF_ONE = 100
 """Records of one object that are looked through."""
 _COLUMNS = ", ".join(field.name for field in fields(Record))
+_row = row_of(Record)
 
 
 def put(tx: Tx, record: Record) -> None:
     places = ", ".join("?" * len(fields(Record)))
-    tx.run(f"INSERT INTO audit ({_COLUMNS}) VALUES ({places})", astuple(record))
+    tx.run(f"INSERT INTO audit ({_COLUMNS}) VALUES ({places})", _row(record))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,22 @@ is durable.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
 Params = Sequence[Any]
 Listener = Callable[[Sequence["Change"]], None]
+
+
+def row_of(record: type) -> Callable[[Any], Params]:
+    """Gives the fields of a dataclass's instances, in their order, as they are: `dataclasses.astuple` copies each value
+    deeply, for eighty times the price.
+    """
+    getter: Callable[[Any], Params] = attrgetter(*(field.name for field in fields(record)))
+    return getter
 
 
 class Change(NamedTuple):

@@ -6,7 +6,7 @@ Written whenever something was decided, in the transaction of the assignments th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ import orjson
 from hub.core.rollout import showing
 from hub.core.rollout.model import OUTSIDE, GateState, Member, Phase, Rollout, State, Version
 from hub.core.rollout.naming import Source
-from hub.store.base import Change, Tx
+from hub.store.base import Change, Tx, row_of
 
 RESOURCE = "argosy.dev/rollouts"
 MOST = 1000
@@ -188,6 +188,9 @@ class Refused:
     since: float
 
 
+_version_row, _refused_row = row_of(Version), row_of(Refused)
+
+
 def refuse(tx: Tx, refused: Iterable[Refused]) -> None:
     """Who watches these Applications is told."""
     kept = list(refused)
@@ -195,7 +198,7 @@ def refuse(tx: Tx, refused: Iterable[Refused]) -> None:
         "INSERT INTO refused (app, bundle, release, reason, since) VALUES (?, ?, ?, ?, ?) ON CONFLICT (app) "
         "DO UPDATE SET bundle = excluded.bundle, release = excluded.release, reason = excluded.reason, "
         "since = excluded.since",
-        (astuple(one) for one in kept),
+        map(_refused_row, kept),
     )
     tell(tx, (one.app for one in kept))
 
@@ -238,7 +241,7 @@ def _row(found: tuple[Any, ...]) -> Row:
 
 
 def _values(member: Member) -> tuple[object, ...]:
-    to, before = astuple(member.to), astuple(member.before)
+    to, before = _version_row(member.to), _version_row(member.before)
     return (
         *(member.app, member.name, member.cluster, member.stage, *to, *before, member.state, member.since),
         *(member.started, member.healthy, member.deadline, member.blocker, member.rank),
