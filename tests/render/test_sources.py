@@ -125,6 +125,15 @@ def test_a_null_of_an_override_takes_away_values_alone() -> None:
     assert found.options == {"releaseName": "mine", "valuesObject": {"b": {"d": 3}}}
 
 
+def test_a_reference_alone_is_no_source() -> None:
+    app = application()
+    app["spec"]["source"] = {"repoURL": "https://git.example.com/a", "ref": "values"}
+    with pytest.raises(Invalid, match=r"spec\.source\.path is missing"):
+        sources.of(app)
+    app["spec"]["sources"] = [app["spec"].pop("source")]
+    assert not sources.of(app)[0].renders
+
+
 def test_a_reference_that_no_source_has_is_told_also_where_missing_files_are_ignored() -> None:
     app = application()
     helm = {"valueFiles": ["$A.yaml", "$other/x.yaml"], "ignoreMissingValueFiles": True}

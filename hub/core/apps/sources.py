@@ -318,7 +318,8 @@ def _source(given: Any, where: str) -> Source:
         passing = bool(options.get("passCredentials"))
         address = charts.address(address, texts["chart"], where, passing=passing)
         tool = HELM
-    elif not texts["path"] and not texts["ref"]:
+    elif not texts["path"] and (not texts["ref"] or where == "spec.source"):
+        # A reference is for the sources beside it: alone it would render nothing.
         raise Invalid(f"{where}.path is missing")
     return Source(
         repo=texts["repoURL"],
