@@ -288,7 +288,7 @@ async def _dismiss(send: Send) -> None:
     """Has the client list again, and hear what it may; one that does not read is let go."""
     with contextlib.suppress(TimeoutError, OSError):
         async with asyncio.timeout(DISMISSAL_SECONDS):
-            body = _error("you may not see what you saw, or more: list again")
+            body = _error("what you may see has changed: list again")
             await send({"type": "http.response.body", "body": body, "more_body": False})
 
 

@@ -272,6 +272,11 @@ def told(tx: Tx, apps: Sequence[str]) -> set[str]:
     return found
 
 
+def leaving(tx: Tx, app: str) -> bool:
+    """Whether any cluster is told to let go of an app, or of an object of it."""
+    return tx.one("SELECT 1 FROM removals WHERE assignment = ? LIMIT 1", (app,)) is not None
+
+
 def removals(tx: Tx, cluster: str) -> list[Removal]:
     rows = tx.all("SELECT body FROM removals WHERE cluster = ? ORDER BY id", (cluster,))
     return [Removal(**orjson.loads(row[0])) for row in rows]

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import orjson
+
 from argosy import bundle as bundles_format
 from argosy.objects import Manifest, split_api_version
 from hub.core import settings
@@ -15,9 +17,10 @@ from hub.core.clusters import clusters
 from hub.core.removals import caps, grace, judging, removals
 from hub.core.removals.caps import Caps
 from hub.core.removals.removals import Before, Loss, Plan
+from hub.core.removals.untouched import untouched
 from hub.core.served import cells, table
 from hub.core.types import NAMESPACE
-from hub.store import apps, bereft, bundles, desired, objects
+from hub.store import apps, bereft, bundles, desired, objects, reports
 from hub.store.base import Tx
 from hub.store.resources import Resources
 
@@ -50,6 +53,8 @@ def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str], *, 
         if app is None:
             continue
         state = apps.get(tx, uid)
+        if uid in told and _untouched(tx, app):
+            told.discard(uid)
         cascade = not keeps and hooks.CASCADE in (app["metadata"].get("finalizers") or ())
         member = judging.member(app)
         kinds = _kinds(tx, state.bundle) if state is not None and state.bundle and uid in told else {}
@@ -62,6 +67,18 @@ def plan(tx: Tx, resources: Resources, owner: Manifest, uids: Iterable[str], *, 
     losses.sort(key=lambda one: (one.name, one.uid))
     metadata = owner["metadata"]
     return Plan(owner["kind"], metadata["name"], metadata["uid"], tuple(losses))
+
+
+def _untouched(tx: Tx, app: Manifest) -> bool:
+    """Whether nothing of an Application that never syncs by itself ever came to the clusters that have it."""
+    if (app["spec"].get("syncPolicy") or {}).get("automated") is not None:
+        return False
+    uid = app["metadata"]["uid"]
+    places = desired.of_apps(tx, [uid]).get(uid, {})
+    reported = {row.cluster: row.detail for row in reports.of_app(tx, uid)}
+    if not places or reported.keys() != places.keys() or desired.leaving(tx, uid):
+        return False
+    return all(untouched(given, orjson.loads(reported[cluster])) for cluster, given in places.items())
 
 
 def limits(tx: Tx, resources: Resources) -> Caps:
@@ -146,6 +163,8 @@ def begin(tx: Tx, resources: Resources, found: Plan, cause: Cause, now: float, *
     unasked = (
         "within the cap" if found.kind in _WITHOUT_ANNOTATION else "within the cap, or approved by annotation"
     )
+    if not found.bereft:
+        unasked = "no cluster has anything of it"
     message = f"approved by {who}" if who else unasked
     if not who and found.kind in _TAKE:
         bereft.note(tx, live["metadata"]["uid"], found.uid, found.bereft, now)

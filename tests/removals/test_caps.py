@@ -180,6 +180,9 @@ async def test_what_no_cluster_was_ever_told_of_goes_without_a_question(hub: Hub
         return set(await hubs.listed(hub, table.APPLICATION_SET)) == {"left", "right", "sound"}
 
     await hubs.until(left, "the mistyped set is gone")
+    gone = (await hubs.listed(hub, table.REMOVAL)).values()
+    (told,) = [one["status"]["message"] for one in gone if one["spec"]["owner"]["name"] == "typo"]
+    assert told == "no cluster has anything of it"
     plan = await hubs.until(lambda: waiting(hub), "what clusters have waits")
     assert plan["spec"]["owner"]["name"] == "sound"
     assert await names(hub, 9)

@@ -14,8 +14,8 @@ from hub.core.removals.caps import NO_CAPS, Caps, crowded
 @dataclass(frozen=True, slots=True)
 class Loss:
     """One Application that would go. `kinds` counts its objects, which stay in the cluster where `cascade` is false.
-    It is not `there` where nothing can go from that cluster: its record is gone or going, or its agent never was told of
-    the Application."""
+    It is not `there` where nothing can go from that cluster: its record is gone or going, or nothing of the Application
+    ever came there."""
 
     name: str
     uid: str
