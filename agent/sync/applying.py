@@ -7,12 +7,11 @@ One bad object never stops the others of its stage; later stages wait for it. Wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from agent.cluster.base import ClusterApi
-from agent.cluster.reflector import Watcher
 from agent.core import drift, marks, operations, plan, prepare, removals
 from agent.core import options as sync_options
 from agent.core.adoption import Adoption
@@ -24,12 +23,13 @@ from agent.core.steps import Applied, Checked, Failed, Outcome, Reason, Recreate
 from agent.sync import execute
 from agent.sync.hooking import Hooks
 from agent.sync.memory import Memory
+from agent.sync.surroundings import Surroundings
 from argosy.bundle import STAGE_TIMEOUT, Assignment
 from argosy.errors import ArgosyError
 from argosy.health import table, waiting
 from argosy.health.base import Found
 from argosy.kinds import CRD, gvk_of, served
-from argosy.objects import Manifest, ObjectKey
+from argosy.objects import ObjectKey
 from argosy.stages import Task
 from argosy.status import Health, Sync
 
@@ -38,25 +38,6 @@ ESTABLISH_SECONDS = 5.0
 SIDE_BY_SIDE = 16
 """Objects of one app worked on at once; more only makes the API server queue."""
 _ROUNDS = 6
-
-
-@dataclass
-class Surroundings:
-    """What a pass works with. `holder(owner, key)`: does that other assignment still want the object."""
-
-    api: ClusterApi
-    watcher: Watcher
-    slots: asyncio.Semaphore
-    clock: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]]
-    holder: Callable[[str, ObjectKey], Awaitable[bool]]
-    before: Callable[[str, Inventory, ObjectKey], Callable[[str], Manifest | None]]
-    delete: drift.Delete
-    """Evaluates a jq path expression."""
-    write: Callable[[Memory, Inventory], Awaitable[None]]
-    """Makes an inventory durable."""
-    unchecked: str = ""
-    """Why the users' own health checks are not in use yet, "" where they are."""
 
 
 @dataclass
@@ -255,6 +236,7 @@ class Application:
                 outcome = await self._carry_out(todo)
                 if isinstance(outcome, Applied):
                     self.around.watcher.keep(outcome.live)
+                    await self._note_anew(outcome.live)
                 todo = plan.then(now, todo, outcome, self.around.clock())
                 if isinstance(todo, Verdict):
                     break
@@ -337,6 +319,17 @@ class Application:
 
         await execute.patiently(served_now, self.around.sleep, seconds=ESTABLISH_SECONDS)
         return results[-1]
+
+    async def _note_anew(self, live: Seen) -> None:
+        """Makes durable at once that an object is another than was known: somebody deleted it after the pass began, and after
+        a crash it would be nobody's. Where that fails the end of the pass tries again."""
+        entry = self.inventory.entries.get(live.key)
+        if entry is None or entry.uid in ("", live.uid):
+            return
+        async with self._writing:
+            self.inventory = self.inventory.learned([live])
+            with contextlib.suppress(ArgosyError):
+                await self.around.write(self.memory, self.inventory)
 
     async def _open_uid(self, key: ObjectKey) -> None:
         """Makes durable that an object is about to be made anew, before its old one goes."""

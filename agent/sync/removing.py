@@ -197,6 +197,7 @@ async def _doomed(
                 gone.add(key)
             else:
                 out.reasons[key] = Reason(Why.FAILED, error.message)
+                out.waiting = True
             continue
         if live is None:
             gone.add(key)

@@ -31,13 +31,14 @@ from agent.sops.keys import KeyRing
 from agent.state.notes import Notes
 from agent.sync import handsoff, recording, removing, telling
 from agent.sync import memory as memories
-from agent.sync.applying import Application, Surroundings
+from agent.sync.applying import Application
 from agent.sync.ending import Ending
 from agent.sync.memory import Memory, closed
 from agent.sync.neighbours import Neighbours
 from agent.sync.orphaning import Orphans
 from agent.sync.preparing import Bundles, Preparing
 from agent.sync.removing import Removed
+from agent.sync.surroundings import Surroundings
 from argosy import sealed
 from argosy.bundle import Assignment, Removal, Restraint
 from argosy.errors import ArgosyError

@@ -41,13 +41,29 @@ OPTIONS = {"c": "ServerSideApply=false", "d": "Replace=true"}
 """Sync options of single objects."""
 EFFECTS: tuple[Effect, ...] = ("latency", "unavailable", "lost", "error", "busy", "throttled", "conflict")
 VERBS = ("apply", "get", "kinds", "delete", "watch", "any")
-PATIENCE = 180.0
-"""Seconds; at most so long an object that was refused several times waits for its next try."""
+PATIENCE = 60.0
+"""Seconds from the last fault on."""
+
+
+WAVES = {"b": "1", "d": "-1"}
+HOOKS = ("PreSync", "Sync", "PostSync")
 
 
 def built(name: str, value: str) -> Manifest:
-    made = config_map(name, k=value, m="1")
-    return annotated(made, **{"argocd.argoproj.io/sync-options": OPTIONS[name]}) if name in OPTIONS else made
+    options = {"argocd.argoproj.io/sync-options": OPTIONS[name]} if name in OPTIONS else {}
+    return annotated(config_map(name, k=value, m="1"), wave=WAVES.get(name, "0"), **options)
+
+
+def hook(phase: str) -> Manifest:
+    spec = {"containers": [{"name": "c", "image": "i"}], "restartPolicy": "Never"}
+    made = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": f"hook-{phase.lower()}", "namespace": "default"},
+        "spec": {"template": {"spec": spec}},
+    }
+    policies = {"argocd.argoproj.io/hook-delete-policy": "HookSucceeded"} if phase == "Sync" else {}
+    return annotated(made, hook=phase, **policies)
 
 
 MARKS_OFF: tuple[dict[str, Any], ...] = (
@@ -95,6 +111,7 @@ class History:
         self.blobs, self.notes, self.offered = Blobs(), Notes(), dict[str, bytes]()
         self.outbox = Telling()
         self.values = {"a": "0"}
+        self.hooks: list[str] = []
         self.removals: dict[str, Removal] = {}
         self.generation, self.hands = 0, 0
         self.counts: Counter[str] = Counter()
@@ -109,7 +126,7 @@ class History:
     # --- the agent
 
     def start(self) -> None:
-        self.outbox.told = None
+        self.outbox.told, self.deleted = None, False
         observer = Observer(settle=TICK / 2)
         self.syncer = Syncer(
             self.cluster, self.blobs, changed=observer.changed, clock=self.now, notes=self.notes
@@ -135,7 +152,8 @@ class History:
         return self.offered[digest]
 
     def desired(self) -> Desired:
-        digest, blob = bundle.pack([built(name, value) for name, value in self.values.items()])
+        manifests = [built(name, value) for name, value in self.values.items()] + [*map(hook, self.hooks)]
+        digest, blob = bundle.pack(manifests)
         self.offered[digest] = blob
         made = Assignment("id-1", "shop", "argocd", "default", "default", digest, "r1", "abc1234567", AUTO)
         self.wanted = replace(made, release=f"r{self.generation}")
@@ -147,7 +165,7 @@ class History:
         """A new one: some objects come, go, or change."""
         self.generation += 1
         for name in self.roll.sample(NAMES, self.roll.randint(1, 2)):
-            if name != "a" and name in self.values and self.roll.random() < 0.3:
+            if name != "a" and name in self.values and self.marked(name) and self.roll.random() < 0.3:
                 del self.values[name]
                 key = f"/ConfigMap/default/{name}"
                 until = self.now() + 36_000
@@ -158,6 +176,7 @@ class History:
                 self.values[name] = str(self.generation)
                 self.removals.pop(name, None)
             self.edits[name] = 0
+        self.hooks = [phase for phase in HOOKS if self.roll.random() < 0.2]
         self.applier.adopt(self.desired())
 
     def edit(self) -> None:
@@ -181,12 +200,19 @@ class History:
     def knows(self, name: str) -> bool:
         """Whether this process of the agent saw the object well. What somebody takes the marks off before that is to it a
         first contact, which it leaves alone and names."""
-        told = self.outbox.told
-        return told is not None and any(
-            line.name == name and line.sync is Sync.SYNCED for line in told.resources
+        lines = self.outbox.told.resources if self.outbox.told is not None else ()
+        return name in self.values and any(
+            line.name == name and line.sync is Sync.SYNCED and not line.requires_pruning for line in lines
         )
 
+    def marked(self, name: str) -> bool:
+        """Whether nobody took our marks off it."""
+        live = self.live(name)
+        labels = {} if live is None else live["metadata"].get("labels") or {}
+        return live is None or (bool(marks.seen(live).owner) and marks.PART_OF in labels)
+
     def delete(self) -> None:
+        self.deleted = True
         self.cluster.remove(CONFIG_MAP, "default", self.roll.choice(NAMES))
 
     def drop(self) -> None:
@@ -203,11 +229,10 @@ class History:
         self.cluster.faults.inject(Fault(verb, effect, after=after, times=times, seconds=seconds))
 
     async def restart(self) -> None:
-        """A new process, but not while marks are off: what the old one knew of such an object goes with it."""
-        live = [found for name in NAMES if (found := self.live(name)) is not None]
-        if all(
-            marks.seen(each).owner and marks.PART_OF in each["metadata"].get("labels", {}) for each in live
-        ):
+        """A new process, but not while marks are off: what the old one knew of such an object goes with it. Nor while a pass
+        is under way after a deletion: of what it made anew the UID may not be written down yet.
+        """
+        if all(map(self.marked, NAMES)) and not (self.deleted and not self.applier.idle):
             await self.stop()
             self.start()
 
@@ -243,6 +268,8 @@ class History:
             return f"told of {told and told.release}, wanted {self.wanted.release}"
         if (told.sync, told.health, told.settled) != (Sync.SYNCED, Health.HEALTHY, True):
             return f"told: {told.sync}, {told.health}, {told.message}, {told.waiting}"
+        if open_ := {item.id for item in self.removals.values()} - set(told.removed):
+            return f"removals {open_} are not told to be done"
         lines = {line.name: line.message for line in told.resources}
         for name in NAMES:
             live = self.live(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from edits import BYSTANDER, Play, sequence
@@ -139,3 +140,34 @@ async def _die_at_every_write(seed: int) -> int:
                     break
                 deaths, dies_at = deaths + 1, dies_at + 1
     return deaths
+
+
+async def test_an_object_made_anew_for_one_that_went_during_the_pass_is_known_after_a_crash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    await world.sync(world.assignment(config_map("a"), annotated(config_map("b"), wave="1")))
+    apply = world.cluster.apply
+
+    async def applying(manifest: Manifest, **options: Any) -> Manifest:
+        name = manifest["metadata"]["name"]
+        if name == "a":
+            world.cluster.remove(CONFIG_MAP, "default", "a")
+        elif name == "b":
+            raise Crash
+        return await apply(manifest, **options)
+
+    monkeypatch.setattr(world.cluster, "apply", applying)
+    with pytest.raises(BaseExceptionGroup):
+        await world.sync(
+            world.assignment(config_map("a", k="2"), annotated(config_map("b", k="2"), wave="1"))
+        )
+    monkeypatch.undo()
+    await world.restart()
+    assert world.live()["a"]["data"] == {"k": "2"}
+
+    removal = world.removal("/ConfigMap/default/a")
+    done = await world.sync(world.assignment(config_map("b")), removal)
+
+    assert (set(world.live()), done.status.removed) == ({"b"}, (removal.id,))
+    await world.syncer.close()

@@ -7,7 +7,7 @@ import random
 import pytest
 from passes import CONFIG_MAP, World, annotated, config_map
 
-from agent.cluster.faults import Effect, Fault
+from agent.cluster.faults import Effect, Fault, Verb
 
 EFFECTS: tuple[Effect, ...] = ("unavailable", "lost", "error", "busy", "throttled", "conflict", "forbidden")
 
@@ -64,4 +64,22 @@ async def test_an_unreachable_cluster_is_unknown_and_keeps_what_was_known() -> N
     world.cluster.faults.clear()
     await world.sync(world.assignment(config_map("a", k="2")))
     assert (await world.cluster.get(CONFIG_MAP, "default", "a") or {})["data"] == {"k": "2"}
+    await world.syncer.close()
+
+
+@pytest.mark.parametrize("verb", ["get", "delete"])
+@pytest.mark.parametrize("effect", EFFECTS)
+async def test_a_removal_that_meets_a_fault_is_tried_again_soon(verb: Verb, effect: Effect) -> None:
+    world = World()
+    await world.sync(world.assignment(config_map("a"), config_map("b")))
+    wanted, removal = world.assignment(config_map("a")), world.removal("/ConfigMap/default/b")
+    world.cluster.faults.inject(Fault(verb, effect, name="b"))
+
+    done = await world.sync(wanted, removal)
+
+    if removal.id not in done.status.removed:
+        assert done.again is not None
+        assert done.again <= 10.0
+        done = await world.sync(wanted, removal)
+    assert (set(world.live()), done.status.removed) == ({"a"}, (removal.id,))
     await world.syncer.close()
