@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 
-from agent.core import fieldpath
+from agent.core import fieldpath, known
+from agent.core.known import Known
 from agent.core.marks import Seen
 from argosy import gobwas, stages, yamlio
 from argosy.errors import ArgosyError
@@ -42,6 +43,8 @@ class Ignore:
     pointers: tuple[str, ...]
     managers: frozenset[str]
     expressions: tuple[str, ...] = ()
+    known: tuple[Known, ...] = ()
+    """Fields whose type is known: not ignored, but compared in one form."""
 
     def concerns(self, key: ObjectKey) -> bool:
         return (
@@ -77,6 +80,7 @@ def _ignore(entry: dict[str, Any]) -> Ignore:
         (*(entry.get("jsonPointers") or ()), *(found for text in said if (found := _pointer_of(text)))),
         frozenset(entry.get("managedFieldsManagers") or ()),
         tuple(text for text in said if not _pointer_of(text)),
+        tuple(Known(*pair) for pair in entry.get("knownTypeFields") or ()),
     )
 
 
@@ -102,6 +106,8 @@ class Ignored:
     managers: frozenset[str] = frozenset()
     expressions: tuple[str, ...] = ()
     delete: Delete = field(default=untouched, compare=False)
+    known: tuple[Known, ...] = ()
+    """Fields that are compared in the form of their type."""
 
     @property
     def fields(self) -> bool:
@@ -127,13 +133,15 @@ def ignored(
     """The parts of all rules that concern an object, and what its manifest says. `delete` evaluates what needs jq."""
     fitting = [rule for rule in rules if rule.concerns(key)]
     own = noted(manifest) if manifest is not None else ()
-    if not fitting and not own:
+    typed = known.of_kind(key, tuple(each for rule in fitting for each in rule.known))
+    if not fitting and not own and not typed:
         return NOTHING
     return Ignored(
         (*(path for rule in fitting for path in rule.pointers), *own),
         frozenset(name for rule in fitting for name in rule.managers),
         tuple(text for rule in fitting for text in rule.expressions),
         delete,
+        typed,
     )
 
 
@@ -157,7 +165,7 @@ def _pointers(text: str) -> tuple[str, ...]:
 
 def differs(live: Seen, merged: Seen, ignore: Ignored = NOTHING, *, ownership: bool = True) -> bool:
     """Whether applying would change anything; without `ownership` who owns a field does not count."""
-    if not ignore.fields and (ownership or live.mark == merged.mark):
+    if not (ignore.fields or ignore.known) and (ownership or live.mark == merged.mark):
         return live.mark != merged.mark
     return any(True for _ in _paths(content(live.body, ignore), content(merged.body, ignore), ""))
 
@@ -170,7 +178,7 @@ def paths(live: Seen, merged: Seen, ignore: Ignored = NOTHING) -> tuple[str, ...
 
 def content(manifest: Manifest, ignore: Ignored = NOTHING) -> Manifest:
     """What counts when two states of an object are compared: neither status nor what every write changes."""
-    stripped = ignore.strip(manifest)
+    stripped = known.normal(ignore.strip(manifest), ignore.known)
     said = stripped.get("metadata") or {}
     metadata = {name: value for name, value in said.items() if name not in _VOLATILE}
     return {**{name: value for name, value in stripped.items() if name != "status"}, "metadata": metadata}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agent.core import marks, merging
+from agent.core import known, marks, merging
 from agent.core.drift import Ignored
 from argosy.kinds import gvk_of
 from argosy.machinery import fields, schema, typed
@@ -28,8 +28,9 @@ def kept(manifest: Manifest, live: Manifest, ignored: Ignored, *, owned: bool = 
     With `owned` only fields that the manifest has, or that are ours by the live object's managedFields: for server-side
     apply, which leaves the others alone and would make them ours. Items of lists are told apart by the keys of the kind,
     else by their names, else by their places where there are as many; a list in which that cannot be done stays as the
-    manifest has it.
+    manifest has it. So does what is known to say the same in another form.
     """
+    manifest = known.alike(manifest, live, ignored.known)
     if not ignored.fields:
         return manifest
     shape = merging.shape(gvk_of(manifest))

@@ -9,10 +9,9 @@ from __future__ import annotations
 import functools
 import re
 import time
-from decimal import Decimal, InvalidOperation
 
 from agent.cluster.base import MANAGER, ClusterApi
-from agent.core import differences, drift, handing, marks
+from agent.core import differences, drift, handing, known, marks
 from agent.core.drift import Ignored
 from agent.core.marks import Wanted
 from agent.core.steps import Reason, Verdict, Verified, Why
@@ -25,16 +24,6 @@ from argosy.machinery.kinds import Kind, Place
 from argosy.objects import Manifest
 from argosy.status import Difference, Sync
 
-_QUANTITY = re.compile(r"([+-]?[0-9.]+)([eE][+-]?[0-9]+|[numkMGTPE]|[KMGTPE]i)?\Z")
-_UNITS = {
-    "": Decimal(1),
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "k": Decimal("1e3"),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate("MGTPE", start=2)},
-    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
-}
 _AMOUNTS = frozenset(
     {"limits", "requests", "hard", "capacity", "default", "defaultRequest", "max", "min", "sizeLimit"}
     | {"averageValue", "value", "storage", "divisor", "maxLimitRequestRatio", "podFixed"}
@@ -112,18 +101,5 @@ def _equal(item: Difference) -> bool:
     """Whether two values are one amount, written differently."""
     if not _AMOUNTS & set(re.split(r"[.\[\]]", item.field)):
         return False
-    left, right = _amount(item.desired), _amount(item.live)
+    left, right = (known.amount(text.strip('"')) for text in (item.desired, item.live))
     return left is not None and left == right
-
-
-def _amount(text: str) -> Decimal | None:
-    found = _QUANTITY.match(text.strip('"'))
-    if found is None:
-        return None
-    number, unit = found.groups()
-    try:
-        if unit and unit[0] in "eE" and len(unit) > 1:
-            return Decimal(number + unit)
-        return Decimal(number) * _UNITS[unit or ""]
-    except (InvalidOperation, KeyError):
-        return None

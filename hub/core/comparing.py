@@ -2,7 +2,8 @@
 
 `resource.exclusions` and `resource.inclusions` are lists of `{apiGroups, kinds, clusters}`;
 `resource.customizations.ignoreDifferences.<group>_<kind>` (`all` for every kind) has the lists of an entry of
-`spec.ignoreDifferences`, and so has `ignoreDifferences` in the older `resource.customizations`. Pure.
+`spec.ignoreDifferences`, and so has `ignoreDifferences` in the older `resource.customizations`. `knownTypeFields` beside it
+are fields of Kubernetes' own types, `{field, type}` each. Pure.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ import orjson
 from argosy import gobwas, objects, yamlio
 from argosy.bundle import EXCLUSIONS, Policy, plain
 from argosy.errors import ArgosyError
+from argosy.machinery import schema
 from hub.core.releases import releases
 
 _IGNORE = "resource.customizations.ignoreDifferences."
+_KNOWN = "resource.customizations.knownTypeFields."
+_AMOUNTS = ("core/Quantity", "meta/v1/Duration")
+_CORE = "core/v1/"
 _INLINE = "resource.customizations"
 _LISTS = ("jsonPointers", "jqPathExpressions", "managedFieldsManagers")
 
@@ -102,6 +107,8 @@ def _filters(data: Mapping[str, Any], key: str, wrong: list[str]) -> Iterator[Fi
 def _ignored(key: str, value: Any, wrong: list[str]) -> Iterator[dict[str, Any]]:
     if key.startswith(_IGNORE):
         yield from _entry(key.removeprefix(_IGNORE), _yaml(value, key, wrong), key, wrong, split="_")
+    elif key.startswith(_KNOWN):
+        yield from _known(key.removeprefix(_KNOWN), _yaml(value, key, wrong), key, wrong, split="_")
     elif key == _INLINE:
         found = _yaml(value, key, wrong)
         for name, custom in sorted((found if isinstance(found, dict) else {}).items()):
@@ -109,6 +116,8 @@ def _ignored(key: str, value: Any, wrong: list[str]) -> Iterator[dict[str, Any]]
             where = f"{key}[{name}].ignoreDifferences"
             inner = _yaml(said, where, wrong) if isinstance(said, str) else said
             yield from _entry(str(name), inner, where, wrong, split="/")
+            typed = custom.get("knownTypeFields") if isinstance(custom, dict) else None
+            yield from _known(str(name), typed, f"{key}[{name}].knownTypeFields", wrong, split="/")
 
 
 def _entry(name: str, found: Any, where: str, wrong: list[str], *, split: str) -> Iterator[dict[str, Any]]:
@@ -123,6 +132,24 @@ def _entry(name: str, found: Any, where: str, wrong: list[str], *, split: str) -
     if name in ("all", "*/*"):
         group, kind = "*", "*"
     yield {"group": group, "kind": kind, **{part: list(map(str, items)) for part, items in lists.items()}}
+
+
+def _known(name: str, found: Any, where: str, wrong: list[str], *, split: str) -> Iterator[dict[str, Any]]:
+    if found is None:
+        return
+    pairs = []
+    for each in found if isinstance(found, list) else [None]:
+        said = each if isinstance(each, dict) else {}
+        field, kind = said.get("field"), said.get("type")
+        if not (isinstance(field, str) and field and isinstance(kind, str)):
+            wrong.append(f"{where}: expected a list of field and type")
+        elif kind not in _AMOUNTS and (kind[: len(_CORE)] != _CORE or not schema.builtin(kind[len(_CORE) :])):
+            wrong.append(f'{where}: type "{kind}" is not supported')
+        else:
+            pairs.append([field, kind])
+    group, _, kind = name.rpartition(split)
+    if pairs:
+        yield {"group": group, "kind": kind, "knownTypeFields": pairs}
 
 
 def _yaml(text: Any, where: str, wrong: list[str]) -> Any:
