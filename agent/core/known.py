@@ -106,7 +106,7 @@ def _form(name: str, value: Any) -> Any:
         return _plain(value)
     if name == DURATION:
         try:
-            return f"{windows.seconds(value):g}s" if isinstance(value, str) else value
+            return f"{windows.seconds(value).normalize():f}s" if isinstance(value, str) else value
         except Invalid:
             return value
     kind = schema.builtin(name.removeprefix(CORE)) if name.startswith(CORE) else None

@@ -80,6 +80,7 @@ def pods(image: str = "web:1", **container: Any) -> dict[str, Any]:
         ("core/Quantity", "1", "2", False),
         ("core/Quantity", "much", "more", False),
         ("meta/v1/Duration", "60m", "1h0m0s", True),
+        ("meta/v1/Duration", "1.5h", "1h30m", True),
         ("meta/v1/Duration", "1h", "1m", False),
         ("meta/v1/Duration", "soon", "later", False),
         ("core/v1/ResourceRequirements", {"limits": {"cpu": "1000m"}}, {"limits": {"cpu": "1"}}, True),
