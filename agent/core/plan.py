@@ -272,8 +272,13 @@ def _ours(now: Situation, live: Seen | None) -> Callable[[str], bool]:
 
 
 def _applied_to(now: Situation, live: Seen) -> str:
-    """The UID of the live object where it says itself that we applied this content to it, else ""."""
-    return live.uid if (live.owner, live.applied) == (now.assignment, now.wanted.digest) else ""
+    """The UID of the live object where it says itself that we applied this content to it, or where we knew so before
+    somebody took our marks off; else "".
+    """
+    last = now.verified
+    knew = last is not None and (last.digest, last.uid) == (now.wanted.digest, live.uid) and not live.owner
+    says = (live.owner, live.applied) == (now.assignment, now.wanted.digest)
+    return live.uid if says or knew else ""
 
 
 def _applied(now: Situation, step: Step, live: Seen, time: float) -> Verdict:
@@ -328,5 +333,6 @@ def _checked(now: Situation, step: Step, outcome: Checked) -> Step | Verdict:
     parts = [contested.describe(step.taken)] if step.taken else []
     parts += [f"differs in {', '.join(differing)}"] if differing else []
     message = "; ".join(parts)
-    verified = Verified(now.wanted.digest, state, Sync.OUT_OF_SYNC, message, found)
+    uid = _applied_to(now, live) if live is not None else ""
+    verified = Verified(now.wanted.digest, state, Sync.OUT_OF_SYNC, message, found, uid)
     return Verdict(Reason(why, message), Sync.OUT_OF_SYNC, live, verified)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from passes import CONFIG_MAP, World, config_map
+from passes import AUTO, CONFIG_MAP, World, config_map
 
 from agent.core import marks
 from argosy.status import Sync
@@ -37,6 +38,23 @@ async def test_an_edit_that_takes_marks_away_is_healed(
     assert (done.status.sync, live["data"]) == (Sync.SYNCED, {"k": "1"})
     assert marks.seen(live).owner == wanted.id
     assert marks.PART_OF in live["metadata"]["labels"]
+
+
+async def test_an_object_that_is_replaced_waits_without_self_heal_for_a_sync_that_takes_it_back(
+    world: World,
+) -> None:
+    policy = replace(AUTO, self_heal=False)
+    wanted = world.assignment(config_map("a"), policy=policy)
+    await world.sync(wanted)
+    world.cluster.put(config_map("a", k="theirs"), manager="kubectl-replace")
+    for _ in range(2):
+        done = await world.sync(wanted)
+        assert (done.status.sync, world.live()["a"]["data"]) == (Sync.OUT_OF_SYNC, {"k": "theirs"})
+        world.now += 200
+
+    done = await world.sync(replace(wanted, policy=replace(policy, sync_request="op-1")))
+
+    assert (done.status.sync, world.live()["a"]["data"]) == (Sync.SYNCED, {"k": "1"})
 
 
 async def test_an_object_that_is_replaced_is_healed_also_with_new_content(world: World) -> None:
