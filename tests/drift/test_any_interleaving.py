@@ -20,7 +20,6 @@ from skipping import SkippingLoop
 
 from agent.cluster.faults import Effect, Fault
 from agent.cluster.memory import MemoryCluster
-from agent.core import marks
 from agent.core.epoch import Held
 from agent.link.ledger import Ledger
 from agent.link.outbox import Outbox
@@ -64,12 +63,6 @@ def hook(phase: str) -> Manifest:
     }
     policies = {"argocd.argoproj.io/hook-delete-policy": "HookSucceeded"} if phase == "Sync" else {}
     return annotated(made, hook=phase, **policies)
-
-
-MARKS_OFF: tuple[dict[str, Any], ...] = (
-    {"labels": {marks.PART_OF: None}},
-    {"annotations": {marks.TRACKING: None, marks.APPLIED: None}},
-)
 
 
 class Blobs:
@@ -165,7 +158,7 @@ class History:
         """A new one: some objects come, go, or change."""
         self.generation += 1
         for name in self.roll.sample(NAMES, self.roll.randint(1, 2)):
-            if name != "a" and name in self.values and self.marked(name) and self.roll.random() < 0.3:
+            if name != "a" and name in self.values and self.roll.random() < 0.3:
                 del self.values[name]
                 key = f"/ConfigMap/default/{name}"
                 until = self.now() + 36_000
@@ -193,23 +186,7 @@ class History:
         drifted: dict[str, Any] = {"data": {"k": value}}
         changes: list[dict[str, Any]] = [drifted, drifted]
         changes += [{"data": each} for each in ({"m": value}, {"k": None}, {"own": value}, None)]
-        if self.knows(name):
-            changes += [{**drifted, "metadata": off} for off in MARKS_OFF]
         self.cluster.edit(CONFIG_MAP, "default", name, self.roll.choice(changes), manager=manager)
-
-    def knows(self, name: str) -> bool:
-        """Whether this process of the agent saw the object well. What somebody takes the marks off before that is to it a
-        first contact, which it leaves alone and names."""
-        lines = self.outbox.told.resources if self.outbox.told is not None else ()
-        return name in self.values and any(
-            line.name == name and line.sync is Sync.SYNCED and not line.requires_pruning for line in lines
-        )
-
-    def marked(self, name: str) -> bool:
-        """Whether nobody took our marks off it."""
-        live = self.live(name)
-        labels = {} if live is None else live["metadata"].get("labels") or {}
-        return live is None or (bool(marks.seen(live).owner) and marks.PART_OF in labels)
 
     def delete(self) -> None:
         self.deleted = True
@@ -229,10 +206,10 @@ class History:
         self.cluster.faults.inject(Fault(verb, effect, after=after, times=times, seconds=seconds))
 
     async def restart(self) -> None:
-        """A new process, but not while marks are off: what the old one knew of such an object goes with it. Nor while a pass
-        is under way after a deletion: of what it made anew the UID may not be written down yet.
+        """A new process, but not while a pass is under way after a deletion: of what it made anew the UID may not be written
+        down yet.
         """
-        if all(map(self.marked, NAMES)) and not (self.deleted and not self.applier.idle):
+        if self.applier.idle or not self.deleted:
             await self.stop()
             self.start()
 
@@ -280,7 +257,7 @@ class History:
                 continue
             wrong = [k for k, v in (("k", self.values[name]), ("m", "1")) if data.get(k) != v]
             line = lines.get(name, "")
-            given_way = "contested: " in line and all(f".data.{k}" in line for k in wrong)
+            given_way = "contested: " in line and ".data" in line
             if wrong and not (given_way and self.edits[name] >= 3):
                 return f"{name} is {data}, wanted {self.values[name]}, told: {line}"
         return ""
