@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from agent.cluster.base import PAGE, ClusterApi, KindMissing, NamespaceMissing
 from agent.core import differences as masking
-from agent.core import prepare
+from agent.core import drift, keeping, marks, merging, prepare
+from agent.core.drift import Ignored
 from agent.core.marks import Wanted
 from agent.core.prepare import Prepared
 from argosy import bundle as bundles
@@ -47,6 +48,8 @@ class Held(Protocol):
     def opened(self, prepared: Prepared, manifests: list[Manifest]) -> Prepared: ...
 
     def door(self, account: str) -> ClusterApi: ...
+
+    def ignored(self, assignment: Assignment, wanted: Wanted) -> Ignored: ...
 
     def orphaned(self, assignment: Assignment) -> list[ObjectKey]: ...
 
@@ -109,7 +112,9 @@ class Answerer:
 
         async def one(wanted: Wanted) -> dict[str, Any] | None:
             async with limit:
-                return await self._object(door, wanted, prepared)
+                ignored = self._held.ignored(assignment, wanted)
+                kept = ignored if drift.respects(assignment.policy) else drift.NOTHING
+                return await self._object(door, wanted, prepared, ignored, kept)
 
         found = await asyncio.gather(*(one(wanted) for wanted in prepared.wanted.values()))
         old = prepare.prepare(before or [], assignment, kinds).wanted
@@ -122,9 +127,13 @@ class Answerer:
         ]
         return [*(item for item in found if item is not None), *left]
 
-    async def _object(self, door: ClusterApi, wanted: Wanted, prepared: Prepared) -> dict[str, Any] | None:
-        """None where nothing would change."""
-        key = wanted.key
+    async def _object(
+        self, door: ClusterApi, wanted: Wanted, prepared: Prepared, ignored: Ignored, kept: Ignored
+    ) -> dict[str, Any] | None:
+        """None where nothing would change: for what is `ignored` alone nothing is written, and what is `kept` stays as it
+        is whenever something is.
+        """
+        key, manifest = wanted.key, wanted.manifest
         try:
             live = await self._api.get(wanted.gvk, key.namespace, key.name)
         except KindMissing as error:
@@ -132,7 +141,9 @@ class Answerer:
                 return ObjectChange(key, ADDED).document()
             return {**ObjectChange(key, ADDED).document(), "error": error.message}
         try:
-            merged = await door.apply(wanted.manifest, dry_run=True, force=True)
+            if live is not None:
+                manifest = keeping.kept(manifest, live, kept, owned=True)
+            merged = await door.apply(manifest, dry_run=True, force=True)
         except NamespaceMissing as error:
             made = (
                 ObjectKey("", "Namespace", "", key.namespace) in prepared.wanted or prepared.creates_namespace
@@ -144,7 +155,11 @@ class Answerer:
             return {**ObjectChange(key, change).document(), "error": told[:1000]}
         if live is None:
             return ObjectChange(key, ADDED).document()
-        old, new = (masking.veiled(wanted, _plain(manifest)) for manifest in (live, merged))
+        compared = merging.yielded(live, merged, ignored.managers)
+        if not drift.differs(marks.seen(live), marks.seen(compared), ignored, ownership=False):
+            return None
+        merged = merging.yielded(live, merged, kept.managers)
+        old, new = (masking.veiled(wanted, _plain(each)) for each in (live, merged))
         found = differences.between(old, new)
         return ObjectChange(key, CHANGED, found).document() if found.fields else None
 

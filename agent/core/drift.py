@@ -19,6 +19,7 @@ from agent.core import fieldpath, known
 from agent.core.known import Known
 from agent.core.marks import Seen
 from argosy import gobwas, stages, yamlio
+from argosy.bundle import Policy
 from argosy.errors import ArgosyError
 from argosy.objects import Manifest, ObjectKey
 
@@ -143,6 +144,11 @@ def ignored(
         delete,
         typed,
     )
+
+
+def respects(policy: Policy) -> bool:
+    """Whether a sync keeps what is ignored, too (`RespectIgnoreDifferences=true`)."""
+    return "RespectIgnoreDifferences=true" in policy.sync_options
 
 
 def noted(manifest: Manifest) -> tuple[str, ...]:

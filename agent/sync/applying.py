@@ -77,7 +77,7 @@ class Application:
     async def run(self) -> None:
         """All stages, as far as they may go now."""
         self._ignores = drift.ignores(self.assignment.policy.ignore_differences)
-        self._respect = "RespectIgnoreDifferences=true" in self.assignment.policy.sync_options
+        self._respect = drift.respects(self.assignment.policy)
         self._fails_on_shared = "FailOnSharedResource=true" in self.assignment.policy.sync_options
         self.blocked = await self._give_namespace()
         last = self._last_stage()

@@ -18,10 +18,11 @@ import structlog
 from agent.cluster.base import ClusterApi
 from agent.cluster.guarded import GuardedCluster
 from agent.cluster.reflector import Watcher
-from agent.core import adoption, localpolicy, operations, options, orphans, removals, restraint
+from agent.core import adoption, drift, localpolicy, operations, options, orphans, removals, restraint
 from agent.core.adoption import Adoption
 from agent.core.inventory import Inventory, Operation
 from agent.core.localpolicy import LocalPolicy
+from agent.core.marks import Wanted
 from agent.core.prepare import Prepared
 from agent.core.requests import AUTOMATIC
 from agent.core.restraint import Left
@@ -152,6 +153,11 @@ class Syncer:
     def door(self, account: str) -> GuardedCluster:
         """The cluster as an app's objects are written to it, in the name of an account."""
         return self._door(account)
+
+    def ignored(self, assignment: Assignment, wanted: Wanted) -> drift.Ignored:
+        """What of an object of the app is no drift."""
+        ignores = drift.ignores(assignment.policy.ignore_differences)
+        return drift.ignored(ignores, wanted.key, self._jq.without, wanted.manifest)
 
     def orphaned(self, assignment: Assignment) -> list[ObjectKey]:
         """The objects of the app's namespace that nobody brought, as last listed, where its project asks for them."""
