@@ -13,7 +13,6 @@ from agent.core import known, marks, merging
 from agent.core.drift import Ignored
 from argosy.kinds import gvk_of
 from argosy.machinery import fields, schema, typed
-from argosy.machinery.fields import Fields
 from argosy.machinery.schema import Type
 from argosy.objects import Manifest
 
@@ -43,10 +42,7 @@ def kept(manifest: Manifest, live: Manifest, ignored: Ignored, *, owned: bool = 
 
 
 def _without_others(manifest: Manifest, live: Manifest, there: Any, rest: Any, shape: Type) -> Any:
-    mine: Fields = typed.field_set(manifest, shape)
-    for entry in live["metadata"].get("managedFields") or ():
-        if entry.get("manager") == marks.MANAGER and entry.get("fieldsV1"):
-            mine = fields.union(mine, fields.decode(entry["fieldsV1"]))
+    mine = fields.union(typed.field_set(manifest, shape), merging.owned(live, (marks.MANAGER,)))
     gone = fields.difference(typed.field_set(there, shape), typed.field_set(rest, shape))
     return typed.remove(there, fields.difference(gone, mine), shape)
 

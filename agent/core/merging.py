@@ -74,18 +74,24 @@ def yielded(live: Manifest, new: Manifest, managers: Collection[str]) -> Manifes
     """The new form with the live value in each field that it changes and that one of these managers owns (Argo CD 3.6,
     `util/argo/managedfields`: a field that both sides have counts for neither where a named manager owns it).
     """
-    owned: Fields = {}
-    for entry in live["metadata"].get("managedFields") or () if managers else ():
-        if entry.get("manager") in managers and entry.get("fieldsV1"):
-            owned = fields.union(owned, fields.decode(entry["fieldsV1"]))
-    if not owned:
+    theirs = owned(live, managers)
+    if not theirs:
         return new
     _, modified, _ = typed_compare.compare(content(live), content(new), shape(gvk_of(new)))
-    for path in fields.paths(fields.intersection(modified, owned)):
+    for path in fields.paths(fields.intersection(modified, theirs)):
         field = fields.path_text(path)
         if (value := fieldpath.get(live, field)) is not None:
             new = fieldpath.put(new, field, value[0])
     return new
+
+
+def owned(live: Manifest, managers: Collection[str]) -> Fields:
+    """The fields that any of these managers owns, by the live object's managedFields."""
+    found: Fields = {}
+    for entry in live["metadata"].get("managedFields") or () if managers else ():
+        if entry.get("manager") in managers and entry.get("fieldsV1"):
+            found = fields.union(found, fields.decode(entry["fieldsV1"]))
+    return found
 
 
 def left(live: Manifest, new: Manifest, paths: Collection[str]) -> Manifest:
