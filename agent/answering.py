@@ -49,7 +49,7 @@ class Held(Protocol):
 
     def door(self, account: str) -> ClusterApi: ...
 
-    def ignored(self, assignment: Assignment, wanted: Wanted) -> Ignored: ...
+    def ignoring(self, assignment: Assignment) -> Callable[[Wanted], Ignored]: ...
 
     def orphaned(self, assignment: Assignment) -> list[ObjectKey]: ...
 
@@ -108,12 +108,13 @@ class Answerer:
         prepared = prepare.prepare(manifests, assignment, kinds)
         prepared = await asyncio.to_thread(self._held.opened, prepared, manifests)
         door = self._held.door(assignment.policy.account)
+        ignoring, respects = self._held.ignoring(assignment), drift.respects(assignment.policy)
         limit = asyncio.Semaphore(SIDE_BY_SIDE)
 
         async def one(wanted: Wanted) -> dict[str, Any] | None:
             async with limit:
-                ignored = self._held.ignored(assignment, wanted)
-                kept = ignored if drift.respects(assignment.policy) else drift.NOTHING
+                ignored = ignoring(wanted)
+                kept = ignored if respects else drift.NOTHING
                 return await self._object(door, wanted, prepared, ignored, kept)
 
         found = await asyncio.gather(*(one(wanted) for wanted in prepared.wanted.values()))

@@ -17,7 +17,7 @@ import orjson
 
 from agent.core import fieldpath, known
 from agent.core.known import Known
-from agent.core.marks import Seen
+from agent.core.marks import Seen, Wanted
 from argosy import gobwas, stages, yamlio
 from argosy.bundle import Policy
 from argosy.errors import ArgosyError
@@ -144,6 +144,12 @@ def ignored(
         delete,
         typed,
     )
+
+
+def ignoring(policy: Policy, delete: Delete) -> Callable[[Wanted], Ignored]:
+    """Gives what is ignored of each object of an application with this policy, which is read once."""
+    rules = ignores(policy.ignore_differences)
+    return lambda wanted: ignored(rules, wanted.key, delete, wanted.manifest)
 
 
 def respects(policy: Policy) -> bool:

@@ -76,7 +76,7 @@ class Application:
 
     async def run(self) -> None:
         """All stages, as far as they may go now."""
-        self._ignores = drift.ignores(self.assignment.policy.ignore_differences)
+        self._ignoring = drift.ignoring(self.assignment.policy, self.around.delete)
         self._respect = drift.respects(self.assignment.policy)
         self._fails_on_shared = "FailOnSharedResource=true" in self.assignment.policy.sync_options
         self.blocked = await self._give_namespace()
@@ -267,7 +267,7 @@ class Application:
             corrections=memory.corrections.get(key, {}),
             may_write=self.due.may_write_to(key),
             before=self.around.before(self.assignment.id, self.inventory, key),
-            ignored=drift.ignored(self._ignores, key, self.around.delete, wanted.manifest),
+            ignored=self._ignoring(wanted),
             respect_ignored=self._respect,
             dry_run=self.due.pending and self.due.request.dry_run,
             takes=self.assignment.policy.mode == Adoption.MANAGE,

@@ -33,11 +33,10 @@ LOOK_AGAIN = 60.0
 
 async def observe(run: Application, observer: Observer) -> None:
     """Fills the run's verdicts by reading alone."""
-    ignores = drift.ignores(run.assignment.policy.ignore_differences)
+    ignoring = drift.ignoring(run.assignment.policy, run.around.delete)
 
     async def look(wanted: Wanted) -> None:
-        ignored = drift.ignored(ignores, wanted.key, run.around.delete, wanted.manifest)
-        verdict = await observer.look(wanted, ignored)
+        verdict = await observer.look(wanted, ignoring(wanted))
         run.verdicts[wanted.key] = verdict
         if verdict.verified is not None:
             run.memory.verified[wanted.key] = verdict.verified
@@ -51,13 +50,12 @@ async def adopt(run: Application, own: ClusterApi) -> Inventory:
     """
     await run.run()
     run.blocked, run.waiting = "", False  # what a sync would wait for holds no adoption back
-    ignores = drift.ignores(run.assignment.policy.ignore_differences)
+    ignoring = drift.ignoring(run.assignment.policy, run.around.delete)
     candidates: list[Candidate] = []
 
     async def look(wanted: Wanted) -> None:
         run.memory.failures.pop(wanted.key, None)
-        ignored = drift.ignored(ignores, wanted.key, run.around.delete, wanted.manifest)
-        found = await adopting.look(run.around.api, wanted, ignored)
+        found = await adopting.look(run.around.api, wanted, ignoring(wanted))
         if isinstance(found, Candidate):
             candidates.append(found)
         else:

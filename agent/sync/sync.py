@@ -154,10 +154,9 @@ class Syncer:
         """The cluster as an app's objects are written to it, in the name of an account."""
         return self._door(account)
 
-    def ignored(self, assignment: Assignment, wanted: Wanted) -> drift.Ignored:
-        """What of an object of the app is no drift."""
-        ignores = drift.ignores(assignment.policy.ignore_differences)
-        return drift.ignored(ignores, wanted.key, self._jq.without, wanted.manifest)
+    def ignoring(self, assignment: Assignment) -> Callable[[Wanted], drift.Ignored]:
+        """Gives what of each object of the app is no drift."""
+        return drift.ignoring(assignment.policy, self._jq.without)
 
     def orphaned(self, assignment: Assignment) -> list[ObjectKey]:
         """The objects of the app's namespace that nobody brought, as last listed, where its project asks for them."""
