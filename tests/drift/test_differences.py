@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -161,13 +160,6 @@ def test_differences_travel_whole() -> None:
     )
     state = AppStatus("id", "r", "b", "c", Sync.OUT_OF_SYNC, Health.HEALTHY, resources=(line,))
     assert statuses.read(report.detail(state)) == state
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.syncer.close()
 
 
 def told(done: Any) -> tuple[Difference, ...]:

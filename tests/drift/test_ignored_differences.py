@@ -4,7 +4,7 @@ what is applied."""
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,13 +24,6 @@ DEPLOYMENT: dict[str, Any] = {
         "template": {"spec": {"containers": [{"name": "web", "image": "1"}, {"name": "mesh", "image": "2"}]}},
     }
 }
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.syncer.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,13 +18,6 @@ from argosy.questions import Kind, Question
 POINTER = {"jsonPointers": ["/data/count"]}
 EXPRESSION = {"jqPathExpressions": ['.data | select(.count != "x") | .count']}
 MANAGER = {"managedFieldsManagers": ["hand"]}
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.syncer.close()
 
 
 def assigned(world: World, rule: dict[str, Any], *options: str) -> Assignment:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,13 +24,6 @@ DEPLOYMENT = Gvk("apps", "v1", "Deployment")
 WAYS = ("ServerSideApply=true", "ServerSideApply=false", "Replace=true")
 CONTAINERS = "/spec/template/spec/containers"
 MESH = '.spec.template.spec.containers[] | select(.name == "mesh")'
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.syncer.close()
 
 
 def deployment(image: str = "1", **spec: Any) -> Manifest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,13 +20,6 @@ from hub.core import comparing
 ROLLOUT = Gvk("argoproj.io", "v1alpha1", "Rollout")
 THING = Gvk("example.com", "v1", "Thing")
 POD = Known("spec.template.spec", "core/v1/PodSpec")
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World()
-    yield made
-    await made.syncer.close()
 
 
 def defined(gvk: Gvk, plural: str) -> Manifest:
